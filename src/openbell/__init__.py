@@ -1,0 +1,1 @@
+"""Openbell: an event-driven trading platform with one deterministic engine."""
