@@ -154,6 +154,6 @@ pub trait Venue {
     /// When the venue next has something to report or do by itself, if it knows.
     fn next_due(&self) -> Option<u64>;
 
-    /// The trading day of `instrument` (0 = all) ended: DAY orders expire.
-    fn close_session(&mut self, instrument: u32, time: u64);
+    /// The trading day of `instrument` (0 = all) ended at `session_end`: DAY orders that arrived before it expire.
+    fn close_session(&mut self, instrument: u32, session_end: u64);
 }
