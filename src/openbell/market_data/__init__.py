@@ -1,0 +1,1 @@
+"""Market data as users have it, read into bars and records that the engine takes."""

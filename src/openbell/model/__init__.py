@@ -1,0 +1,1 @@
+"""Words that everyone speaks: instruments, quantities and money, terms of orders, time, errors."""
