@@ -40,7 +40,7 @@ $(VENV)/.development: $(VENV)/.created uv.lock
 $(VENV)/.built: $(RUST_SOURCES) | $(VENV)/.runtime
 	@scripts/environment.sh check
 	@echo "compiling the engine (some minutes the first time)"
-	@$(BIN)/maturin develop --release --locked
+	@PIP_QUIET=1 $(BIN)/maturin develop --release --locked
 	@touch $@
 
 setup: $(VENV)/.development ## make .venv with the locked development tools
