@@ -11,7 +11,7 @@ INSTEAD = {
     "clock": "take the time as an argument (time_ns), or read it from the record that is being handled",
     "randomness": "take a seeded generator as an argument; a strategy has self.random",
     "set": "use dict.fromkeys(...) or a tuple: a set iterates in an order that differs between processes "
-    "(`x in {...}` and frozenset(...) for membership are fine)",
+    "(sorted({...}), len({...}), comparisons, and a frozenset that is never iterated are fine)",
     "hash": "use a field of the object as key, or the kernel's hash: hash() and id() change per process",
     "float money": "use Price, Quantity or Money, or integers counting the instrument's units",
     "input and output": "let a Source or a Sink in the shells do it and pass in what was read",
@@ -80,6 +80,9 @@ METHODS = dict.fromkeys(
     "input and output",
 )  # fmt: skip
 
+# what does not care in which order a set iterates
+ORDER_FREE = ("sorted", "len", "min", "max", "any", "all", "bool", "frozenset")
+
 MONEY_WORDS = {
     "price", "amount", "money", "cash", "fee", "fees", "notional", "balance", "equity", "quantity", "cost",
     "tick", "lot", "margin", "exposure",
@@ -103,11 +106,11 @@ def violations(source: str, path: str) -> list[Violation]:
     """Every place in a Python source that a domain must not contain."""
     tree = ast.parse(source, path)
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    return [
-        Violation(path, getattr(node, "lineno", 0), rule, found)
-        for node in ast.walk(tree)
-        for rule, found in _judge(node, parents)
+    judged = [(node, rule, found) for node in ast.walk(tree) for rule, found in _judge(node, parents)]
+    judged += [
+        (node, "set", f"iteration over the frozenset {node.id}") for node in _iterated_frozensets(tree)
     ]
+    return [Violation(path, getattr(node, "lineno", 0), rule, found) for node, rule, found in judged]
 
 
 def kernel_imports(source: str, path: str) -> list[Violation]:
@@ -127,7 +130,7 @@ def _judge(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[tuple[str
         case ast.AsyncFunctionDef() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
             yield "concurrency", "async"
         case ast.Set() | ast.SetComp():
-            if not _only_tests_membership(node, parents):
+            if not _is_order_free(node, parents):
                 yield "set", "a set"
         case ast.For(iter=ast.Call(func=ast.Name(id="frozenset"))):
             yield "set", "iteration over a frozenset"
@@ -171,6 +174,8 @@ def _judge_call(node: ast.Call, parents: dict[ast.AST, ast.AST]) -> Iterator[tup
             yield "float money", f"float({_tail(node.args[0])})"
         case ast.Name(id="hash" | "id") if _enclosing_function(node, parents) == "__hash__":
             return
+        case ast.Name(id="set") if _is_order_free(node, parents):
+            return
         case ast.Name(id=name) if name in BUILTINS:
             yield BUILTINS[name], f"{name}()"
         case ast.Attribute(attr=name) if name in METHODS:
@@ -188,14 +193,42 @@ def _tail(node: ast.AST) -> str:
     return ""
 
 
-def _only_tests_membership(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+def _is_order_free(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether a set is used up at once by something that gives the same answer in any order."""
     parent = parents.get(node)
     match parent:
-        case ast.Compare(ops=ops):
-            return all(isinstance(op, ast.In | ast.NotIn) for op in ops)
-        case ast.Call(func=ast.Name(id="frozenset")):
+        case ast.Compare():
             return True
+        case ast.Call(func=ast.Name(id=name)):
+            return name in ORDER_FREE
+        case ast.BinOp(op=ast.BitAnd() | ast.BitOr() | ast.BitXor() | ast.Sub()):
+            return _is_order_free(parent, parents)
+        case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
+            return test is node
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.comprehension(ifs=conditions):
+            return node in conditions
     return False
+
+
+def _iterated_frozensets(tree: ast.Module) -> Iterator[ast.Name]:
+    names = [
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and _tail(node.value.func) == "frozenset"
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.For | ast.comprehension)
+            and isinstance(node.iter, ast.Name)
+            and node.iter.id in names
+        ):
+            yield node.iter
 
 
 def _enclosing_function(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> str:
