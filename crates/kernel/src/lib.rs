@@ -1,1 +1,29 @@
-//! x
+//! The deterministic core of Openbell.
+//!
+//! Everything the engine is told is one numbered sequence of records ([`record`], [`message`]); state is a
+//! fold of them. Nothing in here reads a clock, a random source or the network: time arrives in records and
+//! I/O sits behind [`disk`] and [`clock`].
+#![deny(unsafe_code)]
+
+pub mod book;
+pub mod clock;
+pub mod codec;
+pub mod command;
+pub mod depth;
+pub mod disk;
+pub mod event;
+pub mod hash;
+pub mod indicator;
+pub mod instrument;
+pub mod journal;
+mod layout;
+pub mod message;
+pub mod money;
+pub mod observation;
+pub mod portfolio;
+pub mod record;
+pub mod risk;
+pub mod rules;
+pub mod state;
+pub mod terms;
+pub mod venue;

@@ -1,0 +1,248 @@
+//! What may be asked of the engine. A command may be refused; the refusal is an event.
+
+use crate::layout::{layouts, payloads};
+use crate::record::{RecordBuffer, Slot, payload as payload_of};
+use crate::rules::{Refusal, Rule};
+use crate::terms::{OrderType, PackedTerms, Side, Sizing, TimeInForce, options};
+
+pub mod tag {
+    pub const TERMS: u16 = 1;
+    pub const CAUSE: u16 = 2;
+    pub const CONTINGENCY: u16 = 3;
+    pub const TEXT: u16 = 4;
+    pub const INSTRUMENT: u16 = 5;
+    pub const VENUE: u16 = 6;
+    pub const INDICATOR: u16 = 7;
+}
+
+layouts! {
+    SubmitOrderBody = SubmitOrder { price: i64, quantity: i64, client_order_id: u64, terms: PackedTerms, }
+
+    /// New terms of an open order, named by the client's own id. 0 keeps the old value.
+    ReplaceOrder = ReplaceOrder { client_order_id: u64, price: i64, quantity: i64, stop_price: i64, }
+
+    CancelOrder = CancelOrder { client_order_id: u64, reserved: [u64; 3], }
+
+    /// All open orders of the head's account; in one instrument when the head names one.
+    CancelAllOrders = CancelAllOrders { reserved: [u64; 4], }
+
+    /// `limit` is a number of [`crate::risk::LimitKind`]; `value` in its unit; i64::MAX lifts it.
+    SetRiskLimit = SetRiskLimit { limit: u64, value: i64, reserved: [u64; 2], }
+
+    /// Account 0 in the head means every account.
+    EngageKillSwitch = EngageKillSwitch { reason: u64, reserved: [u64; 3], }
+    ReleaseKillSwitch = ReleaseKillSwitch { reason: u64, reserved: [u64; 3], }
+
+    /// Lists the head's instrument. Followed by [`InstrumentPayload`] and the symbol as text.
+    ListInstrument = ListInstrument { price_unit_nano: i64, quantity_unit_nano: i64, multiplier_nano: i64, currency: u32, venue: u32, }
+
+    /// Opens the head's account, settled in `currency`. `shorting` 1 allows negative positions.
+    OpenAccount = OpenAccount { currency: u64, shorting: u64, reserved: [u64; 2], }
+
+    DepositCash = DepositCash { amount_nano: i64, currency: u64, reserved: [u64; 2], }
+    WithdrawCash = WithdrawCash { amount_nano: i64, currency: u64, reserved: [u64; 2], }
+
+    /// Fires for `source` at `first_time`, then every `interval_ns` (0 = once).
+    StartTimer = StartTimer { timer_id: u64, first_time: u64, interval_ns: u64, reserved: u64, }
+    CancelTimer = CancelTimer { timer_id: u64, reserved: [u64; 3], }
+
+    /// Rates in 10^-9 of notional, flat part in 10^-9 of the currency per fill. `external` 1: a model outside
+    /// the kernel answers each fill with `FeeAssessed`, and `taker_rate` is what sizing holds back.
+    SetFeeSchedule = SetFeeSchedule { maker_rate: i64, taker_rate: i64, flat_nano: i64, external: u64, }
+
+    /// Adds a venue; `venue` is its index and must be the next one. Simulated ones carry [`VenuePayload`].
+    ConfigureVenue = ConfigureVenue { venue: u32, kind: u32, currency: u64, reserved: [u64; 2], }
+
+    /// Registers the head's source as participant trading for the head's account.
+    RegisterParticipant = RegisterParticipant { feed_latency_ns: u64, history: u64, warm_up: u64, reserved: u64, }
+
+    /// Subscribes the participant to messages (bit set of [`crate::participant::wants`]) of the head's instrument (0 = all).
+    Subscribe = Subscribe { wants: u64, reserved: [u64; 3], }
+
+    /// Adds an indicator to the participant's view. `indicator` is its index and must be the next one.
+    AddIndicator = AddIndicator { indicator: u64, kind: u64, period: u64, every_ns: u64, }
+
+    HaltTrading = HaltTrading { reason: u64, reserved: [u64; 3], }
+    ResumeTrading = ResumeTrading { reason: u64, reserved: [u64; 3], }
+    /// The participant failed or was stopped; its open orders are canceled.
+    StopParticipant = StopParticipant { reason: u64, reserved: [u64; 3], }
+}
+
+payloads! {
+    /// Terms that a plain limit order does not need.
+    TermsPayload = TERMS { stop_price: i64, display_quantity: i64, minimum_quantity: i64, expire_time: u64, reserved: u64, }
+
+    /// Which event made the participant send the command, and which of its commands to it this is.
+    CausePayload = CAUSE { cause_sequence: u64, cause_index: u32, command_index: u32, reserved: [u64; 3], }
+
+    /// How the order hangs together with others of its account. `parent`: stays inactive until that order
+    /// fills, then takes its filled quantity. `partner`: one cancels the other. `offset_nano`: when not 0 the
+    /// price (stop price of a stop) is the parent's fill price x (1 + offset).
+    ContingencyPayload = CONTINGENCY { parent: u64, partner: u64, offset_nano: i64, reserved: [u64; 2], }
+
+    /// Text of up to 36 bytes, UTF-8.
+    TextPayload = TEXT { len: u32, bytes: [u8; 36], }
+
+    InstrumentPayload = INSTRUMENT { tick: i64, lot: i64, reserved: [u64; 3], }
+
+    /// Of a simulated venue. `slippage` in 10^-9 of the price against the taker; `volume_share` in 10^-9:
+    /// the largest part of a bar's volume one order may take (0 = no limit).
+    VenuePayload = VENUE { order_latency_ns: u64, report_latency_ns: u64, slippage: i64, volume_share: i64, options: u64, }
+}
+
+impl TextPayload {
+    /// The first 36 bytes of `text`.
+    pub fn new(text: &str) -> Self {
+        let len = text.len().min(36);
+        let mut bytes = [0; 36];
+        bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+        TextPayload { len: len as u32, bytes }
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..(self.len as usize).min(36)]
+    }
+}
+
+/// A new order, with every term in the open; the record form packs it into as few slots as it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubmitOrder {
+    pub account: u32,
+    pub instrument: u32,
+    pub client_order_id: u64,
+    pub side: Side,
+    pub order_type: OrderType,
+    pub time_in_force: TimeInForce,
+    pub sizing: Sizing,
+    pub options: u16,
+    /// In price units; 0 where the type has no limit price.
+    pub price: i64,
+    /// In quantity units, or as [`Sizing`] says.
+    pub quantity: i64,
+    pub stop_price: i64,
+    pub expire_time: u64,
+    pub parent: u64,
+    pub partner: u64,
+    pub offset_nano: i64,
+}
+
+impl SubmitOrder {
+    pub fn limit(
+        account: u32,
+        instrument: u32,
+        client_order_id: u64,
+        side: Side,
+        price: i64,
+        quantity: i64,
+    ) -> Self {
+        SubmitOrder {
+            price,
+            order_type: OrderType::Limit,
+            ..Self::market(account, instrument, client_order_id, side, quantity)
+        }
+    }
+
+    pub fn market(account: u32, instrument: u32, client_order_id: u64, side: Side, quantity: i64) -> Self {
+        SubmitOrder {
+            account,
+            instrument,
+            client_order_id,
+            side,
+            order_type: OrderType::Market,
+            time_in_force: TimeInForce::Gtc,
+            sizing: Sizing::Units,
+            options: 0,
+            price: 0,
+            quantity,
+            stop_price: 0,
+            expire_time: 0,
+            parent: 0,
+            partner: 0,
+            offset_nano: 0,
+        }
+    }
+
+    pub fn is_post_only(&self) -> bool {
+        self.options & options::POST_ONLY != 0
+    }
+
+    pub fn is_reduce_only(&self) -> bool {
+        self.options & options::REDUCE_ONLY != 0
+    }
+
+    /// The command as a record, to be stamped by the sequencer.
+    pub fn to_record(&self) -> RecordBuffer {
+        let terms = PackedTerms {
+            side: self.side as u8,
+            order_type: self.order_type as u8,
+            time_in_force: self.time_in_force as u8,
+            sizing: self.sizing as u8,
+            options: self.options,
+            reserved: 0,
+        };
+        let mut record = RecordBuffer::new(SubmitOrderBody {
+            price: self.price,
+            quantity: self.quantity,
+            client_order_id: self.client_order_id,
+            terms,
+        });
+        record.head_mut().account = self.account;
+        record.head_mut().instrument = self.instrument;
+        if self.stop_price != 0 || self.expire_time != 0 {
+            record.push(TermsPayload {
+                stop_price: self.stop_price,
+                display_quantity: 0,
+                minimum_quantity: 0,
+                expire_time: self.expire_time,
+                reserved: 0,
+            });
+        }
+        if self.parent != 0 || self.partner != 0 || self.offset_nano != 0 {
+            record.push(ContingencyPayload {
+                parent: self.parent,
+                partner: self.partner,
+                offset_nano: self.offset_nano,
+                reserved: [0; 2],
+            });
+        }
+        record
+    }
+
+    /// Reads the record form.
+    ///
+    /// # Errors
+    /// `TermsMustBeKnown` with the number that names no side, type, time in force, sizing or option.
+    pub fn from_record(record: &[Slot]) -> Result<Self, Refusal> {
+        let head = record.first().ok_or(Refusal::of(Rule::TermsMustBeKnown))?;
+        let body: SubmitOrderBody = crate::record::Body::of(head);
+        let terms = body.terms;
+        let unknown = |number: u8| Refusal::new(Rule::TermsMustBeKnown, 0, i128::from(number));
+        if terms.options & !options::ALL != 0 {
+            return Err(Refusal::new(
+                Rule::TermsMustBeKnown,
+                i128::from(options::ALL),
+                i128::from(terms.options),
+            ));
+        }
+        let extra = payload_of::<TermsPayload>(record);
+        let contingency = payload_of::<ContingencyPayload>(record);
+        Ok(SubmitOrder {
+            account: head.account,
+            instrument: head.instrument,
+            client_order_id: body.client_order_id,
+            side: Side::from_number(terms.side).ok_or(unknown(terms.side))?,
+            order_type: OrderType::from_number(terms.order_type).ok_or(unknown(terms.order_type))?,
+            time_in_force: TimeInForce::from_number(terms.time_in_force)
+                .ok_or(unknown(terms.time_in_force))?,
+            sizing: Sizing::from_number(terms.sizing).ok_or(unknown(terms.sizing))?,
+            options: terms.options,
+            price: body.price,
+            quantity: body.quantity,
+            stop_price: extra.map_or(0, |terms| terms.stop_price),
+            expire_time: extra.map_or(0, |terms| terms.expire_time),
+            parent: contingency.map_or(0, |link| link.parent),
+            partner: contingency.map_or(0, |link| link.partner),
+            offset_nano: contingency.map_or(0, |link| link.offset_nano),
+        })
+    }
+}

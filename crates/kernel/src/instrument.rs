@@ -1,0 +1,155 @@
+//! What is traded, with its units and the rules for orders in it.
+
+use crate::money::{NANO, Nano, divide_half_even};
+use crate::rules::{Refusal, Rule};
+use crate::state::{State, StateError, StateReader, StateWriter};
+
+/// Largest price or quantity an order may carry: keeps every product of the two inside 128 bits.
+pub const MAX_UNITS: i64 = 1 << 56;
+
+/// One listed instrument. Prices count `price_unit`, quantities count `quantity_unit`; both are immutable.
+/// `tick` and `lot` are rules for orders only and never for observed data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instrument {
+    pub id: u32,
+    pub currency: u32,
+    /// One price unit in 10^-9 of the currency.
+    pub price_unit_nano: i64,
+    /// One quantity unit in 10^-9.
+    pub quantity_unit_nano: i64,
+    /// Contract multiplier in 10^-9.
+    pub multiplier_nano: i64,
+    /// In price units.
+    pub tick: i64,
+    /// In quantity units.
+    pub lot: i64,
+    /// Which venue trades it: index in the engine's list of venues.
+    pub venue: u16,
+    /// Money per (price unit x quantity unit) = `value_numerator / value_denominator` nano, reduced.
+    pub value_numerator: i128,
+    pub value_denominator: i128,
+}
+
+impl Instrument {
+    /// # Errors
+    /// `FieldMustBeInRange` with the offending value when a unit, tick or lot is not positive.
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        id: u32,
+        currency: u32,
+        price_unit_nano: i64,
+        quantity_unit_nano: i64,
+        multiplier_nano: i64,
+        tick: i64,
+        lot: i64,
+        venue: u16,
+    ) -> Result<Self, Refusal> {
+        for value in [i64::from(id), price_unit_nano, quantity_unit_nano, multiplier_nano, tick, lot] {
+            if value <= 0 {
+                return Err(Refusal::new(Rule::FieldMustBeInRange, 1, i128::from(value)));
+            }
+        }
+        let product = i128::from(price_unit_nano)
+            .checked_mul(i128::from(quantity_unit_nano))
+            .and_then(|value| value.checked_mul(i128::from(multiplier_nano)))
+            .ok_or(Refusal::new(Rule::FieldMustBeInRange, i128::MAX, i128::from(multiplier_nano)))?;
+        let denominator = NANO * NANO;
+        let divisor = greatest_common_divisor(product, denominator);
+        Ok(Instrument {
+            id,
+            currency,
+            price_unit_nano,
+            quantity_unit_nano,
+            multiplier_nano,
+            tick,
+            lot,
+            venue,
+            value_numerator: product / divisor,
+            value_denominator: denominator / divisor,
+        })
+    }
+
+    /// Money value of `quantity` at `price`, rounded half-even; `None` when it does not fit 128 bits.
+    pub fn notional(&self, price: i64, quantity: i64) -> Option<Nano> {
+        let units = i128::from(price).checked_mul(i128::from(quantity))?;
+        Some(divide_half_even(units.checked_mul(self.value_numerator)?, self.value_denominator))
+    }
+
+    /// Floor of `quantity` to the lot, toward zero.
+    pub fn floor_to_lot(&self, quantity: i64) -> i64 {
+        quantity / self.lot * self.lot
+    }
+
+    /// `price` in the currency, for indicators and display only.
+    pub fn price_as_f64(&self, price: i64) -> f64 {
+        // Dividing by an exact power of ten gives the double nearest to the decimal price.
+        (i128::from(price) * i128::from(self.price_unit_nano)) as f64 / 1e9
+    }
+
+    pub fn quantity_as_f64(&self, quantity: i64) -> f64 {
+        (i128::from(quantity) * i128::from(self.quantity_unit_nano)) as f64 / 1e9
+    }
+}
+
+const fn greatest_common_divisor(a: i128, b: i128) -> i128 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+impl State for Instrument {
+    fn write(&self, out: &mut StateWriter) {
+        out.u32(self.id);
+        out.u32(self.currency);
+        out.i64(self.price_unit_nano);
+        out.i64(self.quantity_unit_nano);
+        out.i64(self.multiplier_nano);
+        out.i64(self.tick);
+        out.i64(self.lot);
+        out.u16(self.venue);
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let (id, currency) = (input.u32()?, input.u32()?);
+        let units = [input.i64()?, input.i64()?, input.i64()?];
+        let (tick, lot, venue) = (input.i64()?, input.i64()?, input.u16()?);
+        Instrument::new(id, currency, units[0], units[1], units[2], tick, lot, venue)
+            .map_err(|refusal| input.invalid("instrument", refusal.actual as u64))
+    }
+}
+
+/// All listed instruments, by id. Ids are given out densely from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instruments {
+    listed: Vec<Instrument>,
+}
+
+impl Instruments {
+    pub fn get(&self, id: u32) -> Option<&Instrument> {
+        self.listed.get((id as usize).wrapping_sub(1))
+    }
+
+    /// # Errors
+    /// `NameMustBeUnique` when the id is listed already, `FieldMustBeInRange` when it is not the next one.
+    pub fn list(&mut self, instrument: Instrument) -> Result<(), Refusal> {
+        let next = self.listed.len() as u32 + 1;
+        let rule = if instrument.id < next { Rule::NameMustBeUnique } else { Rule::FieldMustBeInRange };
+        if instrument.id != next {
+            return Err(Refusal::new(rule, i128::from(next), i128::from(instrument.id)));
+        }
+        self.listed.push(instrument);
+        Ok(())
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Instrument> {
+        self.listed.iter()
+    }
+}
+
+impl State for Instruments {
+    fn write(&self, out: &mut StateWriter) {
+        out.list(self.listed.iter());
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        Ok(Instruments { listed: input.list()? })
+    }
+}

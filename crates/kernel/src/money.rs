@@ -1,0 +1,39 @@
+//! Money: 10^-9 of a currency in 128 bits, rounded half-even once per amount.
+
+/// 10^-9 of a currency.
+pub type Nano = i128;
+
+pub const NANO: i128 = 1_000_000_000;
+
+/// `numerator / denominator`, ties to the even neighbor. The one rounding rule of the project.
+///
+/// `denominator` must be positive.
+pub const fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
+    let quotient = numerator.div_euclid(denominator);
+    let remainder = numerator.rem_euclid(denominator);
+    let rest = denominator - remainder;
+    if remainder > rest || (remainder == rest && quotient % 2 != 0) { quotient + 1 } else { quotient }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::divide_half_even;
+
+    #[test]
+    fn ties_go_to_the_even_neighbor_on_both_sides_of_zero() {
+        let cases = [
+            (5, 2, 2),
+            (7, 2, 4),
+            (-5, 2, -2),
+            (-7, 2, -4),
+            (1, 3, 0),
+            (2, 3, 1),
+            (-1, 3, 0),
+            (-2, 3, -1),
+            (6, 3, 2),
+        ];
+        for (numerator, denominator, expected) in cases {
+            assert_eq!(divide_half_even(numerator, denominator), expected, "{numerator} / {denominator}");
+        }
+    }
+}

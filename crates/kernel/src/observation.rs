@@ -1,0 +1,64 @@
+//! What happened outside: market data, the clock, answers of venues and of Python models.
+
+use crate::layout::{layouts, payloads};
+
+/// Continuation tags of observations and events; commands have theirs in [`crate::command::tag`].
+pub mod tag {
+    pub const BAR: u16 = 32;
+    pub const VENUE_FILL: u16 = 33;
+    pub const VENUE_TERMS: u16 = 34;
+}
+
+layouts! {
+    /// A closed bar, stamped at its close. Prices in price units. Followed by [`BarPayload`].
+    BarObserved = BarObserved { open: i64, high: i64, low: i64, close: i64, }
+
+    /// Best bid and offer after an update. A price of 0 means that side is empty.
+    QuoteObserved = QuoteObserved { bid_price: i64, bid_quantity: i64, ask_price: i64, ask_quantity: i64, }
+
+    /// A trade printed by a feed; `flags::SELL` when the aggressor sold.
+    TradeObserved = TradeObserved { price: i64, quantity: i64, trade_id: u64, exchange_time: u64, }
+
+    /// The new total quantity of one price level (0 removes it); `flags::SELL` for asks. The book is
+    /// consistent only after the record flagged `LAST_OF_MESSAGE`.
+    BookLevelObserved = BookLevelObserved { price: i64, quantity: i64, update_id: u64, exchange_time: u64, }
+
+    /// The feed lost updates `expected..received`: the book is not to be trusted until a snapshot.
+    FeedGapObserved = FeedGapObserved { expected: u64, received: u64, exchange_time: u64, reserved: u64, }
+
+    /// Time moved to the record's time without other news; journaled only when a timer is due.
+    ClockAdvanced = ClockAdvanced { reserved: [u64; 4], }
+
+    /// The fee a model outside the kernel charges for the fill that waits for it.
+    FeeAssessed = FeeAssessed { order_id: u64, trade_id: u64, fee_nano: i64, reserved: u64, }
+
+    ExternalSignalReceived = ExternalSignalReceived { name: u64, value_bits: u64, exchange_time: u64, reserved: u64, }
+
+    /// The trading day of the instrument (0 = all) ended: DAY orders expire.
+    SessionClosed = SessionClosed { reserved: [u64; 4], }
+
+    /// The data ended. Open orders are canceled; with `close_positions` set, positions are closed at their mark.
+    RunEnded = RunEnded { close_positions: u64, reserved: [u64; 3], }
+
+    VenueOrderAccepted = VenueOrderAccepted { order_id: u64, venue_order_id: u64, venue_time: u64, reserved: u64, }
+    VenueOrderRejected = VenueOrderRejected { order_id: u64, reason: u64, venue_time: u64, reserved: u64, }
+    /// Followed by [`VenueFillPayload`].
+    VenueOrderFilled = VenueOrderFilled { order_id: u64, trade_id: u64, price: i64, quantity: i64, }
+    VenueOrderCanceled = VenueOrderCanceled { order_id: u64, reason: u64, venue_time: u64, reserved: u64, }
+    /// `quantity` is the new total, filled part included.
+    VenueOrderReplaced = VenueOrderReplaced { order_id: u64, price: i64, quantity: i64, stop_price: i64, }
+    VenueOrderExpired = VenueOrderExpired { order_id: u64, venue_time: u64, reserved: [u64; 2], }
+    VenueCancelRejected = VenueCancelRejected { order_id: u64, reason: u64, venue_time: u64, reserved: u64, }
+    VenueReplaceRejected = VenueReplaceRejected { order_id: u64, reason: u64, venue_time: u64, reserved: u64, }
+    /// The venue says it never saw the order (the answer to a query).
+    VenueOrderUnknown = VenueOrderUnknown { order_id: u64, venue_time: u64, reserved: [u64; 2], }
+}
+
+payloads! {
+    /// Rest of a bar. `volume` in quantity units; `interval_ns` from one open to the next.
+    BarPayload = BAR { volume: i64, open_time: u64, close_time: u64, interval_ns: u64, trades: u64, }
+
+    /// Rest of a venue's fill report. `fee_nano` is what the venue charged and counts when `fee_known` is 1,
+    /// else the fee schedule decides. `liquidity`: 1 maker, 2 taker.
+    VenueFillPayload = VENUE_FILL { venue_time: u64, fee_nano: i64, fee_known: u64, liquidity: u64, reserved: u64, }
+}
