@@ -3,7 +3,7 @@
 from openbell import kernel
 from tests.architecture.sources import ledger, require_none
 
-KINDS = ("frame", "command", "observation", "event")
+KINDS = ("structure", "command", "observation", "event")
 Row = tuple[int, str, str, int]
 LEDGER: list[Row] = [
     (int(number), name, kind, int(version)) for number, name, kind, version in ledger("message_registry.txt")
