@@ -1,1 +1,1 @@
-"""Market data as users have it, read into bars and records that the engine takes."""
+"""Market data as the engine takes it: bars read from files and frames, checked and counted in integers."""

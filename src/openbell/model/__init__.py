@@ -1,1 +1,1 @@
-"""Words that everyone speaks: instruments, quantities and money, terms of orders, time, errors."""
+"""The words everyone speaks: errors, quantities, terms, instrument, time. Pure: no I/O, no clock."""
