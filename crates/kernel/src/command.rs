@@ -65,6 +65,9 @@ layouts! {
     /// Adds an indicator to the participant's view. `indicator` is its index and must be the next one.
     AddIndicator = AddIndicator { indicator: u64, kind: u64, period: u64, every_ns: u64, }
 
+    /// Has bars of a longer interval formed in the participant's view.
+    AddBarInterval = AddBarInterval { every_ns: u64, reserved: [u64; 3], }
+
     HaltTrading = HaltTrading { reason: u64, reserved: [u64; 3], }
     ResumeTrading = ResumeTrading { reason: u64, reserved: [u64; 3], }
     /// The participant failed or was stopped; its open orders are canceled.

@@ -2,7 +2,7 @@
 
 use super::{About, AnyVenue, Engine, EngineStopped};
 use crate::command::{
-    AddIndicator, CancelTimer, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch, HaltTrading,
+    AddBarInterval, AddIndicator, CancelTimer, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch, HaltTrading,
     InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant, ReleaseKillSwitch, ResumeTrading,
     SetFeeSchedule, SetRiskLimit, StartTimer, Subscribe, TextPayload, VenuePayload, WithdrawCash,
 };
@@ -112,6 +112,10 @@ impl Engine {
                 let body = AddIndicator::of(head);
                 let spec = IndicatorSpec { kind: body.kind, period: body.period, every_ns: body.every_ns };
                 self.participants.require(head.source)?.view.add_indicator(body.indicator, spec)
+            }
+            Message::AddBarInterval => {
+                let every_ns = AddBarInterval::of(head).every_ns;
+                self.participants.require(head.source)?.view.add_interval(every_ns)
             }
             other => Err(Refusal::new(Rule::TermsMustBeKnown, 0, i128::from(other as u16))),
         }

@@ -3,7 +3,7 @@
 
 mod view;
 
-pub use view::{Bar, IndicatorSpec, View};
+pub use view::{IndicatorSpec, View};
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -73,6 +73,15 @@ pub struct Participant {
 }
 
 impl Participant {
+    /// What the state hash covers of it.
+    pub(crate) fn write_summary(&self, out: &mut StateWriter) {
+        out.u16(self.id);
+        out.u64(self.cursor);
+        out.bool(self.is_stopped);
+        out.length(self.delayed.len());
+        self.view.write_summary(out);
+    }
+
     fn show(&mut self, slots: &[Slot]) {
         self.inbox.extend_from_slice(slots);
     }
