@@ -129,7 +129,11 @@ pub enum Outcome {
 /// What a venue that simulates must ask the engine at the moment of a fill.
 pub trait VenueContext {
     /// Quantity that may execute for `order` at `price` now: a percent sized, reduce-only cut to the position,
-    /// margin looked at. At most `leaves` for orders sized in units; `leaves` is ignored for the others.
+    /// margin looked at. At most `leaves` for orders sized in units; `leaves` is ignored for the others, which
+    /// are asked about once, at their first fill.
+    ///
+    /// Positive and in the direction of `order.side`, except for `TARGET_PERCENT`: its target says nothing
+    /// about the direction of the trade that leads there, so the result is signed (+ buy, - sell).
     ///
     /// # Errors
     /// The rule that leaves nothing to execute; the venue cancels the order with it.
