@@ -116,8 +116,8 @@ def _datetimes(column: pl.Series, label: Label) -> Times:
     else:
         missing = [Finding(NOT_A_TIME, label.name, column.is_null().to_numpy(), FORMS)]
         times = Times(_physical(moments), missing, notes=_zone_note(label.timezone, "times carry their zone"))
-    times.findings.append(
-        Finding("a time outside 64-bit nanoseconds", label.name, over, "a time from 1678 to 2262")
+    times.findings.insert(
+        0, Finding("a time outside 64-bit nanoseconds", label.name, over, "a time from 1678 to 2262")
     )
     return times
 
@@ -134,7 +134,7 @@ def _nanoseconds(column: pl.Series) -> tuple[pl.Series, Mask]:
 
     years = column.dt.year().fill_null(1970)
     over = ((years < 1678) | (years > 2261)).to_numpy()
-    return column.cast(pl.Datetime("ns", _zone_of(column))), over
+    return column.cast(pl.Datetime("ns", _zone_of(column)), strict=False), over
 
 
 def _physical(moments: pl.Series) -> Ints:

@@ -27,6 +27,9 @@ Mask = NDArray[np.bool_]
 INT64_MAX = 2**63 - 1
 MOST_DECIMALS = 9  # units are multiples of 10^-9
 _EXACT_BELOW = float(2**51)  # below it x * 10^k rounds to the right integer in float64
+_PLAUSIBLE_DECIMALS = (
+    6  # more of them may be the binary tail of a single-precision float: 11555.9 is 11555.900390625
+)
 _NOISE_ULPS = 4.0  # what a few additions or multiplications of floats leave behind
 
 
@@ -121,13 +124,17 @@ class Scale:
 def finest_scale(column: NumberColumn, most: int, coarse: Callable[[Floats], int]) -> Scale:
     """Return the fewest decimals (at most `most`) that hold every number; where none do, round to `coarse(values)` decimals."""
     exact = _exact_decimals(column, most)
+    values = column.values
+    if exact is not None and exact <= _PLAUSIBLE_DECIMALS:
+        return Scale(exact, "exact")
+    single = _fewest(values, most, _same_single)
+    if single is not None and (exact is None or single < exact):
+        return Scale(single, "single")
     if exact is not None:
         return Scale(exact, "exact")
-    values = column.values
-    for kind, close in (("single", _same_single), ("noise", _nearly)):
-        decimals = _fewest(values, most, close)
-        if decimals is not None:
-            return Scale(decimals, kind)
+    noise = _fewest(values, most, _nearly)
+    if noise is not None:
+        return Scale(noise, "noise")
     decimals = coarse(values)
     rounded = np.rint(values * 10.0**decimals) / 10.0**decimals
     nonzero = values != 0
