@@ -64,7 +64,9 @@ pub enum NodeError {
 
 /// A participant that ran again did not send what it had sent the first time.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("participant {participant} diverged at sequence {sequence}: the journal has {journaled}, this run sent {sent}")]
+#[error(
+    "participant {participant} diverged at sequence {sequence}: the journal has {journaled}, this run sent {sent}"
+)]
 pub struct Divergence {
     pub sequence: u64,
     pub participant: u16,
@@ -321,7 +323,12 @@ impl Node {
         self.sequence_record(record.slots_mut(), time, None)
     }
 
-    fn sequence_record(&mut self, record: &mut [Slot], time: u64, input: Option<u32>) -> Result<(), NodeError> {
+    fn sequence_record(
+        &mut self,
+        record: &mut [Slot],
+        time: u64,
+        input: Option<u32>,
+    ) -> Result<(), NodeError> {
         stamp(record, self.sequence + 1, time);
         self.apply(record, input)
     }
@@ -382,14 +389,16 @@ impl Node {
         let message = Message::from_number(head.message);
         let is_answer = message == Some(Message::FeeAssessed);
         let is_command = message.is_some_and(|message| message.kind() == MessageKind::Command);
-        let is_sent = is_answer || (is_command && head.source != 0 && message != Some(Message::RegisterParticipant));
+        let is_sent =
+            is_answer || (is_command && head.source != 0 && message != Some(Message::RegisterParticipant));
         let index = if is_answer { 0 } else { usize::from(head.source) };
         if is_sent {
             let sent = self.resent.get_mut(index).and_then(VecDeque::pop_front);
             let is_same = sent.as_ref().is_some_and(|sent| same_command(sent.slots(), record));
             return if is_same { Ok(()) } else { Err(diverged(head, sent.as_ref(), Some(record)).into()) };
         }
-        let extra = self.resent.iter().enumerate().find_map(|(id, queue)| queue.front().map(|sent| (id, sent)));
+        let extra =
+            self.resent.iter().enumerate().find_map(|(id, queue)| queue.front().map(|sent| (id, sent)));
         match extra {
             Some((participant, sent)) if !is_command => {
                 let head = Slot { source: participant as u16, ..*head };
@@ -430,7 +439,7 @@ impl Node {
         self.next_valuation = time.saturating_add(interval_ns);
         let engine = &self.engine;
         for account in engine.portfolio().accounts() {
-            let figures = engine.portfolio().valuation(account.id, engine.instruments(), engine.marks());
+            let figures = account.valuation(engine.instruments(), engine.marks(), None);
             if let Some(figures) = figures {
                 self.valuations.push(Valuation {
                     time,

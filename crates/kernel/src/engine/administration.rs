@@ -2,9 +2,10 @@
 
 use super::{About, AnyVenue, Engine, EngineStopped};
 use crate::command::{
-    AddBarInterval, AddIndicator, CancelTimer, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch, HaltTrading,
-    InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant, ReleaseKillSwitch, ResumeTrading,
-    SetFeeSchedule, SetRiskLimit, StartTimer, Subscribe, TextPayload, VenuePayload, WithdrawCash,
+    AddBarInterval, AddIndicator, CancelTimer, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch,
+    HaltTrading, InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant, ReleaseKillSwitch,
+    ResumeTrading, SetFeeSchedule, SetRiskLimit, StartTimer, Subscribe, TextPayload, VenuePayload,
+    WithdrawCash,
 };
 use crate::event;
 use crate::instrument::Instrument;
@@ -83,8 +84,10 @@ impl Engine {
             Message::SetFeeSchedule => self.set_fee_schedule(head),
             Message::ReleaseKillSwitch => {
                 self.risk.release_kill_switch(head.account);
-                let body =
-                    event::KillSwitchReleased { reason: ReleaseKillSwitch::of(head).reason, reserved: [0; 3] };
+                let body = event::KillSwitchReleased {
+                    reason: ReleaseKillSwitch::of(head).reason,
+                    reserved: [0; 3],
+                };
                 self.events.emit(About { account: head.account, ..About::NOTHING }, body);
                 Ok(())
             }
@@ -224,10 +227,7 @@ impl Engine {
 
     fn set_risk_limit(&mut self, head: &Slot) -> Result<(), Refusal> {
         let body = SetRiskLimit::of(head);
-        let kind = u16::try_from(body.limit)
-            .ok()
-            .and_then(LimitKind::from_number)
-            .ok_or(out_of_range(0, body.limit))?;
+        let kind = LimitKind::from_number(body.limit).ok_or(out_of_range(0, body.limit))?;
         self.risk.set_limit(head.account, head.instrument, kind, body.value)?;
         let about = About { instrument: head.instrument, account: head.account, ..About::NOTHING };
         let event = event::RiskLimitSet { limit: body.limit, value: body.value, reserved: [0; 2] };
@@ -305,8 +305,10 @@ impl Engine {
         if body.venue as usize != self.venues.len() {
             return Err(out_of_range(self.venues.len() as i128, body.venue));
         }
-        let kind =
-            u8::try_from(body.kind).ok().and_then(VenueKind::from_number).ok_or(out_of_range(3, body.kind))?;
+        let kind = u8::try_from(body.kind)
+            .ok()
+            .and_then(VenueKind::from_number)
+            .ok_or(out_of_range(3, body.kind))?;
         self.venues.push(match kind {
             VenueKind::Matching => AnyVenue::Matching(Box::new(MatchingVenue::new())),
             VenueKind::Remote => AnyVenue::Remote(RemoteVenue::new()),
@@ -325,8 +327,12 @@ impl Engine {
             return Ok(());
         }
         self.timers.remove_all_of(head.source);
-        let open: Vec<u64> =
-            self.orders.open().filter(|order| order.participant == head.source).map(|order| order.order_id).collect();
+        let open: Vec<u64> = self
+            .orders
+            .open()
+            .filter(|order| order.participant == head.source)
+            .map(|order| order.order_id)
+            .collect();
         self.cancel_each(&open)
     }
 }

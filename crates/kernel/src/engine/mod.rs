@@ -21,7 +21,9 @@ use thiserror::Error;
 
 use crate::instrument::Instruments;
 use crate::message::{Message, MessageKind};
-use crate::observation::{BarObserved, ExternalSignalReceived, FeedGapObserved, QuoteObserved, SessionClosed, TradeObserved};
+use crate::observation::{
+    BarObserved, ExternalSignalReceived, FeedGapObserved, QuoteObserved, SessionClosed, TradeObserved,
+};
 use crate::orders::Orders;
 use crate::participant::Participants;
 use crate::portfolio::{FeeSchedules, Marks, Portfolio};
@@ -225,7 +227,9 @@ impl Engine {
                 self.events.emit(About { instrument: head.instrument, ..About::NOTHING }, event);
                 Ok(())
             }
-            Message::SessionClosed => self.close_session(head.instrument, SessionClosed::of(head).session_end),
+            Message::SessionClosed => {
+                self.close_session(head.instrument, SessionClosed::of(head).session_end)
+            }
             Message::RunEnded => self.end_run(),
             _ => self.apply_venue_observation(message, record),
         }
@@ -349,7 +353,10 @@ impl Engine {
         }
         let is_partial = matches!(
             message,
-            Message::BarObserved | Message::QuoteObserved | Message::TradeObserved | Message::BookLevelObserved
+            Message::BarObserved
+                | Message::QuoteObserved
+                | Message::TradeObserved
+                | Message::BookLevelObserved
         ) && !head.has(flags::LAST_OF_MESSAGE);
         if !is_partial && self.fee_question.is_none() {
             self.participants.wake();

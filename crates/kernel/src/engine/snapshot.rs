@@ -132,7 +132,8 @@ impl State for AnyVenue {
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let number = input.u8()?;
-        let kind = VenueKind::from_number(number).ok_or_else(|| input.invalid("venue kind", u64::from(number)))?;
+        let kind =
+            VenueKind::from_number(number).ok_or_else(|| input.invalid("venue kind", u64::from(number)))?;
         Ok(match kind {
             VenueKind::Matching => AnyVenue::Matching(Box::new(MatchingVenue::read(input)?)),
             VenueKind::Simulated => AnyVenue::Simulated(Box::new(SimulatedVenue::read(input)?)),
