@@ -21,6 +21,7 @@ mod layout;
 pub mod message;
 pub mod money;
 pub mod observation;
+pub mod orders;
 pub mod portfolio;
 pub mod record;
 pub mod risk;

@@ -35,8 +35,9 @@ layouts! {
 
     ExternalSignalReceived = ExternalSignalReceived { name: u64, value_bits: u64, exchange_time: u64, reserved: u64, }
 
-    /// The trading day of the instrument (0 = all) ended: DAY orders expire.
-    SessionClosed = SessionClosed { reserved: [u64; 4], }
+    /// The trading day of the instrument (0 = all) ended at `session_end`: DAY orders from before it expire, and
+    /// client order ids may be used again.
+    SessionClosed = SessionClosed { session_end: u64, reserved: [u64; 3], }
 
     /// The data ended. Open orders are canceled; with `close_positions` set, positions are closed at their mark.
     RunEnded = RunEnded { close_positions: u64, reserved: [u64; 3], }
