@@ -458,6 +458,16 @@ impl Node {
         &self.news
     }
 
+    /// Moves the news out, so that participants can be called while the node is free; give them back with
+    /// [`Node::return_news`] to keep the memory.
+    pub fn take_news(&mut self) -> Vec<Slot> {
+        std::mem::take(&mut self.news)
+    }
+
+    pub fn return_news(&mut self, news: Vec<Slot>) {
+        self.news = news;
+    }
+
     /// Moves out the events whose cause is durable, oldest first.
     pub fn take_output(&mut self) -> Vec<Slot> {
         let durable = self.durable_sequence;

@@ -16,6 +16,7 @@ mod order_reports;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -108,7 +109,8 @@ pub struct Engine {
     shard: u8,
     sequence: u64,
     time: u64,
-    instruments: Instruments,
+    /// Shared with readers that outlive a borrow of the engine; listing one copies the few there are.
+    instruments: Arc<Instruments>,
     /// Texts by (kind, id): symbols and currency codes.
     names: BTreeMap<(u8, u32), String>,
     orders: Orders,
@@ -156,7 +158,7 @@ impl Engine {
             shard,
             sequence: 0,
             time: 0,
-            instruments: Instruments::default(),
+            instruments: Arc::default(),
             names: BTreeMap::new(),
             orders: Orders::default(),
             portfolio: Portfolio::default(),
@@ -400,6 +402,10 @@ impl Engine {
 
     pub fn instruments(&self) -> &Instruments {
         &self.instruments
+    }
+
+    pub fn shared_instruments(&self) -> Arc<Instruments> {
+        Arc::clone(&self.instruments)
     }
 
     pub fn orders(&self) -> &Orders {
