@@ -1,0 +1,1 @@
+"""Statistics and the tear sheet of a run."""
