@@ -67,7 +67,17 @@ def test_the_notebook_fragment_of_one_row_is_drawn() -> None:
 
 def test_a_figure_has_price_trades_equity_and_drawdown() -> None:
     names = [trace.name for trace in figure(TABLES, instrument="MSFT").data]
-    assert names == ["MSFT", "Entry", "Exit", "Benchmark", "Equity", "Drawdown"]
+    assert names == ["MSFT", "Buy", "Sell", "Benchmark", "Equity", "Drawdown"]
+
+
+def test_a_short_trade_is_sold_at_its_entry() -> None:
+    drawn = {trace.name: list(trace.y) for trace in figure(TABLES, instrument="MSFT").data[1:]}
+    trades = TABLES.trades.filter(instrument="MSFT")
+    shorts, longs = trades.filter(side="short"), trades.filter(side="long")
+    assert shorts.height
+    assert longs.height
+    assert sorted(drawn["Sell"]) == sorted([*shorts["entry_price"], *longs["exit_price"]])
+    assert sorted(drawn["Buy"]) == sorted([*longs["entry_price"], *shorts["exit_price"]])
 
 
 def test_a_figure_of_a_long_run_is_merged_and_its_title_says_so() -> None:

@@ -51,14 +51,14 @@ class ChartView:
 
 
 def chart_views(tables: RunTables, max_candles: int) -> list[ChartView]:
-    """Return one view per instrument with bars; one without prices where no instrument has any."""
+    """Return one view per instrument with bars; one without prices where no instrument has any.
+
+    An instrument with more than `max_candles` bars has consecutive ones merged.
+    """
     shown = {symbol: frame for symbol, frame in tables.bars.items() if frame.height}
     if not shown:
         return [_equity_view(tables, max_candles)]
-    return [
-        _bars_view(tables, symbol, frame, max(5_000, max_candles // len(shown)))
-        for symbol, frame in shown.items()
-    ]
+    return [_bars_view(tables, symbol, frame, max_candles) for symbol, frame in shown.items()]
 
 
 def _bars_view(tables: RunTables, symbol: str, frame: pl.DataFrame, max_candles: int) -> ChartView:

@@ -16,6 +16,7 @@ from openbell.report.formatting import plain_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects
+    import polars as pl
 
     from openbell.report.tables import RunTables
 
@@ -23,6 +24,7 @@ MAX_BARS = 20_000
 """More bars than a browser pans smoothly in SVG; above that, consecutive bars are merged."""
 
 _UP, _DOWN, _RUN, _BENCHMARK = "#17a27c", "#dd5450", "#2456d3", "#8a93a1"
+_FEW_TRADES = 200
 _HEIGHTS = (0.58, 0.26, 0.16)
 
 
@@ -34,20 +36,20 @@ def figure(
     `instrument` is the one with most trades unless given. Above `max_bars` consecutive bars are merged into
     one, and the title says how many. Raises ConfigError for an instrument without bars.
     """
-    view = _chosen(
-        tables, chart_views(tables, max(max_bars, 1) * max(1, len(tables.bars))), instrument, max_bars
-    )
+    if max_bars < 1:
+        raise ConfigError(f"max_bars must be positive, got {max_bars}")
+    view = _chosen(tables, chart_views(tables, max_bars), instrument)
     canvas = _canvas(bool(view.prices))
     time = view.time_ns.astype("datetime64[ns]")
     if view.prices:
         _add_price(canvas, view, time)
         _add_trades(canvas, tables, view)
     _add_curves(canvas, view, time, 2 if view.prices else 1)
-    canvas.update_layout(title=_title(tables, view))
+    canvas.update_layout(title={"text": _title(tables, view), "y": 0.97, "yanchor": "top"})
     return canvas
 
 
-def _chosen(tables: RunTables, views: list[ChartView], instrument: str | None, max_bars: int) -> ChartView:
+def _chosen(tables: RunTables, views: list[ChartView], instrument: str | None) -> ChartView:
     by_symbol = {view.symbol: view for view in views}
     if instrument is not None and instrument not in by_symbol:
         known = ", ".join(symbol for symbol in by_symbol if symbol) or "none"
@@ -75,8 +77,8 @@ def _canvas(with_price: bool) -> Any:
         height=760 if with_price else 420,
         dragmode="pan",
         hovermode="x unified",
-        margin={"l": 60, "r": 24, "t": 60, "b": 32},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        margin={"l": 60, "r": 24, "t": 96, "b": 32},
+        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )
     canvas.update_xaxes(rangeslider_visible=False)
     canvas.update_yaxes(tickformat=".1%", row=len(heights), col=1)
@@ -99,23 +101,25 @@ def _add_price(canvas: Any, view: ChartView, time: NDArray[np.datetime64]) -> No
 
 
 def _add_trades(canvas: Any, tables: RunTables, view: ChartView) -> None:
+    """A long trade is bought at its entry and sold at its exit, a short one the other way round."""
     import polars as pl
 
     trades = tables.trades.filter(pl.col("instrument") == view.symbol)
-    closed = trades.filter(~pl.col("is_open"))
-    _add_marks(canvas, trades["entry_time"], trades["entry_price"], "Entry", "triangle-up", "#2456d3")
-    _add_marks(canvas, closed["exit_time"], closed["exit_price"], "Exit", "triangle-down", "#c2670a")
+    entries = trades.select("side", time="entry_time", price="entry_price")
+    exits = trades.filter(~pl.col("is_open")).select("side", time="exit_time", price="exit_price")
+    size = 9 if trades.height <= _FEW_TRADES else 5
+    for name, entry, leave, symbol, color in (
+        ("Buy", "long", "short", "triangle-up", "#2456d3"),
+        ("Sell", "short", "long", "triangle-down", "#c2670a"),
+    ):
+        marks = pl.concat([entries.filter(side=entry), exits.filter(side=leave)]).sort("time")
+        _add_marks(canvas, marks, name, {"symbol": symbol, "size": size, "color": color})
 
 
-def _add_marks(canvas: Any, times: Any, prices: Any, name: str, symbol: str, color: str) -> None:
+def _add_marks(canvas: Any, marks: pl.DataFrame, name: str, marker: dict[str, object]) -> None:
+    times = marks["time"].dt.replace_time_zone(None).to_numpy()
     canvas.add_scatter(
-        x=times.dt.replace_time_zone(None).to_numpy() if len(times) else [],
-        y=prices.to_numpy(),
-        name=name,
-        mode="markers",
-        marker={"symbol": symbol, "size": 9, "color": color, "line": {"width": 1, "color": "white"}},
-        row=1,
-        col=1,
+        x=times, y=marks["price"].to_numpy(), name=name, mode="markers", marker=marker, row=1, col=1
     )
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MAX_CANDLES = 200_000
 """Candles in one file, over all instruments; above that consecutive bars are merged and the page says so."""
 
+_FEWEST_CANDLES = 5_000  # of each instrument, however many there are
+
 CHART_LIBRARY = "lightweight-charts-5.2.1.js"
 CHART_LIBRARY_SHA256 = "e21cc5caa0226ef30bd8549c50b9ef926615f2a4ee6b4e486353477a55f598cf"
 """Of lightweight-charts.standalone.production.js in the npm package, byte for byte."""
@@ -133,7 +135,7 @@ def _content(
     tables: RunTables, statistics: Statistics, block: ColumnBlock, max_candles: int
 ) -> dict[str, Any]:
     settings = tables.settings
-    views = chart_views(tables, max_candles)
+    views = chart_views(tables, max(_FEWEST_CANDLES, max_candles // max(1, len(tables.bars))))
     rows = statistics.table()
     texts = {row.name: row.text for row in rows}
     return {

@@ -19,7 +19,7 @@ class Legends {
       const part = element("span", undefined, wide ? "wide" : "");
       if (swatch) part.append(Object.assign(element("i"), { style: `background:${color(swatch)}` }));
       const value = element("em");
-      part.append(label + " ", value);
+      part.append(element("small", label + " ", swatch ? "beside-swatch" : ""), value);
       node.append(part);
       return value;
     });
@@ -32,6 +32,6 @@ class Legends {
   }
 
   place(tops) {
-    this.nodes.forEach(({ node }, index) => { node.style.top = tops[index] + 6 + "px"; });
+    this.nodes.forEach(({ node }, index) => { node.style.top = tops[index] + 3 + "px"; });
   }
 }
