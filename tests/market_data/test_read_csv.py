@@ -5,7 +5,6 @@ import io
 import zipfile
 
 import numpy as np
-import polars as pl
 import pytest
 
 from openbell.market_data.read_bars import read_bars
@@ -350,12 +349,3 @@ def test_close_times_that_are_written_are_used(write):
         read_bars(write(text.replace("14:30:30", "14:29:30")))
     with pytest.raises(InputError, match="closes after the next one opens"):
         read_bars(write(text.replace("14:30:30", "14:32:30")))
-
-
-def test_arrow_files_are_read_too(tmp_path):
-    path = tmp_path / "BTC_USDT-1m.feather"
-    pl.read_csv(GOOD.encode(), try_parse_dates=True).write_ipc(path, compression="lz4")
-    check(read_bars(path).series[0])
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(InputError, match="Arrow file is damaged"):
-        read_bars(path)

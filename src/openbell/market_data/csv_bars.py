@@ -145,7 +145,7 @@ def _body(
             raise_if_empty=False,
         )
         whole = frame.to_series(width - 1).null_count() == 0
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         whole = False
     if whole:
         return frame, _RowOf(text, delimiter, header_rows), Counter()
