@@ -349,3 +349,16 @@ def test_close_times_that_are_written_are_used(write):
         read_bars(write(text.replace("14:30:30", "14:29:30")))
     with pytest.raises(InputError, match="closes after the next one opens"):
         read_bars(write(text.replace("14:30:30", "14:32:30")))
+
+
+def test_an_address_above_the_header_is_passed_over(write):
+    check(read_bars(write("https://www.example.com\n" + GOOD)).series[0])
+    with pytest.raises(InputError) as caught:
+        read_bars(write("https://www.example.com\n" + GOOD.replace("101.75,1100", "0,1100")))
+    assert caught.value.row == 4
+
+
+def test_a_single_bar_of_unknown_length_says_so(write):
+    series = read_bars(minute_file(write, ("2022-01-05T14:30Z",))).series[0]
+    assert series.close_time.tolist() == series.open_time.tolist()
+    assert "the length of a single bar is unknown: it closes when it opens" in series.notes

@@ -30,7 +30,7 @@ def read_csv(data: bytes, source: str, input_file: InputFile, symbol: str, lenie
     lines = text.split("\n", 3)
     if not text.strip():
         raise InputError("empty file", source=source, expected="a header and rows of bars")
-    delimiter = _delimiter(next(line for line in lines if line.strip()))
+    delimiter = max((_delimiter(line) for line in lines[:3] if line.strip()), key=text.count)
     if _is_yahoo(lines, delimiter):
         return _read_yahoo(text, delimiter, source, input_file, symbol, lenient)
     header_rows, names, width = _header(text, delimiter)
@@ -115,10 +115,15 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _header(text: str, delimiter: str) -> tuple[int, tuple[str, ...] | None, int]:
-    """Return the number of lines up to the end of the header, the names in it (None without one) and the number of columns."""
-    line, first = next(_records(text, delimiter))
+    """Return the lines before the data, the names in the header (None without one) and the number of columns."""
+    records = _records(text, delimiter)
+    before = 0
+    line, first = next(records)
+    if len(first) == 1 and first[0].startswith(("http://", "https://")):  # CryptoDataDownload signs its files
+        before = line
+        line, first = next(records, (line, first))
     if _looks_like_bars(first):
-        return 0, None, len(first)
+        return before, None, len(first)
     return line, tuple(cell.strip().strip("<>") for cell in first), len(first)
 
 
