@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
 
 DECODER = "csv-1"
 _DELIMITERS = ",;\t|"
+_ZSTD_MAGIC, _ZIP_MAGIC = b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 _WRONG_COUNT = "wrong number of fields"
 
 
@@ -40,20 +38,22 @@ def read_csv(data: bytes, source: str, input_file: InputFile, symbol: str, lenie
 
 def _plain(data: bytes, source: str) -> bytes:
     """The bytes uncompressed, by what they begin with and not by the name."""
+    if data[:2] != b"\x1f\x8b" and data[:4] not in (_ZSTD_MAGIC, _ZIP_MAGIC):
+        return data
+    import gzip
+    import zipfile
+    import zlib
+
     try:
         if data[:2] == b"\x1f\x8b":
             return gzip.decompress(data)
-        if data[:4] == b"\x28\xb5\x2f\xfd":
-            return _zstd(data)
-        if data[:4] == b"PK\x03\x04":
-            return _zip(data, source)
+        return _zstd(data) if data[:4] == _ZSTD_MAGIC else _zip(data, source)
     except EOFError as error:
         raise InputError("compressed file ends early", source=source, expected="a complete file") from error
     except (OSError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(
             f"compressed file is damaged or ends early ({error})", source=source, expected="a complete file"
         ) from error
-    return data
 
 
 def _zstd(data: bytes) -> bytes:
@@ -72,6 +72,8 @@ def _zstd(data: bytes) -> bytes:
 
 
 def _zip(data: bytes, source: str) -> bytes:
+    import zipfile
+
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = [
             entry.filename

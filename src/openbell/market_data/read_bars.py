@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -183,6 +182,8 @@ def _listing(path: Path) -> str:
 
 def _closest(path: Path) -> str:
     """Name what may have been meant: alike names in the same directory, or the directory that is missing."""
+    import difflib
+
     try:
         names = sorted(entry.name for entry in path.parent.iterdir())
     except OSError:
