@@ -1,4 +1,5 @@
 //! The order book in trader's words: who rests, who trades, what is refused.
+#![allow(clippy::unwrap_used)] // an unwrap that fails is a failing test
 
 use openbell_kernel::book::{
     Book, BookReport, BookTrade, Level, LevelChange, NewOrder, PriceTime, QueuePosition, Silent,

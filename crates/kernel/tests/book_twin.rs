@@ -1,4 +1,5 @@
 //! The book against a slow, obvious twin: a list of orders, searched and sorted for every command.
+#![allow(clippy::unwrap_used)] // an unwrap that fails is a failing test
 
 use openbell_kernel::book::{Book, BookCancel, BookReport, BookTrade, NewOrder, PriceTime};
 use openbell_kernel::rules::Rule;
