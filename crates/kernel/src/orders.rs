@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::command::SubmitOrder;
 use crate::hash::{Table, entity_hash};
+use crate::risk::ReplaceTerms;
 use crate::rules::Refusal;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::{OrderState, OrderType, Side, Sizing, TimeInForce};
@@ -16,14 +17,6 @@ pub const fn order_id(shard: u8, sequence: u64) -> u64 {
     (shard as u64) << SEQUENCE_BITS | sequence
 }
 
-/// New terms on their way to a venue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
-    pub price: i64,
-    pub quantity: i64,
-    pub stop_price: i64,
-}
-
 /// One order from its submission to the end of its session day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -31,11 +24,11 @@ pub struct Order {
     pub participant: u16,
     /// As asked for; what is in force now stands in `terms`.
     pub request: SubmitOrder,
-    pub terms: Terms,
+    pub terms: ReplaceTerms,
     pub state: OrderState,
     /// Where a refused cancel or replace returns to.
     pub state_before: OrderState,
-    pub pending_terms: Option<Terms>,
+    pub pending_terms: Option<ReplaceTerms>,
     pub cumulative_quantity: i64,
     /// Sum of price x quantity over the fills; the average price is derived from it.
     pub filled_value: i128,
@@ -55,7 +48,7 @@ pub struct Order {
 impl Order {
     pub fn new(order_id: u64, participant: u16, request: SubmitOrder) -> Self {
         let terms =
-            Terms { price: request.price, quantity: request.quantity, stop_price: request.stop_price };
+            ReplaceTerms { price: request.price, quantity: request.quantity, stop_price: request.stop_price };
         Order {
             order_id,
             participant,
@@ -275,18 +268,6 @@ impl State for SubmitOrder {
     }
 }
 
-impl State for Terms {
-    fn write(&self, out: &mut StateWriter) {
-        out.i64(self.price);
-        out.i64(self.quantity);
-        out.i64(self.stop_price);
-    }
-
-    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        Ok(Terms { price: input.i64()?, quantity: input.i64()?, stop_price: input.i64()? })
-    }
-}
-
 impl State for Order {
     fn write(&self, out: &mut StateWriter) {
         out.u64(self.order_id);
@@ -313,7 +294,7 @@ impl State for Order {
             order_id: input.u64()?,
             participant: input.u16()?,
             request: SubmitOrder::read(input)?,
-            terms: Terms::read(input)?,
+            terms: ReplaceTerms::read(input)?,
             state: read_term(input, "order state", OrderState::from_number)?,
             state_before: read_term(input, "order state", OrderState::from_number)?,
             pending_terms: input.option()?,

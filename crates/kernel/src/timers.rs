@@ -37,10 +37,8 @@ impl Timers {
     /// `TimerMustExist` when the participant has no such timer.
     pub fn cancel(&mut self, participant: u16, timer_id: u64) -> Result<(), Refusal> {
         let key = (participant, timer_id);
-        let timer = self
-            .by_key
-            .remove(&key)
-            .ok_or(Refusal::new(Rule::TimerMustExist, 0, i128::from(timer_id)))?;
+        let timer =
+            self.by_key.remove(&key).ok_or(Refusal::new(Rule::TimerMustExist, 0, i128::from(timer_id)))?;
         self.by_time.remove(&(timer.due_time, key));
         Ok(())
     }
@@ -113,7 +111,8 @@ mod tests {
         for (participant, id, due) in [(2, 1, 50), (1, 9, 50), (1, 2, 50), (3, 1, 40)] {
             timers.start(timer(participant, id, due, 0));
         }
-        let fired: Vec<_> = std::iter::from_fn(|| timers.take_due(50)).map(|t| (t.participant, t.timer_id)).collect();
+        let fired: Vec<_> =
+            std::iter::from_fn(|| timers.take_due(50)).map(|t| (t.participant, t.timer_id)).collect();
         assert_eq!(fired, [(3, 1), (1, 2), (1, 9), (2, 1)]);
         assert_eq!(timers, Timers::default());
     }

@@ -1,13 +1,24 @@
-use pyo3::prelude::*;
+//! The thin binding: Python's view of the kernel. No logic lives here.
+#![deny(unsafe_code)]
 
 mod codec;
+mod errors;
+mod events;
+mod hooks;
+mod messages;
+mod new_journal;
+mod node;
+mod orders;
 
-#[pymodule(gil_used = true)]
-mod _kernel {
-    use super::*;
+use pyo3::prelude::*;
 
-    #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        codec::register(module)
-    }
+#[pymodule]
+fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    codec::register(module)?;
+    events::register(module)?;
+    hooks::register(module)?;
+    messages::register(module)?;
+    new_journal::register(module)?;
+    node::register(module)?;
+    orders::register(module)
 }

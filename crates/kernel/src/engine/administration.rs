@@ -1,10 +1,13 @@
 //! Commands that set the stage: instruments, accounts, cash, limits, fees, venues, timers, participants.
 
 use super::{About, AnyVenue, Engine, EngineStopped};
+use std::sync::Arc;
+
 use crate::command::{
-    AddBarInterval, AddIndicator, CancelTimer, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch, HaltTrading,
-    InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant, ReleaseKillSwitch, ResumeTrading,
-    SetFeeSchedule, SetRiskLimit, StartTimer, Subscribe, TextPayload, VenuePayload, WithdrawCash,
+    AddBarInterval, AddIndicator, CancelTimer, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch,
+    HaltTrading, InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant, ReleaseKillSwitch,
+    ResumeTrading, SetFeeSchedule, SetRiskLimit, StartTimer, Subscribe, TextPayload, VenuePayload,
+    WithdrawCash,
 };
 use crate::event;
 use crate::instrument::Instrument;
@@ -83,8 +86,10 @@ impl Engine {
             Message::SetFeeSchedule => self.set_fee_schedule(head),
             Message::ReleaseKillSwitch => {
                 self.risk.release_kill_switch(head.account);
-                let body =
-                    event::KillSwitchReleased { reason: ReleaseKillSwitch::of(head).reason, reserved: [0; 3] };
+                let body = event::KillSwitchReleased {
+                    reason: ReleaseKillSwitch::of(head).reason,
+                    reserved: [0; 3],
+                };
                 self.events.emit(About { account: head.account, ..About::NOTHING }, body);
                 Ok(())
             }
@@ -141,7 +146,7 @@ impl Engine {
             rest.lot,
             body.venue as u16,
         )?;
-        self.instruments.list(instrument)?;
+        Arc::make_mut(&mut self.instruments).list(instrument)?;
         self.define_name(NameKind::Instrument, head.instrument, record)?;
         let event = event::InstrumentListed {
             tick: rest.tick,
@@ -201,33 +206,23 @@ impl Engine {
             self.portfolio.withdraw(account, expected, amount)?
         };
         let change_nano = if is_deposit { amount_nano } else { -amount_nano };
-        self.emit_cash(account, 0, expected, after, change_nano);
+        self.emit_cash(account, expected, after, change_nano);
         Ok(())
     }
 
-    pub(super) fn emit_cash(
-        &mut self,
-        account: u32,
-        participant: u16,
-        currency: u32,
-        after: i128,
-        change_nano: i64,
-    ) {
+    pub(super) fn emit_cash(&mut self, account: u32, currency: u32, after: i128, change_nano: i64) {
         let body = event::AccountChanged {
             cash_low: after as u64,
             cash_high: (after >> 64) as i64,
             change_nano,
             currency: u64::from(currency),
         };
-        self.events.emit(About { account, participant, ..About::NOTHING }, body);
+        self.events.emit(About { account, ..About::NOTHING }, body);
     }
 
     fn set_risk_limit(&mut self, head: &Slot) -> Result<(), Refusal> {
         let body = SetRiskLimit::of(head);
-        let kind = u16::try_from(body.limit)
-            .ok()
-            .and_then(LimitKind::from_number)
-            .ok_or(out_of_range(0, body.limit))?;
+        let kind = LimitKind::from_number(body.limit).ok_or(out_of_range(0, body.limit))?;
         self.risk.set_limit(head.account, head.instrument, kind, body.value)?;
         let about = About { instrument: head.instrument, account: head.account, ..About::NOTHING };
         let event = event::RiskLimitSet { limit: body.limit, value: body.value, reserved: [0; 2] };
@@ -305,14 +300,16 @@ impl Engine {
         if body.venue as usize != self.venues.len() {
             return Err(out_of_range(self.venues.len() as i128, body.venue));
         }
-        let kind =
-            u8::try_from(body.kind).ok().and_then(VenueKind::from_number).ok_or(out_of_range(3, body.kind))?;
+        let kind = u8::try_from(body.kind)
+            .ok()
+            .and_then(VenueKind::from_number)
+            .ok_or(out_of_range(3, body.kind))?;
         self.venues.push(match kind {
             VenueKind::Matching => AnyVenue::Matching(Box::new(MatchingVenue::new())),
             VenueKind::Remote => AnyVenue::Remote(RemoteVenue::new()),
             VenueKind::Simulated => {
                 let payload = payload::<VenuePayload>(record).ok_or(Refusal::of(Rule::TermsMustBeKnown))?;
-                AnyVenue::Simulated(Box::new(SimulatedVenue::new(&payload)))
+                AnyVenue::Simulated(Box::new(SimulatedVenue::new(payload)?))
             }
         });
         Ok(())
@@ -325,8 +322,12 @@ impl Engine {
             return Ok(());
         }
         self.timers.remove_all_of(head.source);
-        let open: Vec<u64> =
-            self.orders.open().filter(|order| order.participant == head.source).map(|order| order.order_id).collect();
+        let open: Vec<u64> = self
+            .orders
+            .open()
+            .filter(|order| order.participant == head.source)
+            .map(|order| order.order_id)
+            .collect();
         self.cancel_each(&open)
     }
 }

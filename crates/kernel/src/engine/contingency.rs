@@ -35,7 +35,12 @@ impl Engine {
     }
 
     /// A fill releases the order's children, or lets them grow with it, and shrinks its partner.
-    pub(super) fn after_fill(&mut self, order_id: u64, price: i64, quantity: i64) -> Result<(), EngineStopped> {
+    pub(super) fn after_fill(
+        &mut self,
+        order_id: u64,
+        price: i64,
+        quantity: i64,
+    ) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get(order_id) else { return Ok(()) };
         let (filled, partner) = (order.cumulative_quantity, order.partner);
         let children = if order.has_children { self.children_of(order) } else { Vec::new() };
@@ -64,8 +69,11 @@ impl Engine {
 
     /// Gives a held order its quantity and price and sends it through the gate to its venue.
     fn release(&mut self, child: u64, filled: i64, price: i64) -> Result<(), EngineStopped> {
-        let tick = |engine: &Engine, instrument| engine.instruments.get(instrument).map_or(1, |found| found.tick);
-        let Some(instrument) = self.orders.get(child).map(|order| order.request.instrument) else { return Ok(()) };
+        let tick =
+            |engine: &Engine, instrument| engine.instruments.get(instrument).map_or(1, |found| found.tick);
+        let Some(instrument) = self.orders.get(child).map(|order| order.request.instrument) else {
+            return Ok(());
+        };
         let tick = tick(self, instrument);
         let Some(order) = self.orders.get_mut(child) else { return Ok(()) };
         order.is_held = false;
@@ -126,7 +134,11 @@ impl Engine {
     pub(super) fn after_close(&mut self, order_id: u64) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get(order_id) else { return Ok(()) };
         let partner = order.partner;
-        let orphans = if order.has_children && order.cumulative_quantity == 0 { self.children_of(order) } else { Vec::new() };
+        let orphans = if order.has_children && order.cumulative_quantity == 0 {
+            self.children_of(order)
+        } else {
+            Vec::new()
+        };
         for child in orphans {
             self.cancel_linked(child)?;
         }

@@ -16,12 +16,15 @@ mod order_reports;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::instrument::Instruments;
 use crate::message::{Message, MessageKind};
-use crate::observation::{BarObserved, ExternalSignalReceived, FeedGapObserved, QuoteObserved, SessionClosed, TradeObserved};
+use crate::observation::{
+    BarObserved, ExternalSignalReceived, FeedGapObserved, QuoteObserved, SessionClosed, TradeObserved,
+};
 use crate::orders::Orders;
 use crate::participant::Participants;
 use crate::portfolio::{FeeSchedules, Marks, Portfolio};
@@ -36,9 +39,6 @@ use crate::venue::simulated::SimulatedVenue;
 use crate::venue::{Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
 
 pub use events::{About, Events};
-
-/// A change of behavior raises this number; a journal is bound to the one it was written under.
-pub const RULES_VERSION: u32 = 1;
 
 /// A broken invariant: the engine stops rather than go on with a state it cannot vouch for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -106,7 +106,8 @@ pub struct Engine {
     shard: u8,
     sequence: u64,
     time: u64,
-    instruments: Instruments,
+    /// Shared with readers that outlive a borrow of the engine; listing one copies the few there are.
+    instruments: Arc<Instruments>,
     /// Texts by (kind, id): symbols and currency codes.
     names: BTreeMap<(u8, u32), String>,
     orders: Orders,
@@ -154,7 +155,7 @@ impl Engine {
             shard,
             sequence: 0,
             time: 0,
-            instruments: Instruments::default(),
+            instruments: Arc::default(),
             names: BTreeMap::new(),
             orders: Orders::default(),
             portfolio: Portfolio::default(),
@@ -225,8 +226,12 @@ impl Engine {
                 self.events.emit(About { instrument: head.instrument, ..About::NOTHING }, event);
                 Ok(())
             }
-            Message::SessionClosed => self.close_session(head.instrument, SessionClosed::of(head).session_end),
+            Message::SessionClosed => {
+                self.close_session(head.instrument, SessionClosed::of(head).session_end)
+            }
             Message::RunEnded => self.end_run(),
+            // Says where replay finds the data; changes no state.
+            Message::InputReferenced => Ok(()),
             _ => self.apply_venue_observation(message, record),
         }
     }
@@ -349,7 +354,10 @@ impl Engine {
         }
         let is_partial = matches!(
             message,
-            Message::BarObserved | Message::QuoteObserved | Message::TradeObserved | Message::BookLevelObserved
+            Message::BarObserved
+                | Message::QuoteObserved
+                | Message::TradeObserved
+                | Message::BookLevelObserved
         ) && !head.has(flags::LAST_OF_MESSAGE);
         if !is_partial && self.fee_question.is_none() {
             self.participants.wake();
@@ -393,6 +401,10 @@ impl Engine {
 
     pub fn instruments(&self) -> &Instruments {
         &self.instruments
+    }
+
+    pub fn shared_instruments(&self) -> Arc<Instruments> {
+        Arc::clone(&self.instruments)
     }
 
     pub fn orders(&self) -> &Orders {

@@ -4,8 +4,9 @@ use super::{About, AnyVenue, Engine, EngineStopped, OutboxEntry};
 use crate::command::{CancelOrder, CausePayload, ReplaceOrder, SubmitOrder, SubmitOrderBody};
 use crate::event;
 use crate::message::Message;
-use crate::orders::{Order, Terms, order_id};
+use crate::orders::{Order, order_id};
 use crate::record::{Body, Slot, flags, payload};
+use crate::risk::{ReplaceTerms, check_terms};
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderState, PackedTerms, Side, Sizing, VenueKind};
 use crate::venue::{VenueOrder, VenueRequest};
@@ -84,11 +85,18 @@ impl Engine {
                 return Err(Refusal::new(Rule::TradingMustNotBeHalted, 0, i128::from(instrument)));
             }
         }
-        if order.is_held { self.risk.check_held(request, &self.risk_view()) } else { self.check_risk(request) }
+        if order.is_held { self.check_held(request) } else { self.check_risk(request) }
     }
 
     pub(super) fn check_risk(&self, request: &SubmitOrder) -> Result<(), Refusal> {
         self.risk.check(request, &self.risk_view())
+    }
+
+    /// What can be said of an order whose quantity and price its parent's fill will decide.
+    fn check_held(&self, request: &SubmitOrder) -> Result<(), Refusal> {
+        self.risk.check_parties(request, &self.risk_view())?;
+        let unlisted = Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(request.instrument));
+        check_terms(request, self.instruments.get(request.instrument).ok_or(unlisted)?)
     }
 
     /// Whether the order has to wait for its parent's first fill.
@@ -131,7 +139,8 @@ impl Engine {
             }
             (OrderState::Submitted | OrderState::PendingNew | OrderState::Unknown, _) => {
                 let (price, quantity) = (first.request.price, first.request.quantity);
-                let body = event::OrderSubmitted { order_id: first.order_id, client_order_id, price, quantity };
+                let body =
+                    event::OrderSubmitted { order_id: first.order_id, client_order_id, price, quantity };
                 self.events.emit(about, body);
             }
             _ => {
@@ -244,10 +253,10 @@ impl Engine {
         Ok(())
     }
 
-    fn judge_replace(&self, order_id: u64, body: &ReplaceOrder) -> Result<Terms, Refusal> {
+    fn judge_replace(&self, order_id: u64, body: &ReplaceOrder) -> Result<ReplaceTerms, Refusal> {
         let order = self.open_order(order_id)?;
         let keep = |new: i64, old: i64| if new == 0 { old } else { new };
-        let terms = Terms {
+        let terms = ReplaceTerms {
             price: keep(body.price, order.terms.price),
             quantity: keep(body.quantity, order.terms.quantity),
             stop_price: keep(body.stop_price, order.terms.stop_price),
@@ -255,31 +264,24 @@ impl Engine {
         if order.request.sizing != Sizing::Units && body.quantity != 0 {
             return Err(Refusal::of(Rule::SizingMustBeSupported));
         }
-        if terms.quantity <= order.cumulative_quantity && order.request.sizing == Sizing::Units && !order.is_held {
-            let (limit, actual) = (order.cumulative_quantity, terms.quantity);
-            return Err(Refusal::new(Rule::QuantityMustBePositive, i128::from(limit) + 1, i128::from(actual)));
-        }
-        let leaves = terms.quantity.saturating_sub(order.cumulative_quantity);
-        let request = SubmitOrder {
-            price: terms.price,
-            quantity: leaves,
-            stop_price: terms.stop_price,
-            ..order.request
-        };
         if order.is_held {
-            self.risk.check_held(&request, &self.risk_view())?;
+            let request = SubmitOrder {
+                price: terms.price,
+                quantity: terms.quantity,
+                stop_price: terms.stop_price,
+                ..order.request
+            };
+            self.check_held(&request)?;
         } else {
-            self.risk.check_replace(order_id, &request, &self.risk_view())?;
+            self.risk.check_replace(order_id, &terms, &self.risk_view())?;
         }
         Ok(terms)
     }
 
     /// The order, when a participant may still change it.
     fn open_order(&self, order_id: u64) -> Result<&Order, Refusal> {
-        let order = self
-            .orders
-            .get(order_id)
-            .ok_or(Refusal::new(Rule::OrderMustExist, 0, i128::from(order_id)))?;
+        let order =
+            self.orders.get(order_id).ok_or(Refusal::new(Rule::OrderMustExist, 0, i128::from(order_id)))?;
         match order.state {
             state if state.is_closed() => Err(Refusal::new(Rule::OrderMustBeOpen, 0, state as i128)),
             state @ (OrderState::PendingReplace | OrderState::PendingCancel) => {
@@ -289,7 +291,7 @@ impl Engine {
         }
     }
 
-    fn start_replace(&mut self, order_id: u64, terms: Terms) -> Result<(), EngineStopped> {
+    fn start_replace(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
         if order.is_held {
             order.terms = terms;
@@ -300,8 +302,7 @@ impl Engine {
         order.state_before = order.state;
         order.state = OrderState::PendingReplace;
         let instrument = order.request.instrument;
-        let leaves = terms.quantity.saturating_sub(order.cumulative_quantity);
-        self.risk.pending_replace(order_id, terms.price, leaves);
+        self.risk.pending_replace(order_id, &terms);
         self.emit_pending(order_id);
         let request = VenueRequest::Replace {
             order_id,
@@ -318,7 +319,11 @@ impl Engine {
         let body = event::OrderReplaced {
             order_id,
             client_order_id: order.request.client_order_id,
-            price: if order.request.order_type.has_limit() { order.terms.price } else { order.terms.stop_price },
+            price: if order.request.order_type.has_limit() {
+                order.terms.price
+            } else {
+                order.terms.stop_price
+            },
             quantity: order.terms.quantity,
         };
         self.events.emit(about(order), body);
@@ -355,7 +360,9 @@ impl Engine {
             return Ok(());
         };
         let refusal = match self.orders.get(order_id) {
-            Some(order) if order.state.is_closed() => Refusal::new(Rule::OrderMustBeOpen, 0, order.state as i128),
+            Some(order) if order.state.is_closed() => {
+                Refusal::new(Rule::OrderMustBeOpen, 0, order.state as i128)
+            }
             Some(order) if order.state == OrderState::PendingCancel => {
                 Refusal::new(Rule::OrderMustNotBePending, 0, order.state as i128)
             }

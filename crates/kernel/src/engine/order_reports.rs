@@ -8,10 +8,11 @@ use super::{About, AnyVenue, Engine, EngineStopped, FeeQuestion};
 use crate::command::SubmitOrder;
 use crate::event;
 use crate::message::Message;
+use crate::money::Nano;
 use crate::observation::FeeAssessed;
-use crate::orders::Order;
 use crate::portfolio::{Booking, BookingKind, FeeSchedule};
 use crate::record::{Body, Slot, flags};
+use crate::risk::ReplaceTerms;
 use crate::rules::{Refusal, Rule};
 use crate::terms::{Liquidity, OrderState, Side, Sizing, VenueKind};
 use crate::venue::{Outcome, Venue, VenueReport};
@@ -46,12 +47,14 @@ impl FillReport {
     /// A venue reports the fill of a target order with the sign of what was traded; any other trades the
     /// order's side. `None` for a fill of nothing.
     fn of(request: &SubmitOrder, report: &VenueReport) -> Option<Self> {
-        let Outcome::Filled { trade_id, price, quantity, liquidity, .. } = report.outcome else { return None };
+        let Outcome::Filled { trade_id, price, quantity, liquidity, .. } = report.outcome else {
+            return None;
+        };
         let is_target = request.sizing == Sizing::TargetPercent;
-        let side = match quantity {
-            1.. if is_target => Side::Buy,
-            ..0 if is_target => Side::Sell,
-            1.. => request.side,
+        let side = match quantity.signum() {
+            1 if is_target => Side::Buy,
+            -1 if is_target => Side::Sell,
+            1 => request.side,
             _ => return None,
         };
         let quantity = quantity.checked_abs()?;
@@ -109,12 +112,8 @@ impl Engine {
                 return Ok(());
             }
             Outcome::Trade { instrument, trade_id: _, price, quantity, aggressor_side, resting_order_id } => {
-                let body = event::TradeExecuted {
-                    price,
-                    quantity,
-                    aggressor_order_id: order_id,
-                    resting_order_id,
-                };
+                let body =
+                    event::TradeExecuted { price, quantity, aggressor_order_id: order_id, resting_order_id };
                 let about = About { instrument, ..About::NOTHING }.sold(aggressor_side == Side::Sell);
                 self.events.emit(about, body);
                 return Ok(());
@@ -133,7 +132,7 @@ impl Engine {
             Outcome::Canceled { refusal } => return self.close_canceled(order_id, refusal),
             Outcome::Expired => return self.expire(order_id, report.venue_time),
             Outcome::Replaced { price, quantity, stop_price } => {
-                return self.replaced(order_id, crate::orders::Terms { price, quantity, stop_price });
+                return self.replaced(order_id, ReplaceTerms { price, quantity, stop_price });
             }
             Outcome::CancelRejected { refusal } => {
                 self.return_to_state_before(order_id);
@@ -182,7 +181,8 @@ impl Engine {
         }
         let client_order_id = order.request.client_order_id;
         let about = about(order);
-        self.events.emit(about, event::OrderAccepted { order_id, client_order_id, venue_order_id, venue_time });
+        self.events
+            .emit(about, event::OrderAccepted { order_id, client_order_id, venue_order_id, venue_time });
     }
 
     fn reject(&mut self, order_id: u64, refusal: Refusal, venue_time: u64) -> Result<(), EngineStopped> {
@@ -234,7 +234,7 @@ impl Engine {
         self.closed(order_id)
     }
 
-    fn replaced(&mut self, order_id: u64, terms: crate::orders::Terms) -> Result<(), EngineStopped> {
+    fn replaced(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
         if order.state.is_closed() {
             self.unmatched(order_id, Message::VenueOrderReplaced, 0, Unmatched::OrderIsClosed);
@@ -249,7 +249,7 @@ impl Engine {
         if is_done {
             order.state = OrderState::Filled;
         }
-        self.risk.replaced(order_id, terms.price, self.orders.get(order_id).map_or(0, Order::leaves_quantity));
+        self.risk.replaced(order_id, &terms);
         self.emit_replaced(order_id);
         if is_done { self.closed(order_id) } else { Ok(()) }
     }
@@ -257,7 +257,8 @@ impl Engine {
     /// A cancel or replace was refused: the order is what it was.
     fn return_to_state_before(&mut self, order_id: u64) {
         let Some(order) = self.orders.get_mut(order_id) else { return };
-        if matches!(order.state, OrderState::PendingCancel | OrderState::PendingReplace | OrderState::Unknown) {
+        if matches!(order.state, OrderState::PendingCancel | OrderState::PendingReplace | OrderState::Unknown)
+        {
             let before = order.state_before;
             let is_settled = matches!(before, OrderState::PendingNew | OrderState::Accepted);
             order.state = if is_settled { before } else { OrderState::Accepted };
@@ -277,7 +278,8 @@ impl Engine {
     /// Asks for the fee where a model outside decides it, else books.
     fn fill(&mut self, venue: u16, report: &VenueReport, fee_nano: Option<i64>) -> Result<(), EngineStopped> {
         let order_id = report.order_id;
-        let is_remote = self.venues.get(usize::from(venue)).is_some_and(|venue| venue.kind() == VenueKind::Remote);
+        let is_remote =
+            self.venues.get(usize::from(venue)).is_some_and(|venue| venue.kind() == VenueKind::Remote);
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
         let Some(fill) = FillReport::of(&order.request, report) else {
             self.unmatched(order_id, Message::VenueOrderFilled, 0, Unmatched::BadFill);
@@ -287,10 +289,10 @@ impl Engine {
             self.unmatched(order_id, Message::VenueOrderFilled, fill.trade_id, Unmatched::RepeatedTrade);
             return Ok(());
         }
-        let schedule = *self.fees.for_order(order.request.account, order.request.instrument);
+        let schedule = self.fees.for_(order.request.account, order.request.instrument);
         let instrument = order.request.instrument;
         match fee_nano {
-            Some(fee) => self.book(order_id, &fill, fee),
+            Some(fee) => self.book(order_id, &fill, i128::from(fee)),
             None if schedule.external => {
                 self.fee_question = Some(FeeQuestion { venue, report: *report });
                 Ok(())
@@ -302,13 +304,19 @@ impl Engine {
         }
     }
 
-    fn scheduled_fee(&self, schedule: &FeeSchedule, instrument: u32, fill: &FillReport) -> Result<i64, EngineStopped> {
+    fn scheduled_fee(
+        &self,
+        schedule: &FeeSchedule,
+        instrument: u32,
+        fill: &FillReport,
+    ) -> Result<Nano, EngineStopped> {
         self.instruments
             .get(instrument)
             .and_then(|instrument| instrument.notional(fill.price, fill.quantity))
             .map(|notional| schedule.fee(notional, fill.liquidity))
-            .and_then(|fee| i64::try_from(fee).ok())
-            .ok_or_else(|| self.stopped(format!("the fee of trade {} does not fit 64 bits", fill.trade_id)))
+            .ok_or_else(|| {
+                self.stopped(format!("the value of trade {} does not fit 128 bits", fill.trade_id))
+            })
     }
 
     /// The answer to a [`FeeQuestion`]: books the fill that waits, then goes on with the venue it came from.
@@ -320,25 +328,26 @@ impl Engine {
         };
         let report = question.report;
         let fill = self.orders.get(report.order_id).and_then(|order| FillReport::of(&order.request, &report));
-        let Some(fill) = fill.filter(|fill| (report.order_id, fill.trade_id) == (body.order_id, body.trade_id)) else {
+        let Some(fill) =
+            fill.filter(|fill| (report.order_id, fill.trade_id) == (body.order_id, body.trade_id))
+        else {
             let reason = format!(
                 "order {} waits for the fee of a fill and that of order {} trade {} came",
                 report.order_id, body.order_id, body.trade_id
             );
             return Err(self.stopped(reason));
         };
-        self.book(report.order_id, &fill, body.fee_nano)?;
+        self.book(report.order_id, &fill, i128::from(body.fee_nano))?;
         self.pull(usize::from(question.venue))
     }
 
-    fn book(&mut self, order_id: u64, fill: &FillReport, fee_nano: i64) -> Result<(), EngineStopped> {
+    fn book(&mut self, order_id: u64, fill: &FillReport, fee: Nano) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
         let (request, was_open) = (order.request, order.is_open());
         let is_overfilled = order.fill(fill.price, fill.quantity);
         let Some(instrument) = self.instruments.get(request.instrument) else {
             return Err(self.stopped(format!("order {order_id} is in an instrument that is not listed")));
         };
-        let fee = i128::from(fee_nano);
         let booking = self
             .portfolio
             .book_fill(request.account, instrument, fill.side, fill.price, fill.quantity, fee)
@@ -349,7 +358,7 @@ impl Engine {
         if was_open {
             self.risk.filled(order_id, fill.quantity);
         }
-        self.emit_fill(order_id, fill, fee_nano, &booking);
+        self.emit_fill(order_id, fill, saturate(fee), &booking);
         if is_overfilled {
             self.breach_by_overfill(order_id);
         }
@@ -379,14 +388,21 @@ impl Engine {
             fee_nano,
             venue_time: fill.venue_time,
         };
-        let (account, participant) = (order.request.account, order.participant);
+        let account = order.request.account;
         let currency = self.portfolio.account(account).map_or(0, |account| account.currency);
         self.events.emit_with(about, body, rest);
         self.emit_position(about, order_id, fill, fee_nano, booking);
-        self.emit_cash(account, participant, currency, booking.cash_after, saturate(booking.cash_change));
+        self.emit_cash(account, currency, booking.cash_after, saturate(booking.cash_change));
     }
 
-    fn emit_position(&mut self, about: About, order_id: u64, fill: &FillReport, fee_nano: i64, booking: &Booking) {
+    fn emit_position(
+        &mut self,
+        about: About,
+        order_id: u64,
+        fill: &FillReport,
+        fee_nano: i64,
+        booking: &Booking,
+    ) {
         let rest = event::PositionPayload {
             cost_low: booking.cost_after as u64,
             cost_high: (booking.cost_after >> 64) as i64,
@@ -394,16 +410,30 @@ impl Engine {
             fee_nano,
             reserved: 0,
         };
+        // The participant learns of it from its fill.
+        let about = About { participant: 0, ..about };
         let (quantity, price, trade_id) = (booking.quantity_after, fill.price, fill.trade_id);
         match booking.kind {
             BookingKind::Opened => {
-                self.events.emit_with(about, event::PositionOpened { quantity, price, order_id, trade_id }, rest);
+                self.events.emit_with(
+                    about,
+                    event::PositionOpened { quantity, price, order_id, trade_id },
+                    rest,
+                );
             }
             BookingKind::Changed | BookingKind::Flipped => {
-                self.events.emit_with(about, event::PositionChanged { quantity, price, order_id, trade_id }, rest);
+                self.events.emit_with(
+                    about,
+                    event::PositionChanged { quantity, price, order_id, trade_id },
+                    rest,
+                );
             }
             BookingKind::Closed => {
-                self.events.emit_with(about, event::PositionClosed { quantity, price, order_id, trade_id }, rest);
+                self.events.emit_with(
+                    about,
+                    event::PositionClosed { quantity, price, order_id, trade_id },
+                    rest,
+                );
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The whole state, written, read back and hashed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::{AnyVenue, Engine, Events, FeeQuestion, OutboxEntry};
 use crate::hash::entity_hash;
@@ -106,7 +107,7 @@ impl State for Engine {
         engine.sequence = input.u64()?;
         engine.time = input.u64()?;
         engine.read_session(input)?;
-        engine.instruments = State::read(input)?;
+        engine.instruments = Arc::new(State::read(input)?);
         engine.orders = State::read(input)?;
         engine.portfolio = State::read(input)?;
         engine.marks = State::read(input)?;
@@ -132,7 +133,8 @@ impl State for AnyVenue {
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let number = input.u8()?;
-        let kind = VenueKind::from_number(number).ok_or_else(|| input.invalid("venue kind", u64::from(number)))?;
+        let kind =
+            VenueKind::from_number(number).ok_or_else(|| input.invalid("venue kind", u64::from(number)))?;
         Ok(match kind {
             VenueKind::Matching => AnyVenue::Matching(Box::new(MatchingVenue::read(input)?)),
             VenueKind::Simulated => AnyVenue::Simulated(Box::new(SimulatedVenue::read(input)?)),

@@ -180,7 +180,8 @@ impl Series {
 
 impl InstrumentView {
     fn new(plan: &Plan) -> Self {
-        let indicators = plan.indicators.iter().filter_map(|spec| AnyIndicator::new(spec.kind, spec.period).ok());
+        let indicators =
+            plan.indicators.iter().filter_map(|spec| AnyIndicator::new(spec.kind, spec.period).ok());
         let longer = plan.intervals.iter().filter_map(|interval| BarAggregator::new(*interval).ok());
         InstrumentView {
             indicators: indicators.collect(),
@@ -202,7 +203,8 @@ impl InstrumentView {
 
     fn update_indicators(&mut self, every_ns: u64, bar: &Bar, instrument: &Instrument, plan: &Plan) {
         let close = instrument.price_as_f64(bar.close);
-        let own = self.indicators.iter_mut().zip(&plan.indicators).filter(|(_, spec)| spec.every_ns == every_ns);
+        let own =
+            self.indicators.iter_mut().zip(&plan.indicators).filter(|(_, spec)| spec.every_ns == every_ns);
         own.for_each(|(indicator, _)| indicator.update(close));
     }
 }

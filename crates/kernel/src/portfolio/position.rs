@@ -84,7 +84,9 @@ impl Position {
     ) -> Result<Change, Refusal> {
         let notional = |units| instrument.notional(price, units).ok_or(does_not_fit(price, units));
         let traded = side.sign() * quantity;
-        let quantity_after = self.quantity.checked_add(traded).ok_or(Refusal::new(
+        // Not i64::MIN: its sign could not be turned.
+        let sum = self.quantity.checked_add(traded).filter(|&sum| sum != i64::MIN);
+        let quantity_after = sum.ok_or(Refusal::new(
             Rule::QuantityMustBeInBounds,
             i128::from(i64::MAX),
             i128::from(self.quantity) + i128::from(traded),

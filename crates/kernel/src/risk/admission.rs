@@ -27,11 +27,8 @@ pub fn check_terms(order: &SubmitOrder, instrument: &Instrument) -> Result<(), R
     let terms = ReplaceTerms { price: order.price, quantity: order.quantity, stop_price: order.stop_price };
     let inherits_quantity = order.parent != 0 && order.quantity == 0;
     let inherits_price = order.parent != 0 && order.offset_nano != 0;
-    if order.sizing == Sizing::Units && !inherits_quantity {
-        check_quantity(order.quantity, instrument)?;
-    }
-    if order.sizing == Sizing::Percent && order.quantity <= 0 {
-        return Err(Refusal::new(Rule::QuantityMustBePositive, 1, i128::from(order.quantity)));
+    if !inherits_quantity {
+        check_quantity(order.sizing, order.quantity, instrument)?;
     }
     if !inherits_price {
         check_prices(order.order_type, &terms, instrument)?;
@@ -39,16 +36,14 @@ pub fn check_terms(order: &SubmitOrder, instrument: &Instrument) -> Result<(), R
     check_bounds(order.sizing, order.order_type, &terms, instrument)
 }
 
-pub(super) fn check_quantity(quantity: i64, instrument: &Instrument) -> Result<(), Refusal> {
-    if quantity <= 0 {
+pub(super) fn check_quantity(sizing: Sizing, quantity: i64, instrument: &Instrument) -> Result<(), Refusal> {
+    let is_signed = matches!(sizing, Sizing::TargetPercent | Sizing::ClosePosition);
+    if quantity <= 0 && !is_signed {
         return Err(Refusal::new(Rule::QuantityMustBePositive, 1, i128::from(quantity)));
     }
-    if quantity % instrument.lot != 0 {
-        return Err(Refusal::new(
-            Rule::QuantityMustBeOnLot,
-            i128::from(instrument.lot),
-            i128::from(quantity),
-        ));
+    if sizing == Sizing::Units && quantity % instrument.lot != 0 {
+        let lot = i128::from(instrument.lot);
+        return Err(Refusal::new(Rule::QuantityMustBeOnLot, lot, i128::from(quantity)));
     }
     Ok(())
 }

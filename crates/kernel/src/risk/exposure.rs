@@ -72,6 +72,20 @@ fn of_others(
     Some(gross)
 }
 
+/// The refusal of an account that cannot be valued; `actual` is the first held instrument without a mark, else
+/// `instrument`, the order's own.
+pub(super) fn reference_price_must_be_known(
+    account: &Account,
+    instrument: u32,
+    view: &RiskView<'_>,
+) -> Refusal {
+    let mut held = account.positions.values().filter(|position| !position.is_flat());
+    let unmarked =
+        held.find(|held| held.instrument != instrument && view.marks.get(held.instrument).is_none());
+    let actual = unmarked.map_or(instrument, |position| position.instrument);
+    Refusal::new(Rule::ReferencePriceMustBeKnown, 0, i128::from(actual))
+}
+
 /// `gross / equity <= limit`, in 10^-9. What does not fit counts as too much.
 ///
 /// # Errors

@@ -114,6 +114,16 @@ impl Applicable {
     pub(super) const fn instrument_wide(&self, kind: LimitKind) -> Option<i64> {
         in_force(self.of_instrument[kind.index()])
     }
+
+    /// Whether the account must be valued.
+    pub(super) const fn bound_exposure(&self) -> bool {
+        self.get(LimitKind::MaxLeverage).is_some() || self.bound_gross()
+    }
+
+    pub(super) const fn bound_gross(&self) -> bool {
+        self.account_wide(LimitKind::MaxGrossExposure).is_some()
+            || self.instrument_wide(LimitKind::MaxGrossExposure).is_some()
+    }
 }
 
 const fn in_force(value: Option<i64>) -> Option<i64> {

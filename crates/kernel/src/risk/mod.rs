@@ -10,6 +10,7 @@ mod exposure;
 mod gate;
 mod interest;
 mod limits;
+mod proposal;
 mod reservations;
 mod sizing;
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! How much of an order may execute at a price, now: asked by venues that simulate, at the moment of a fill.
 
-use super::exposure::{check_leverage, is_within};
-use super::gate::{RiskGate, RiskView, check_gross, check_order_size};
+use super::exposure::{check_leverage, is_within, reference_price_must_be_known};
+use super::gate::{RiskGate, RiskView};
 use super::limits::{Applicable, LimitKind};
+use super::proposal::{check_gross, check_order_size};
 use crate::instrument::{Instrument, MAX_UNITS};
 use crate::money::{NANO, Nano};
 use crate::portfolio::{Account, FeeSchedule, Valuation};
@@ -116,7 +117,7 @@ impl Sizer<'_> {
     fn valuation(&self) -> Result<Valuation, Refusal> {
         self.account
             .valuation(self.view.instruments, self.view.marks, Some((self.instrument.id, self.price)))
-            .ok_or(Refusal::of(Rule::ReferencePriceMustBeKnown))
+            .ok_or_else(|| reference_price_must_be_known(self.account, self.instrument.id, self.view))
     }
 
     fn positive_equity(&self) -> Result<Valuation, Refusal> {
@@ -277,10 +278,7 @@ impl Sizer<'_> {
     }
 
     fn check_exposure(&self, signed: i64) -> Result<(), Refusal> {
-        let kind = LimitKind::MaxGrossExposure;
-        let gross_limited =
-            self.limits.account_wide(kind).is_some() || self.limits.instrument_wide(kind).is_some();
-        if self.leverage.is_none() && !gross_limited {
+        if !self.limits.bound_exposure() {
             return Ok(());
         }
         let valuation = self.valuation()?;

@@ -7,6 +7,7 @@
 
 pub mod matching;
 pub mod remote;
+mod saved;
 pub mod simulated;
 
 use crate::record::Slot;
