@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Market, MatchingVenue, Place, Ticket, TriggeredStop, Work};
+use super::{Market, MatchingVenue, Place, Ticket, TriggeredStop, Work, to_book};
 use crate::book::{Book, check_price, check_quantity};
 use crate::rules::Refusal;
 use crate::state::{State, StateError, StateReader, StateWriter};
