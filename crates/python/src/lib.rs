@@ -1,3 +1,20 @@
+//! The thin binding: Python's view of the kernel. No logic lives here.
+#![deny(unsafe_code)]
+
+mod errors;
+mod events;
+mod hooks;
+mod messages;
+mod node;
+mod orders;
+
 use pyo3::prelude::*;
-#[pymodule(gil_used = true)]
-mod _kernel {}
+
+#[pymodule]
+fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    events::register(module)?;
+    hooks::register(module)?;
+    messages::register(module)?;
+    node::register(module)?;
+    orders::register(module)
+}

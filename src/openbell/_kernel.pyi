@@ -1,0 +1,1 @@
+"""The compiled engine. Import it through openbell.kernel only."""

@@ -1,0 +1,1 @@
+"""The published language: commands, observations and events, one file per stream."""
