@@ -1,6 +1,7 @@
 //! The thin binding: Python's view of the kernel. No logic lives here.
 #![deny(unsafe_code)]
 
+mod book;
 mod errors;
 mod events;
 mod hooks;
@@ -12,6 +13,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    book::register(module)?;
     events::register(module)?;
     hooks::register(module)?;
     messages::register(module)?;

@@ -73,6 +73,10 @@ impl<P: MatchingPolicy> Book<P> {
         self.ladders[opposite].best_key <= mirror(opposite, price)
     }
 
+    pub fn contains(&self, order_id: u64) -> bool {
+        self.live.find(order_id, &self.slab) != NONE
+    }
+
     pub fn order(&self, order_id: u64) -> Option<BookOrder> {
         let slot = self.live.find(order_id, &self.slab);
         (slot != NONE).then(|| self.order_at(slot))
