@@ -46,8 +46,8 @@ layouts! {
     /// [`crate::journal::interleave`].
     InputReferenced = InputReferenced { sha256: [u8; 32], }
 
-    /// The data ended. Open orders are canceled; with `close_positions` set, positions are closed at their mark.
-    RunEnded = RunEnded { close_positions: u64, reserved: [u64; 3], }
+    /// The data ended. Open orders are canceled; market orders sent afterwards fill at the last price.
+    RunEnded = RunEnded { reserved: [u64; 4], }
 
     VenueOrderAccepted = VenueOrderAccepted { order_id: u64, venue_order_id: u64, venue_time: u64, reserved: u64, }
     VenueOrderRejected = VenueOrderRejected { order_id: u64, reason: u64, venue_time: u64, reserved: u64, }

@@ -6,6 +6,7 @@ mod errors;
 mod events;
 mod hooks;
 mod messages;
+mod new_journal;
 mod node;
 mod orders;
 
@@ -17,6 +18,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     events::register(module)?;
     hooks::register(module)?;
     messages::register(module)?;
+    new_journal::register(module)?;
     node::register(module)?;
     orders::register(module)
 }

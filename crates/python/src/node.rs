@@ -23,6 +23,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::errors::{error, node_error};
 use crate::events::{Fill, FillInQuestion};
 use crate::hooks::{HookFailure, Hooks};
+use crate::new_journal::NewJournal;
 use crate::orders::OrderRecord;
 
 /// Records between two looks at signals and at other Python threads.
@@ -99,9 +100,16 @@ fn member<T>(py: Python<'_>, field: &str, number: u8, of: fn(u8) -> Option<T>) -
 #[pymethods]
 impl Node {
     #[new]
-    #[pyo3(signature = (*, shard=0, mode="run", valuation_interval_ns=None))]
-    fn new(py: Python<'_>, shard: u8, mode: &str, valuation_interval_ns: Option<u64>) -> PyResult<Self> {
-        let mut inner = node::Node::new(shard, mode_of(py, mode)?, None);
+    #[pyo3(signature = (*, shard=0, mode="run", journal=None, valuation_interval_ns=None))]
+    fn new(
+        py: Python<'_>,
+        shard: u8,
+        mode: &str,
+        journal: Option<&NewJournal>,
+        valuation_interval_ns: Option<u64>,
+    ) -> PyResult<Self> {
+        let sink = journal.map(|journal| journal.create(py, shard)).transpose()?;
+        let mut inner = node::Node::new(shard, mode_of(py, mode)?, sink);
         if let Some(interval_ns) = valuation_interval_ns {
             inner.value_accounts_every(interval_ns);
         }
@@ -369,7 +377,7 @@ impl Node {
         &self,
         py: Python<'_>,
         slots: Option<PyReadonlyArray1<'_, u8>>,
-        source: Option<u32>,
+        source: Option<u16>,
         hooks: Vec<Py<Hooks>>,
         fee_model: Option<Py<PyAny>>,
     ) -> PyResult<()> {
@@ -402,6 +410,16 @@ impl Node {
             node.advance_clock(due).map_err(|found| node_error(py, &found))?;
         }
         Ok(())
+    }
+
+    /// Tells the engine that the data ended.
+    fn end_run(&self, py: Python<'_>) -> PyResult<()> {
+        self.lock(py)?.end_run().map_err(|found| node_error(py, &found))
+    }
+
+    /// Commits and ends the journal on purpose.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.lock(py)?.close().map_err(|found| node_error(py, &found))
     }
 
     fn commit(&self, py: Python<'_>) -> PyResult<()> {
@@ -536,7 +554,7 @@ impl Node {
         py: Python<'_>,
         records: &[Slot],
         at: &mut usize,
-        source: Option<u32>,
+        source: Option<u16>,
         is_alone: bool,
     ) -> PyResult<Poll> {
         let mut node = self.lock(py)?;

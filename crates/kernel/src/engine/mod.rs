@@ -40,9 +40,6 @@ use crate::venue::{Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
 
 pub use events::{About, Events};
 
-/// A change of behavior raises this number; a journal is bound to the one it was written under.
-pub const RULES_VERSION: u32 = 1;
-
 /// A broken invariant: the engine stops rather than go on with a state it cannot vouch for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("engine stopped at sequence {sequence}: {reason}")]
@@ -233,6 +230,8 @@ impl Engine {
                 self.close_session(head.instrument, SessionClosed::of(head).session_end)
             }
             Message::RunEnded => self.end_run(),
+            // Says where replay finds the data; changes no state.
+            Message::InputReferenced => Ok(()),
             _ => self.apply_venue_observation(message, record),
         }
     }
