@@ -2,7 +2,7 @@
 //!
 //! Rounds are interleaved and each round gives one ratio per book, because the machine is not the same from
 //! one second to the next; the median of the ratios and their spread are what counts.
-#![allow(clippy::disallowed_types)] // a benchmark reads the clock; the kernel does not
+#![allow(clippy::disallowed_types, clippy::type_complexity)] // a benchmark reads the clock; the kernel does not
 
 mod contestants;
 mod flow;

@@ -70,7 +70,7 @@ fn unknown_order(order_id: u64) -> Refusal {
     Refusal::new(Rule::OrderMustExist, 0, i128::from(order_id))
 }
 
-fn check_quantity(quantity: i64) -> Result<(), Refusal> {
+pub(crate) fn check_quantity(quantity: i64) -> Result<(), Refusal> {
     if quantity <= 0 {
         return Err(Refusal::new(Rule::QuantityMustBePositive, 1, i128::from(quantity)));
     }
@@ -80,7 +80,7 @@ fn check_quantity(quantity: i64) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_price(price: i64) -> Result<(), Refusal> {
+pub(crate) fn check_price(price: i64) -> Result<(), Refusal> {
     if (-MAX_UNITS..=MAX_UNITS).contains(&price) {
         return Ok(());
     }

@@ -1,7 +1,9 @@
 //! Looking into a book without changing it.
 
+use crate::instrument::MAX_UNITS;
 use crate::terms::Side;
 
+use super::ladder::mirror;
 use super::policy::MatchingPolicy;
 use super::slab::NONE;
 use super::{Book, index, side_at};
@@ -67,7 +69,12 @@ impl<P: MatchingPolicy> Book<P> {
     /// Whether a limit order of `side` at `price` would trade now.
     pub fn would_trade(&self, side: Side, price: i64) -> bool {
         let opposite = 1 - index(side);
-        self.ladders[opposite].best_key <= super::mirror(opposite, price)
+        let price = price.clamp(-MAX_UNITS, MAX_UNITS);
+        self.ladders[opposite].best_key <= mirror(opposite, price)
+    }
+
+    pub fn contains(&self, order_id: u64) -> bool {
+        self.live.find(order_id, &self.slab) != NONE
     }
 
     pub fn order(&self, order_id: u64) -> Option<BookOrder> {
