@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod book;
+mod codec;
 mod errors;
 mod events;
 mod hooks;
@@ -14,6 +15,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    codec::register(module)?;
     book::register(module)?;
     events::register(module)?;
     hooks::register(module)?;
