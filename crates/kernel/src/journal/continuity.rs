@@ -50,13 +50,13 @@ pub(crate) fn walk(slots: &[Slot], next_sequence: u64) -> Result<Walked, Broken>
     let mut walked = Walked { records: 0, markers: 0, next_sequence };
     let mut rest = slots;
     while let [head, after @ ..] = rest {
-        if head.slots == 1 && head.sequence == walked.next_sequence && is_journaled(head.message) {
-            if let Some(next) = walked.next_sequence.checked_add(1) {
-                walked.next_sequence = next;
-                walked.records += 1;
-                rest = after;
-                continue;
-            }
+        let next = walked.next_sequence.checked_add(1);
+        let plain = head.slots == 1 && head.sequence == walked.next_sequence && is_journaled(head.message);
+        if let (true, Some(next)) = (plain, next) {
+            walked.next_sequence = next;
+            walked.records += 1;
+            rest = after;
+            continue;
         }
         rest = walk_one(rest, &mut walked)?;
     }
