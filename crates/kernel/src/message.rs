@@ -82,6 +82,8 @@ registry! {
     HaltTrading = 34, Command, 1;
     ResumeTrading = 35, Command, 1;
     StopParticipant = 36, Command, 1;
+    DefineCurrency = 37, Command, 1;
+    AddBarInterval = 38, Command, 1;
 
     BarObserved = 64, Observation, 1;
     QuoteObserved = 65, Observation, 1;

@@ -52,6 +52,7 @@ rules! {
     LeverageMustNotExceedLimit = 37 => "LEVERAGE_MUST_NOT_EXCEED_LIMIT",
     ReduceOnlyMustReduce = 38 => "REDUCE_ONLY_MUST_REDUCE",
     EquityMustBePositive = 39 => "EQUITY_MUST_BE_POSITIVE",
+    GrossExposureMustNotExceedLimit = 40 => "GROSS_EXPOSURE_MUST_NOT_EXCEED_LIMIT",
     OrderMustExist = 50 => "ORDER_MUST_EXIST",
     OrderMustBeOpen = 51 => "ORDER_MUST_BE_OPEN",
     OrderMustNotBePending = 52 => "ORDER_MUST_NOT_BE_PENDING",

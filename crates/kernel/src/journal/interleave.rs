@@ -12,7 +12,7 @@
 use crate::layout::{layouts, payloads};
 use crate::message::Message;
 use crate::observation::tag;
-use crate::record::{Body, MAX_SLOTS, Payload, RecordBuffer, Slot, stamp};
+use crate::record::{Body, MAX_SLOTS, Payload, RecordBuffer, RecordError, Slot, split_first, stamp};
 
 layouts! {
     /// Stands for `sequences` records of inputs, from the head's sequence on; time is that of the first.
@@ -145,6 +145,72 @@ fn words(record: &[Slot]) -> impl Iterator<Item = u64> + '_ {
     let head = record.first().map(|head| Interleave::of(head).runs).unwrap_or_default();
     let rest = record.iter().skip(1).flat_map(|slot| slot.as_continuation().payload);
     head.into_iter().chain(rest)
+}
+
+/// Puts the records of inputs back where a journal `by_reference` only points at them.
+#[derive(Clone, Debug)]
+pub struct Expansion<'a> {
+    /// The records of each input that have not been used, by its number.
+    inputs: Vec<&'a [Slot]>,
+}
+
+impl<'a> Expansion<'a> {
+    pub fn new(inputs: Vec<&'a [Slot]>) -> Self {
+        Expansion { inputs }
+    }
+
+    /// Slots each input has left, by its number.
+    pub fn left(&self) -> Vec<usize> {
+        self.inputs.iter().map(|input| input.len()).collect()
+    }
+
+    /// Appends the records of a batch to `out`, markers replaced by what they stand for, stamped.
+    ///
+    /// # Errors
+    /// [`ExpansionError`] when an input is not there, ends early or holds no records.
+    pub fn expand(&mut self, slots: &[Slot], out: &mut Vec<Slot>) -> Result<(), ExpansionError> {
+        let mut rest = slots;
+        while !rest.is_empty() {
+            let (record, after) = split_first(rest)?;
+            rest = after;
+            if is_marker(record) {
+                self.expand_marker(record, out)?;
+            } else {
+                out.extend_from_slice(record);
+            }
+        }
+        Ok(())
+    }
+
+    fn expand_marker(&mut self, marker: &[Slot], out: &mut Vec<Slot>) -> Result<(), ExpansionError> {
+        let mut sequence = marker[0].sequence;
+        for run in runs(marker) {
+            for _ in 0..run.count {
+                let input = run.input;
+                let missing = ExpansionError::InputEndsEarly { input, sequence };
+                let left =
+                    self.inputs.get_mut(usize::from(input)).filter(|left| !left.is_empty()).ok_or(missing)?;
+                let (record, after) = split_first(left)?;
+                *left = after;
+                let start = out.len();
+                out.extend_from_slice(record);
+                stamp(&mut out[start..], sequence, record[0].time);
+                sequence += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a journal's references could not be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExpansionError {
+    #[error(
+        "the journal refers to a record of input {input} at sequence {sequence}, and the input has no more"
+    )]
+    InputEndsEarly { input: u16, sequence: u64 },
+    #[error(transparent)]
+    Record(#[from] RecordError),
 }
 
 #[cfg(test)]

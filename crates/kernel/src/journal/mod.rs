@@ -53,7 +53,7 @@ mod window;
 mod writer;
 
 pub use error::{JournalError, JournalRule, Place};
-pub use interleave::{InputRun, Interleaving};
+pub use interleave::{Expansion, ExpansionError, InputRun, Interleaving};
 pub use reader::{Batch, JournalReader, Records};
 pub use recovery::{Cut, Recovery};
 pub use report::{Report, Tail, verify};

@@ -7,6 +7,7 @@
 
 pub mod matching;
 pub mod remote;
+mod saved;
 pub mod simulated;
 
 use crate::record::Slot;
@@ -129,7 +130,11 @@ pub enum Outcome {
 /// What a venue that simulates must ask the engine at the moment of a fill.
 pub trait VenueContext {
     /// Quantity that may execute for `order` at `price` now: a percent sized, reduce-only cut to the position,
-    /// margin looked at. At most `leaves` for orders sized in units; `leaves` is ignored for the others.
+    /// margin looked at. At most `leaves` for orders sized in units; `leaves` is ignored for the others, which
+    /// are asked about once, at their first fill.
+    ///
+    /// Positive and in the direction of `order.side`, except for `TARGET_PERCENT`: its target says nothing
+    /// about the direction of the trade that leads there, so the result is signed (+ buy, - sell).
     ///
     /// # Errors
     /// The rule that leaves nothing to execute; the venue cancels the order with it.
@@ -154,6 +159,6 @@ pub trait Venue {
     /// When the venue next has something to report or do by itself, if it knows.
     fn next_due(&self) -> Option<u64>;
 
-    /// The trading day of `instrument` (0 = all) ended: DAY orders expire.
-    fn close_session(&mut self, instrument: u32, time: u64);
+    /// The trading day of `instrument` (0 = all) ended at `session_end`: DAY orders that arrived before it expire.
+    fn close_session(&mut self, instrument: u32, session_end: u64);
 }

@@ -1,0 +1,100 @@
+//! Rules that an order's own terms must keep, whatever the account holds.
+
+use crate::command::SubmitOrder;
+use crate::instrument::{Instrument, MAX_UNITS};
+use crate::money::Nano;
+use crate::rules::{Refusal, Rule};
+use crate::terms::{OrderType, Sizing};
+
+use super::reservations::ReplaceTerms;
+
+/// Largest notional of an order, in 10^-9 of its currency: about 1.2 billion billions. Its product with a
+/// rate or a leverage in 10^-9 still fits 128 bits.
+pub const MAX_NOTIONAL: Nano = 1 << 90;
+
+/// Largest target of an order sized by target, in 10^-9 of equity: thousandfold.
+const MAX_TARGET: i64 = 1_000 * 1_000_000_000;
+const WHOLE: i64 = 1_000_000_000;
+
+/// Quantity, lot, price, tick and bounds, in the order of the rules (10 to 16).
+///
+/// An order that waits for its parent may leave open what it takes from it: the quantity, and the price
+/// when that is given as an offset.
+///
+/// # Errors
+/// The first rule that is broken, with what it allows and what the order says.
+pub fn check_terms(order: &SubmitOrder, instrument: &Instrument) -> Result<(), Refusal> {
+    let terms = ReplaceTerms { price: order.price, quantity: order.quantity, stop_price: order.stop_price };
+    let inherits_quantity = order.parent != 0 && order.quantity == 0;
+    let inherits_price = order.parent != 0 && order.offset_nano != 0;
+    if !inherits_quantity {
+        check_quantity(order.sizing, order.quantity, instrument)?;
+    }
+    if !inherits_price {
+        check_prices(order.order_type, &terms, instrument)?;
+    }
+    check_bounds(order.sizing, order.order_type, &terms, instrument)
+}
+
+pub(super) fn check_quantity(sizing: Sizing, quantity: i64, instrument: &Instrument) -> Result<(), Refusal> {
+    let is_signed = matches!(sizing, Sizing::TargetPercent | Sizing::ClosePosition);
+    if quantity <= 0 && !is_signed {
+        return Err(Refusal::new(Rule::QuantityMustBePositive, 1, i128::from(quantity)));
+    }
+    if sizing == Sizing::Units && quantity % instrument.lot != 0 {
+        let lot = i128::from(instrument.lot);
+        return Err(Refusal::new(Rule::QuantityMustBeOnLot, lot, i128::from(quantity)));
+    }
+    Ok(())
+}
+
+pub(super) fn check_prices(
+    order_type: OrderType,
+    terms: &ReplaceTerms,
+    instrument: &Instrument,
+) -> Result<(), Refusal> {
+    let limit = order_type.has_limit().then_some((terms.price, Rule::PriceMustBeOnTick));
+    let stop = order_type.has_stop().then_some((terms.stop_price, Rule::StopPriceMustBeOnTick));
+    let prices = [limit, stop];
+    for &(price, _) in prices.iter().flatten() {
+        if price <= 0 {
+            return Err(Refusal::new(Rule::PriceMustBePositive, 1, i128::from(price)));
+        }
+    }
+    for &(price, on_tick) in prices.iter().flatten() {
+        if price % instrument.tick != 0 {
+            return Err(Refusal::new(on_tick, i128::from(instrument.tick), i128::from(price)));
+        }
+    }
+    Ok(())
+}
+
+/// Bounds inside which no later product can overflow.
+pub(super) fn check_bounds(
+    sizing: Sizing,
+    order_type: OrderType,
+    terms: &ReplaceTerms,
+    instrument: &Instrument,
+) -> Result<(), Refusal> {
+    let most = match sizing {
+        Sizing::Units => MAX_UNITS,
+        Sizing::Percent => WHOLE,
+        Sizing::TargetPercent => MAX_TARGET,
+        Sizing::ClosePosition => i64::MAX,
+    };
+    if terms.quantity.unsigned_abs() > most.unsigned_abs() {
+        return Err(Refusal::new(Rule::QuantityMustBeInBounds, i128::from(most), i128::from(terms.quantity)));
+    }
+    let limit = if order_type.has_limit() { terms.price } else { 0 };
+    let stop = if order_type.has_stop() { terms.stop_price } else { 0 };
+    let price = limit.max(stop);
+    let quantity = if sizing == Sizing::Units { terms.quantity } else { 1 };
+    let notional = instrument.notional(price, quantity).unwrap_or(Nano::MAX);
+    if price > MAX_UNITS {
+        return Err(Refusal::new(Rule::FieldMustBeInRange, i128::from(MAX_UNITS), i128::from(price)));
+    }
+    if notional > MAX_NOTIONAL {
+        return Err(Refusal::new(Rule::NotionalMustBeInBounds, MAX_NOTIONAL, notional));
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! The gate: limits, kill switches and what open orders hold back.
+
+use std::collections::BTreeSet;
+
+use super::admission::{check_bounds, check_prices, check_quantity, check_terms};
+use super::limits::{LimitKind, Limits};
+use super::proposal::Proposal;
+use super::reservations::{ReplaceTerms, Reservation, Reservations};
+use crate::command::SubmitOrder;
+use crate::instrument::{Instrument, Instruments};
+use crate::portfolio::{Account, FeeSchedules, Marks, Portfolio};
+use crate::rules::{Refusal, Rule};
+use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::terms::Sizing;
+
+/// What the gate looks at besides itself.
+#[derive(Clone, Copy, Debug)]
+pub struct RiskView<'a> {
+    pub instruments: &'a Instruments,
+    pub portfolio: &'a Portfolio,
+    pub marks: &'a Marks,
+    pub fees: &'a FeeSchedules,
+}
+
+impl<'a> RiskView<'a> {
+    pub(super) fn account(&self, id: u32) -> Result<&'a Account, Refusal> {
+        self.portfolio.account(id).ok_or(Refusal::new(Rule::AccountMustBeOpen, 0, i128::from(id)))
+    }
+
+    pub(super) fn instrument(&self, id: u32) -> Result<&'a Instrument, Refusal> {
+        self.instruments.get(id).ok_or(Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(id)))
+    }
+}
+
+/// Limits, kill switches and reservations of all accounts.
+///
+/// The engine calls [`RiskGate::check`], then [`RiskGate::opened`] for an order it accepts, and tells of every
+/// fill, replace and end of it. An order that waits for its parent is opened as it is submitted (it counts
+/// as open, holds nothing back); when released it passes [`RiskGate::check_release`] and is opened again under its
+/// id with `parent` 0 and the quantity and price it then has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RiskGate {
+    pub(super) limits: Limits,
+    killed: BTreeSet<u32>,
+    pub(super) reservations: Reservations,
+}
+
+impl RiskGate {
+    /// Account or instrument 0 means every one; the most specific limit wins. [`super::LIFTED`] lifts it.
+    ///
+    /// # Errors
+    /// `FieldMustBeInRange` when `value` is negative.
+    pub fn set_limit(
+        &mut self,
+        account: u32,
+        instrument: u32,
+        kind: LimitKind,
+        value: i64,
+    ) -> Result<(), Refusal> {
+        self.limits.set(account, instrument, kind, value)
+    }
+
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Refuses every new order and replace of `account` (0 = all) until released, by people only. Returns
+    /// whether it was off. Cancels are not the gate's and go on.
+    pub fn engage_kill_switch(&mut self, account: u32) -> bool {
+        self.killed.insert(account)
+    }
+
+    /// Returns whether it was engaged. A switch engaged for all and one engaged for an account are two.
+    pub fn release_kill_switch(&mut self, account: u32) -> bool {
+        self.killed.remove(&account)
+    }
+
+    pub fn is_killed(&self, account: u32) -> bool {
+        self.killed_for(account).is_some()
+    }
+
+    /// For whom the switch that stops `account` was engaged: 0 for all.
+    fn killed_for(&self, account: u32) -> Option<u32> {
+        [0, account].into_iter().find(|id| self.killed.contains(id))
+    }
+
+    fn check_kill_switch(&self, account: u32) -> Result<(), Refusal> {
+        let of = |id| Refusal::new(Rule::KillSwitchMustBeOff, 0, i128::from(id));
+        self.killed_for(account).map_or(Ok(()), |id| Err(of(id)))
+    }
+
+    /// Whether the order may go to its venue: rules in the order of [`Rule`], the first broken one refuses.
+    /// What is unknown (account, instrument, a price a limit needs) refuses.
+    ///
+    /// # Errors
+    /// The rule, with limit and actual.
+    pub fn check(&self, order: &SubmitOrder, view: &RiskView<'_>) -> Result<(), Refusal> {
+        self.check_parties(order, view)?;
+        check_terms(order, view.instrument(order.instrument)?)?;
+        self.check_limits(order, view)
+    }
+
+    /// The rules before any term is read (2, 3, 6), for an engine that tests others in between.
+    ///
+    /// # Errors
+    /// `AccountMustBeOpen`, `InstrumentMustBeListed`, `KillSwitchMustBeOff`.
+    pub fn check_parties(&self, order: &SubmitOrder, view: &RiskView<'_>) -> Result<(), Refusal> {
+        view.account(order.account)?;
+        view.instrument(order.instrument)?;
+        self.check_kill_switch(order.account)
+    }
+
+    /// The rules that depend on limits, prices and positions (30 to 40, and 83).
+    ///
+    /// # Errors
+    /// The rule, with limit and actual.
+    pub fn check_limits(&self, order: &SubmitOrder, view: &RiskView<'_>) -> Result<(), Refusal> {
+        let reservation = Reservation::of(order);
+        Proposal::new(self, &reservation, reservation.terms, None, view)?.check()
+    }
+
+    /// Whether an order that waited for its parent may go to its venue now: `order` has its final quantity and
+    /// price, and `parent` 0. It was counted when it was submitted and is not counted twice.
+    ///
+    /// # Errors
+    /// The first of the rules on terms and limits that is broken. The kill switch is not asked again: the order
+    /// was accepted before, and mostly it protects a position.
+    pub fn check_release(
+        &self,
+        order_id: u64,
+        order: &SubmitOrder,
+        view: &RiskView<'_>,
+    ) -> Result<(), Refusal> {
+        check_terms(order, view.instrument(order.instrument)?)?;
+        let reservation = Reservation::of(order);
+        let waiting = self.reservations.get(order_id);
+        Proposal::new(self, &reservation, reservation.terms, waiting, view)?.check()
+    }
+
+    /// Whether an open order may get new terms, each final: judged by the worse of old and new, since either
+    /// may execute until the venue has answered.
+    ///
+    /// # Errors
+    /// `OrderMustExist`, and as [`RiskGate::check`].
+    pub fn check_replace(
+        &self,
+        order_id: u64,
+        terms: &ReplaceTerms,
+        view: &RiskView<'_>,
+    ) -> Result<(), Refusal> {
+        let unknown = Refusal::new(Rule::OrderMustExist, 0, i128::from(order_id));
+        let open = self.reservations.get(order_id).ok_or(unknown)?;
+        let instrument = view.instrument(open.instrument)?;
+        self.check_kill_switch(open.account)?;
+        if open.sizing == Sizing::Units && terms.quantity <= open.filled {
+            let least = i128::from(open.filled) + 1;
+            return Err(Refusal::new(Rule::QuantityMustBePositive, least, i128::from(terms.quantity)));
+        }
+        check_quantity(open.sizing, terms.quantity, instrument)?;
+        check_prices(open.order_type, terms, instrument)?;
+        check_bounds(open.sizing, open.order_type, terms, instrument)?;
+        let proposed = Reservation { pending: Some(*terms), ..*open };
+        Proposal::new(self, &proposed, *terms, Some(open), view)?.check()
+    }
+
+    /// Holds back what the order could do, O(1). Opening an id again replaces what it held.
+    pub fn opened(&mut self, order_id: u64, order: &SubmitOrder) {
+        self.reservations.open(order_id, Reservation::of(order));
+    }
+
+    /// A replace was sent: from now on the worse of old and new terms is held back.
+    pub fn pending_replace(&mut self, order_id: u64, terms: &ReplaceTerms) {
+        self.reservations.change(order_id, |order| order.pending = Some(*terms));
+    }
+
+    /// The venue changed the order's terms, to these.
+    pub fn replaced(&mut self, order_id: u64, terms: &ReplaceTerms) {
+        self.reservations.change(order_id, |order| {
+            order.terms = *terms;
+            order.pending = None;
+        });
+    }
+
+    /// The venue refused the replace: the old terms stand.
+    pub fn replace_rejected(&mut self, order_id: u64) {
+        self.reservations.change(order_id, |order| order.pending = None);
+    }
+
+    /// Part of the order executed; what did is held no more. Orders that are not open are ignored: a late
+    /// fill is the portfolio's.
+    pub fn filled(&mut self, order_id: u64, quantity: i64) {
+        self.reservations.change(order_id, |order| order.filled = order.filled.saturating_add(quantity));
+    }
+
+    /// The order ended, however: it holds nothing and counts no more.
+    pub fn closed(&mut self, order_id: u64) {
+        self.reservations.close(order_id);
+    }
+
+    /// Open orders of `account`, dormant ones included.
+    pub fn open_orders(&self, account: u32) -> i64 {
+        self.reservations.account(account).map_or(0, |account| account.orders)
+    }
+
+    /// Quantities held back by open buys and open sells of `account` in `instrument`.
+    pub fn open_quantity(&self, account: u32, instrument: u32) -> (i128, i128) {
+        let interest = self.reservations.interest(account, instrument);
+        (interest.buys.quantity, interest.sells.quantity)
+    }
+}
+
+impl State for RiskGate {
+    fn write(&self, out: &mut StateWriter) {
+        self.limits.write(out);
+        out.length(self.killed.len());
+        self.killed.iter().for_each(|&account| out.u32(account));
+        self.reservations.write(out);
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let limits = Limits::read(input)?;
+        let len = input.length()?;
+        let killed = (0..len).map(|_| input.u32()).collect::<Result<_, _>>()?;
+        Ok(RiskGate { limits, killed, reservations: Reservations::read(input)? })
+    }
+}

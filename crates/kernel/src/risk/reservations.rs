@@ -1,0 +1,300 @@
+//! What every open order holds back, and the sums of it per account and instrument.
+
+use std::collections::BTreeMap;
+
+use super::interest::{OpenInterest, SideInterest};
+use crate::command::SubmitOrder;
+use crate::hash::Table;
+use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::terms::{OrderType, Side, Sizing, TimeInForce, options};
+
+/// The terms of an order that a replace can change, each final. `quantity` is the total, filled part included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplaceTerms {
+    pub price: i64,
+    pub quantity: i64,
+    pub stop_price: i64,
+}
+
+/// One open order as risk sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reservation {
+    pub(super) account: u32,
+    pub(super) instrument: u32,
+    pub(super) side: Side,
+    pub(super) order_type: OrderType,
+    pub(super) time_in_force: TimeInForce,
+    pub(super) sizing: Sizing,
+    pub(super) options: u16,
+    /// Waits for its parent: cannot execute yet, so it holds nothing back but counts as open.
+    pub(super) dormant: bool,
+    pub(super) terms: ReplaceTerms,
+    /// Asked for and not answered: the worse of both is held back.
+    pub(super) pending: Option<ReplaceTerms>,
+    pub(super) filled: i64,
+}
+
+impl Reservation {
+    pub(super) fn of(order: &SubmitOrder) -> Self {
+        Reservation {
+            account: order.account,
+            instrument: order.instrument,
+            side: order.side,
+            order_type: order.order_type,
+            time_in_force: order.time_in_force,
+            sizing: order.sizing,
+            options: order.options,
+            dormant: order.parent != 0,
+            terms: ReplaceTerms {
+                price: order.price,
+                quantity: order.quantity,
+                stop_price: order.stop_price,
+            },
+            pending: None,
+            filled: 0,
+        }
+    }
+
+    /// Can only bring the position nearer to zero.
+    pub(super) const fn only_reduces(&self) -> bool {
+        self.options & options::REDUCE_ONLY != 0 || matches!(self.sizing, Sizing::ClosePosition)
+    }
+
+    /// Executes at once or never: nothing sent after it can execute before it.
+    const fn is_immediate(&self) -> bool {
+        let waits = matches!(self.time_in_force, TimeInForce::AtOpen | TimeInForce::AtClose);
+        matches!(self.order_type, OrderType::Market) && !waits
+    }
+
+    /// What the order holds back.
+    pub(super) fn interest(&self) -> SideInterest {
+        if self.dormant {
+            return SideInterest::default();
+        }
+        let now = self.interest_under(&self.terms);
+        match &self.pending {
+            None => now,
+            Some(terms) => worse_of(&now, &self.interest_under(terms)),
+        }
+    }
+
+    fn interest_under(&self, terms: &ReplaceTerms) -> SideInterest {
+        let leaves = i128::from(terms.quantity.saturating_sub(self.filled).max(0));
+        let nothing = SideInterest::default();
+        match (self.sizing, self.only_reduces(), self.is_immediate()) {
+            (Sizing::ClosePosition, _, true) => SideInterest { closing_all: 1, ..nothing },
+            (Sizing::Units, true, true) => SideInterest { closing: leaves, ..nothing },
+            (Sizing::Units, false, _) => match price_bound(self.side, self.order_type, terms) {
+                Some(price) => {
+                    SideInterest { quantity: leaves, priced: leaves * i128::from(price), ..nothing }
+                }
+                None => SideInterest { quantity: leaves, unpriced: leaves, ..nothing },
+            },
+            (Sizing::Percent | Sizing::TargetPercent, false, _) => {
+                SideInterest { unsized_orders: 1, ..nothing }
+            }
+            // Waits and only reduces: may never execute, and does no harm when it does.
+            _ => nothing,
+        }
+    }
+}
+
+fn worse_of(a: &SideInterest, b: &SideInterest) -> SideInterest {
+    SideInterest {
+        quantity: a.quantity.max(b.quantity),
+        priced: a.priced.max(b.priced),
+        unpriced: a.unpriced.max(b.unpriced),
+        // What is counted on as done is the lesser.
+        closing: a.closing.min(b.closing),
+        closing_all: a.closing_all.min(b.closing_all),
+        unsized_orders: a.unsized_orders.max(b.unsized_orders),
+    }
+}
+
+/// The price an order values itself at: its limit, or the stop that will make it a market order. `None` for a
+/// market order, and for one whose price follows from its parent's fill.
+pub(super) fn price_bound(side: Side, order_type: OrderType, terms: &ReplaceTerms) -> Option<i64> {
+    let price = match (order_type, side) {
+        (OrderType::Market, _) => 0,
+        (OrderType::Stop, _) => terms.stop_price,
+        (OrderType::Limit, _) | (OrderType::StopLimit, Side::Buy) => terms.price,
+        // Sold at the limit or better, after the market came down to the stop.
+        (OrderType::StopLimit, Side::Sell) => terms.price.max(terms.stop_price),
+    };
+    (price > 0).then_some(price)
+}
+
+/// Open orders of one account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct AccountInterest {
+    pub(super) orders: i64,
+    pub(super) instruments: BTreeMap<u32, OpenInterest>,
+}
+
+/// Reservations by order id, with their sums kept up to date.
+///
+/// Entries of accounts and instruments stay once they were used, so that orders coming and going allocate
+/// nothing; only those that hold something are part of the state.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reservations {
+    orders: Table<u64, Reservation>,
+    accounts: BTreeMap<u32, AccountInterest>,
+}
+
+impl Reservations {
+    pub(super) fn get(&self, order_id: u64) -> Option<&Reservation> {
+        self.orders.get(&order_id)
+    }
+
+    pub(super) fn account(&self, account: u32) -> Option<&AccountInterest> {
+        self.accounts.get(&account)
+    }
+
+    pub(super) fn interest(&self, account: u32, instrument: u32) -> OpenInterest {
+        self.accounts
+            .get(&account)
+            .and_then(|account| account.instruments.get(&instrument))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Holds back what the order could do. Opening an id again replaces what it held.
+    pub(super) fn open(&mut self, order_id: u64, reservation: Reservation) {
+        self.close(order_id);
+        self.orders.insert(order_id, reservation);
+        self.count(&reservation, 1);
+        self.hold(&reservation);
+    }
+
+    pub(super) fn close(&mut self, order_id: u64) {
+        if let Some(reservation) = self.orders.remove(&order_id) {
+            self.release(&reservation);
+            self.count(&reservation, -1);
+        }
+    }
+
+    /// Changes one reservation and with it the sums; an order that is not open is left alone.
+    pub(super) fn change(&mut self, order_id: u64, change: impl FnOnce(&mut Reservation)) {
+        let Some(before) = self.orders.get(&order_id).copied() else { return };
+        let mut after = before;
+        change(&mut after);
+        self.release(&before);
+        self.hold(&after);
+        self.orders.insert(order_id, after);
+    }
+
+    fn entry(&mut self, reservation: &Reservation) -> &mut OpenInterest {
+        let account = self.accounts.entry(reservation.account).or_default();
+        account.instruments.entry(reservation.instrument).or_default()
+    }
+
+    fn count(&mut self, reservation: &Reservation, change: i64) {
+        self.entry(reservation).orders += change;
+        self.accounts.entry(reservation.account).or_default().orders += change;
+    }
+
+    fn hold(&mut self, reservation: &Reservation) {
+        let side = self.entry(reservation).side_mut(reservation.side);
+        *side = side.wrapping_plus(&reservation.interest());
+    }
+
+    fn release(&mut self, reservation: &Reservation) {
+        let side = self.entry(reservation).side_mut(reservation.side);
+        *side = side.wrapping_minus(&reservation.interest());
+    }
+
+    /// Order ids in ascending order, with what they hold.
+    fn sorted(&self) -> Vec<(u64, &Reservation)> {
+        let mut orders: Vec<_> = self.orders.iter().map(|(&id, reservation)| (id, reservation)).collect();
+        orders.sort_unstable_by_key(|&(id, _)| id);
+        orders
+    }
+}
+
+impl PartialEq for Reservations {
+    fn eq(&self, other: &Self) -> bool {
+        self.sorted() == other.sorted()
+    }
+}
+
+impl Eq for Reservations {}
+
+impl State for ReplaceTerms {
+    fn write(&self, out: &mut StateWriter) {
+        out.i64(self.price);
+        out.i64(self.quantity);
+        out.i64(self.stop_price);
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        Ok(ReplaceTerms { price: input.i64()?, quantity: input.i64()?, stop_price: input.i64()? })
+    }
+}
+
+impl State for Reservation {
+    fn write(&self, out: &mut StateWriter) {
+        out.u32(self.account);
+        out.u32(self.instrument);
+        out.u8(self.side as u8);
+        out.u8(self.order_type as u8);
+        out.u8(self.time_in_force as u8);
+        out.u8(self.sizing as u8);
+        out.u16(self.options);
+        out.bool(self.dormant);
+        self.terms.write(out);
+        out.bool(self.pending.is_some());
+        self.pending.unwrap_or_default().write(out);
+        out.i64(self.filled);
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let (account, instrument) = (input.u32()?, input.u32()?);
+        let number = input.u8()?;
+        let side = Side::from_number(number).ok_or_else(|| input.invalid("side", u64::from(number)))?;
+        let number = input.u8()?;
+        let order_type =
+            OrderType::from_number(number).ok_or_else(|| input.invalid("order type", u64::from(number)))?;
+        let number = input.u8()?;
+        let time_in_force = TimeInForce::from_number(number)
+            .ok_or_else(|| input.invalid("time in force", u64::from(number)))?;
+        let number = input.u8()?;
+        let sizing = Sizing::from_number(number).ok_or_else(|| input.invalid("sizing", u64::from(number)))?;
+        let (options, dormant, terms) = (input.u16()?, input.bool()?, ReplaceTerms::read(input)?);
+        let is_pending = input.bool()?;
+        let pending = Some(ReplaceTerms::read(input)?).filter(|_| is_pending);
+        let filled = input.i64()?;
+        Ok(Reservation {
+            account,
+            instrument,
+            side,
+            order_type,
+            time_in_force,
+            sizing,
+            options,
+            dormant,
+            terms,
+            pending,
+            filled,
+        })
+    }
+}
+
+/// The orders only: their sums follow.
+impl State for Reservations {
+    fn write(&self, out: &mut StateWriter) {
+        out.length(self.orders.len());
+        for (order_id, reservation) in self.sorted() {
+            out.u64(order_id);
+            reservation.write(out);
+        }
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let mut reservations = Reservations::default();
+        for _ in 0..input.length()? {
+            let order_id = input.u64()?;
+            reservations.open(order_id, Reservation::read(input)?);
+        }
+        Ok(reservations)
+    }
+}

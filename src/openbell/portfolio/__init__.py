@@ -1,0 +1,1 @@
+"""Positions, cash and equity as the engine keeps them, in the words of the model."""

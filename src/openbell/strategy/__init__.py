@@ -1,0 +1,1 @@
+"""What users write: strategies, their parameters, hooks, orders and indicators."""
