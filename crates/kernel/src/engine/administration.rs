@@ -314,7 +314,7 @@ impl Engine {
             VenueKind::Remote => AnyVenue::Remote(RemoteVenue::new()),
             VenueKind::Simulated => {
                 let payload = payload::<VenuePayload>(record).ok_or(Refusal::of(Rule::TermsMustBeKnown))?;
-                AnyVenue::Simulated(Box::new(SimulatedVenue::new(&payload)))
+                AnyVenue::Simulated(Box::new(SimulatedVenue::new(&payload)?))
             }
         });
         Ok(())
