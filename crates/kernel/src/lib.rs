@@ -18,7 +18,7 @@ pub mod hash;
 pub mod indicator;
 pub mod instrument;
 pub mod journal;
-mod layout;
+pub mod layout;
 pub mod message;
 pub mod money;
 pub mod node;

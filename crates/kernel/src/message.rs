@@ -58,6 +58,8 @@ registry! {
     Padding = 0, Structure, 1;
     BatchHeader = 1, Structure, 1;
     Continuation = 2, Structure, 1;
+    Interleave = 3, Structure, 1;
+    SegmentHeader = 4, Structure, 1;
 
     SubmitOrder = 16, Command, 1;
     ReplaceOrder = 17, Command, 1;
@@ -92,6 +94,7 @@ registry! {
     FeeAssessed = 70, Observation, 1;
     ExternalSignalReceived = 71, Observation, 1;
     SessionClosed = 72, Observation, 1;
+    InputReferenced = 73, Observation, 1;
     VenueOrderAccepted = 80, Observation, 1;
     VenueOrderRejected = 81, Observation, 1;
     VenueOrderFilled = 82, Observation, 1;

@@ -12,9 +12,9 @@ use thiserror::Error;
 use crate::command::CausePayload;
 use crate::engine::{Engine, EngineStopped, FeeQuestion, OutboxEntry};
 use crate::hash::fold;
-use crate::journal::JournalError;
+use crate::journal::{Content, JournalError, JournalWriter};
 use crate::message::{Message, MessageKind};
-use crate::observation::{ClockAdvanced, FeeAssessed};
+use crate::observation::{ClockAdvanced, FeeAssessed, RunEnded};
 use crate::record::{RecordBuffer, RecordError, Slot, flags, split_first, stamp};
 use crate::terms::Liquidity;
 use crate::venue::Outcome;
@@ -32,13 +32,45 @@ pub trait RecordSink: Debug + Send {
     ///
     /// # Errors
     /// [`JournalError`]; the sink must not be used after one.
-    fn append(&mut self, record: &[Slot], input: Option<u32>) -> Result<(), JournalError>;
+    fn append(&mut self, record: &[Slot], input: Option<u16>) -> Result<(), JournalError>;
 
     /// Ends the batch and returns the sequence up to which everything is durable.
     ///
     /// # Errors
     /// [`JournalError`]; nothing of the batch counts as durable.
     fn commit(&mut self, state_hash: Option<(u64, u128)>, output_hash: u128) -> Result<u64, JournalError>;
+
+    /// Commits and ends the record: nothing comes after it.
+    ///
+    /// # Errors
+    /// As [`RecordSink::commit`].
+    fn close(
+        self: Box<Self>,
+        state_hash: Option<(u64, u128)>,
+        output_hash: u128,
+    ) -> Result<u64, JournalError>;
+}
+
+impl RecordSink for JournalWriter {
+    fn append(&mut self, record: &[Slot], input: Option<u16>) -> Result<(), JournalError> {
+        let head = &record[0];
+        match input.filter(|_| self.settings().content == Content::ByReference) {
+            Some(input) => self.append_reference(input, 1, head.sequence, head.time),
+            None => JournalWriter::append(self, record),
+        }
+    }
+
+    fn commit(&mut self, state_hash: Option<(u64, u128)>, output_hash: u128) -> Result<u64, JournalError> {
+        JournalWriter::commit(self, state_hash, output_hash)
+    }
+
+    fn close(
+        self: Box<Self>,
+        state_hash: Option<(u64, u128)>,
+        output_hash: u128,
+    ) -> Result<u64, JournalError> {
+        JournalWriter::close(*self, state_hash, output_hash)
+    }
 }
 
 /// Why a node stopped. Every later call fails with the first reason.
@@ -79,19 +111,19 @@ pub struct Divergence {
 pub struct Input<'a> {
     slots: &'a [Slot],
     at: usize,
-    source: Option<u32>,
+    source: Option<u16>,
 }
 
 impl<'a> Input<'a> {
     /// `source` numbers the file or feed the slots come from.
-    pub fn new(slots: &'a [Slot], source: Option<u32>) -> Self {
+    pub fn new(slots: &'a [Slot], source: Option<u16>) -> Self {
         Input { slots, at: 0, source }
     }
 
     pub const NONE: Input<'static> = Input { slots: &[], at: 0, source: None };
 
     /// Goes on from slot `at`, where an earlier poll stopped.
-    pub fn resume(slots: &'a [Slot], at: usize, source: Option<u32>) -> Self {
+    pub fn resume(slots: &'a [Slot], at: usize, source: Option<u16>) -> Self {
         Input { slots, at, source }
     }
 
@@ -327,13 +359,13 @@ impl Node {
         &mut self,
         record: &mut [Slot],
         time: u64,
-        input: Option<u32>,
+        input: Option<u16>,
     ) -> Result<(), NodeError> {
         stamp(record, self.sequence + 1, time);
         self.apply(record, input)
     }
 
-    fn apply(&mut self, record: &[Slot], input: Option<u32>) -> Result<(), NodeError> {
+    fn apply(&mut self, record: &[Slot], input: Option<u16>) -> Result<(), NodeError> {
         let head = record[0];
         (self.sequence, self.time) = (head.sequence, head.time);
         if let Some(sink) = &mut self.sink {
@@ -367,6 +399,30 @@ impl Node {
         };
         self.uncommitted_slots = 0;
         Ok(())
+    }
+
+    /// Commits, and ends the journal on purpose: what is missing from it later was lost.
+    ///
+    /// # Errors
+    /// A journal that failed.
+    pub fn close(&mut self) -> Result<(), NodeError> {
+        let state_hash = Some((self.sequence, self.engine.state_hash()));
+        if let Some(sink) = self.sink.take() {
+            self.durable_sequence = sink.close(state_hash, self.output_hash)?;
+            self.uncommitted_slots = 0;
+        }
+        Ok(())
+    }
+
+    /// Tells the engine that the data ended: open orders are canceled, and market orders sent from now on fill
+    /// at the last price.
+    ///
+    /// # Errors
+    /// As [`Node::poll`].
+    pub fn end_run(&mut self) -> Result<(), NodeError> {
+        let mut record = RecordBuffer::new(RunEnded { reserved: [0; 4] });
+        record.head_mut().flags = flags::LAST_OF_MESSAGE;
+        self.sequence_record(record.slots_mut(), self.time, None)
     }
 
     fn step_replay(&mut self, input: &mut Input<'_>) -> Result<bool, NodeError> {
@@ -456,6 +512,16 @@ impl Node {
     /// What the participant that was woken is shown, in order.
     pub fn news(&self) -> &[Slot] {
         &self.news
+    }
+
+    /// Moves the news out, so that participants can be called while the node is free; give them back with
+    /// [`Node::return_news`] to keep the memory.
+    pub fn take_news(&mut self) -> Vec<Slot> {
+        std::mem::take(&mut self.news)
+    }
+
+    pub fn return_news(&mut self, news: Vec<Slot>) {
+        self.news = news;
     }
 
     /// Moves out the events whose cause is durable, oldest first.

@@ -23,7 +23,9 @@ def open_and_close(rows: JoinedRows, bar_time: Literal["open", "close"] | None) 
     A missing time is the other one and the interval; never past the neighboring bar, as months differ in length.
     """
     interval = _interval(rows)
-    if bar_time is None:
+    if interval == 0 and rows.close_time is None:
+        rows.notes.append("the length of a single bar is unknown: it closes when it opens")
+    elif bar_time is None:
         rows.notes.append(
             f"times are read as the open of each bar of {duration(interval)} (bar_time= was not given)"
         )

@@ -262,8 +262,15 @@ def reasons(skipped: Counter[str]) -> str:
 
 
 def _place(table: BarTable, columns: dict[str, int], index: int) -> Place:
+    import polars as pl
+
     def value(name: str) -> Any:
-        return table.frame.to_series(columns[name])[index] if name in columns else None
+        if name not in columns:
+            return None
+        try:
+            return table.frame.to_series(columns[name])[index]
+        except (ValueError, OverflowError, pl.exceptions.PanicException):  # a date that Python cannot hold
+            return table.frame.to_series(columns[name]).to_physical()[index]
 
     return Place(table.source, table.row_of(index), value)
 

@@ -50,6 +50,8 @@ _EPOCHS = (
     (1e17, 9.3e18, "ns", 1),
 )
 
+_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000}
+_INT64_MAX = 2**63 - 1
 _READABLE = re.compile(_FORM.pattern + r"|\d{9,19}(?:\.\d+)?")
 NOT_A_TIME = "not a time"
 FORMS = "ISO 8601 such as 2022-01-05 or 2022-01-05T14:30:00Z, or an epoch in s, ms, us or ns"
@@ -95,9 +97,7 @@ def parse_times(column: pl.Series, label: Label) -> Times:
     import polars as pl
 
     dtype = column.dtype
-    if dtype == pl.Date:
-        return _localized(column.cast(pl.Datetime("ns")), column, label)
-    if isinstance(dtype, pl.Datetime):
+    if dtype == pl.Date or isinstance(dtype, pl.Datetime):
         return _datetimes(column, label)
     if dtype.is_integer() or dtype.is_float():
         return _epochs(column.cast(pl.Float64), column, label)
@@ -109,7 +109,6 @@ def parse_times(column: pl.Series, label: Label) -> Times:
 
 
 def _datetimes(column: pl.Series, label: Label) -> Times:
-
     moments, over = _nanoseconds(column)
     if _zone_of(column) is None:
         times = _localized(moments, column, label)
@@ -129,12 +128,21 @@ def _zone_of(column: pl.Series) -> str | None:
 
 
 def _nanoseconds(column: pl.Series) -> tuple[pl.Series, Mask]:
-    """The column in nanoseconds, and a mask of what does not fit (polars would wrap silently)."""
+    """The column in nanoseconds, and a mask of what does not fit; counted here, for polars may wrap or stop at those."""
     import polars as pl
 
-    years = column.dt.year().fill_null(1970)
-    over = ((years < 1678) | (years > 2261)).to_numpy()
-    return column.cast(pl.Datetime("ns", _zone_of(column)), strict=False), over
+    dtype = column.dtype
+    unit = (
+        NS_PER_DAY
+        if dtype == pl.Date
+        else _UNITS[dtype.time_unit if isinstance(dtype, pl.Datetime) else "ns"]
+    )
+    counts = column.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
+    over = np.abs(counts) > _INT64_MAX // unit
+    ns = pl.select(
+        pl.when(column.is_not_null()).then(pl.Series(np.where(over, 0, counts) * unit))
+    ).to_series()
+    return ns.cast(pl.Datetime("ns", _zone_of(column))), over
 
 
 def _physical(moments: pl.Series) -> Ints:

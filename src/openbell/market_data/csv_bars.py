@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
 
 DECODER = "csv-1"
 _DELIMITERS = ",;\t|"
+_ZSTD_MAGIC, _ZIP_MAGIC = b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 _WRONG_COUNT = "wrong number of fields"
 
 
@@ -30,7 +28,7 @@ def read_csv(data: bytes, source: str, input_file: InputFile, symbol: str, lenie
     lines = text.split("\n", 3)
     if not text.strip():
         raise InputError("empty file", source=source, expected="a header and rows of bars")
-    delimiter = _delimiter(next(line for line in lines if line.strip()))
+    delimiter = max((_delimiter(line) for line in lines[:3] if line.strip()), key=text.count)
     if _is_yahoo(lines, delimiter):
         return _read_yahoo(text, delimiter, source, input_file, symbol, lenient)
     header_rows, names, width = _header(text, delimiter)
@@ -40,20 +38,22 @@ def read_csv(data: bytes, source: str, input_file: InputFile, symbol: str, lenie
 
 def _plain(data: bytes, source: str) -> bytes:
     """The bytes uncompressed, by what they begin with and not by the name."""
+    if data[:2] != b"\x1f\x8b" and data[:4] not in (_ZSTD_MAGIC, _ZIP_MAGIC):
+        return data
+    import gzip
+    import zipfile
+    import zlib
+
     try:
         if data[:2] == b"\x1f\x8b":
             return gzip.decompress(data)
-        if data[:4] == b"\x28\xb5\x2f\xfd":
-            return _zstd(data)
-        if data[:4] == b"PK\x03\x04":
-            return _zip(data, source)
+        return _zstd(data) if data[:4] == _ZSTD_MAGIC else _zip(data, source)
     except EOFError as error:
         raise InputError("compressed file ends early", source=source, expected="a complete file") from error
     except (OSError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(
             f"compressed file is damaged or ends early ({error})", source=source, expected="a complete file"
         ) from error
-    return data
 
 
 def _zstd(data: bytes) -> bytes:
@@ -72,6 +72,8 @@ def _zstd(data: bytes) -> bytes:
 
 
 def _zip(data: bytes, source: str) -> bytes:
+    import zipfile
+
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = [
             entry.filename
@@ -115,10 +117,15 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _header(text: str, delimiter: str) -> tuple[int, tuple[str, ...] | None, int]:
-    """Return the number of lines up to the end of the header, the names in it (None without one) and the number of columns."""
-    line, first = next(_records(text, delimiter))
+    """Return the lines before the data, the names in the header (None without one) and the number of columns."""
+    records = _records(text, delimiter)
+    before = 0
+    line, first = next(records)
+    if len(first) == 1 and first[0].startswith(("http://", "https://")):  # CryptoDataDownload signs its files
+        before = line
+        line, first = next(records, (line, first))
     if _looks_like_bars(first):
-        return 0, None, len(first)
+        return before, None, len(first)
     return line, tuple(cell.strip().strip("<>") for cell in first), len(first)
 
 
@@ -145,7 +152,7 @@ def _body(
             raise_if_empty=False,
         )
         whole = frame.to_series(width - 1).null_count() == 0
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         whole = False
     if whole:
         return frame, _RowOf(text, delimiter, header_rows), Counter()

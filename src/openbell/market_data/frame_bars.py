@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 FRAME = "<frame>"
 PARQUET_DECODER = "parquet-1"
-ARROW_DECODER = "arrow-1"
 FRAME_DECODER = "frame-1"
 _PRICES = {"open", "high", "low", "close"}
 
@@ -33,13 +32,6 @@ def read_parquet(data: bytes, source: str, input_file: InputFile, symbol: str) -
     return _from_file(pl.read_parquet, data, source, input_file, symbol, "Parquet")
 
 
-def read_arrow(data: bytes, source: str, input_file: InputFile, symbol: str) -> BarTable:
-    """Return the table of an Arrow IPC (Feather 2) file. Raises InputError where it is damaged or ends early."""
-    import polars as pl
-
-    return _from_file(pl.read_ipc, data, source, input_file, symbol, "Arrow")
-
-
 def _from_file(
     reader: Any, data: bytes, source: str, input_file: InputFile, symbol: str, kind: str
 ) -> BarTable:
@@ -47,7 +39,8 @@ def _from_file(
 
     try:
         frame: pl.DataFrame = reader(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        # Polars panics on some damage; that exception is no ordinary one and would pass by every handler.
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{kind} file is damaged ({first_line})", source=source, expected="a complete file"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from openbell.model.instrument import Instrument
 from openbell.model.quantities import Number, exact_decimal
 
 _FRAME_SYMBOL = "FRAME"
-_ENDINGS = (".gz", ".zst", ".zip", ".csv", ".txt", ".tsv", ".parquet", ".pq", ".feather", ".arrow", ".ipc")
+_ENDINGS = (".gz", ".zst", ".zip", ".csv", ".txt", ".tsv", ".parquet", ".pq")
 
 BarSource = Any
 """A path, a list of paths, a mapping of symbols to either or to frames, a pandas or polars frame, rows of numbers, or Bars."""
@@ -44,7 +43,7 @@ def read_bars(
 ) -> Bars:
     """Read bars of open, high, low, close and volume, check every row and count them in integers, exactly.
 
-    source: a path (CSV, Parquet or Feather; CSV also as gzip, zstd or zip), several paths that follow each other in time, a
+    source: a path (CSV or Parquet; CSV also as gzip, zstd or zip), several paths that follow each other in time, a
         mapping of symbols to any of these, a pandas or polars frame, rows of numbers as ccxt returns them, or Bars. A table
         with a column of symbols gives one series for each. Columns are found under the names users have them.
     symbol: the name of the instrument, or which one to take from a table of several. Otherwise the name of the file.
@@ -151,8 +150,6 @@ def _file(path: Path, label: str | None, options: ReadOptions) -> BarTable:
         return frame_bars.read_parquet(
             data, name, InputFile(name, digest, frame_bars.PARQUET_DECODER), symbol
         )
-    if path.suffix.lower() in (".feather", ".arrow", ".ipc") or data[:6] == b"ARROW1":
-        return frame_bars.read_arrow(data, name, InputFile(name, digest, frame_bars.ARROW_DECODER), symbol)
     return csv_bars.read_csv(data, name, InputFile(name, digest, csv_bars.DECODER), symbol, options.lenient)
 
 
@@ -185,6 +182,8 @@ def _listing(path: Path) -> str:
 
 def _closest(path: Path) -> str:
     """Name what may have been meant: alike names in the same directory, or the directory that is missing."""
+    import difflib
+
     try:
         names = sorted(entry.name for entry in path.parent.iterdir())
     except OSError:

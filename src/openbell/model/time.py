@@ -66,6 +66,8 @@ def zone(timezone: str | dt.tzinfo) -> dt.tzinfo:
     """Return the zone of a name such as "America/New_York" or "UTC". Raises ConfigError where it is not known."""
     if isinstance(timezone, dt.tzinfo):
         return timezone
+    if timezone == "UTC":  # needs no database of zones, which a bare system may lack
+        return dt.UTC
     try:
         return zoneinfo.ZoneInfo(timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:

@@ -1,6 +1,8 @@
 //! Commands that set the stage: instruments, accounts, cash, limits, fees, venues, timers, participants.
 
 use super::{About, AnyVenue, Engine, EngineStopped};
+use std::sync::Arc;
+
 use crate::command::{
     AddBarInterval, AddIndicator, CancelTimer, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch,
     HaltTrading, InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant, ReleaseKillSwitch,
@@ -58,7 +60,7 @@ impl Engine {
             ..About::NOTHING
         };
         let body =
-            event::CommandRefused { message: message as u64, rule: refusal.rule as u64, reserved: [0; 2] };
+            event::CommandRefused { command: message as u64, rule: refusal.rule as u64, reserved: [0; 2] };
         self.events.emit_with(about, body, event::RefusalPayload::new(refusal));
     }
 
@@ -144,7 +146,7 @@ impl Engine {
             rest.lot,
             body.venue as u16,
         )?;
-        self.instruments.list(instrument)?;
+        Arc::make_mut(&mut self.instruments).list(instrument)?;
         self.define_name(NameKind::Instrument, head.instrument, record)?;
         let event = event::InstrumentListed {
             tick: rest.tick,
@@ -204,25 +206,18 @@ impl Engine {
             self.portfolio.withdraw(account, expected, amount)?
         };
         let change_nano = if is_deposit { amount_nano } else { -amount_nano };
-        self.emit_cash(account, 0, expected, after, change_nano);
+        self.emit_cash(account, expected, after, change_nano);
         Ok(())
     }
 
-    pub(super) fn emit_cash(
-        &mut self,
-        account: u32,
-        participant: u16,
-        currency: u32,
-        after: i128,
-        change_nano: i64,
-    ) {
+    pub(super) fn emit_cash(&mut self, account: u32, currency: u32, after: i128, change_nano: i64) {
         let body = event::AccountChanged {
             cash_low: after as u64,
             cash_high: (after >> 64) as i64,
             change_nano,
             currency: u64::from(currency),
         };
-        self.events.emit(About { account, participant, ..About::NOTHING }, body);
+        self.events.emit(About { account, ..About::NOTHING }, body);
     }
 
     fn set_risk_limit(&mut self, head: &Slot) -> Result<(), Refusal> {
@@ -314,7 +309,7 @@ impl Engine {
             VenueKind::Remote => AnyVenue::Remote(RemoteVenue::new()),
             VenueKind::Simulated => {
                 let payload = payload::<VenuePayload>(record).ok_or(Refusal::of(Rule::TermsMustBeKnown))?;
-                AnyVenue::Simulated(Box::new(SimulatedVenue::new(&payload)?))
+                AnyVenue::Simulated(Box::new(SimulatedVenue::new(payload)?))
             }
         });
         Ok(())

@@ -16,6 +16,7 @@ mod order_reports;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -38,9 +39,6 @@ use crate::venue::simulated::SimulatedVenue;
 use crate::venue::{Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
 
 pub use events::{About, Events};
-
-/// A change of behavior raises this number; a journal is bound to the one it was written under.
-pub const RULES_VERSION: u32 = 1;
 
 /// A broken invariant: the engine stops rather than go on with a state it cannot vouch for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -108,7 +106,8 @@ pub struct Engine {
     shard: u8,
     sequence: u64,
     time: u64,
-    instruments: Instruments,
+    /// Shared with readers that outlive a borrow of the engine; listing one copies the few there are.
+    instruments: Arc<Instruments>,
     /// Texts by (kind, id): symbols and currency codes.
     names: BTreeMap<(u8, u32), String>,
     orders: Orders,
@@ -156,7 +155,7 @@ impl Engine {
             shard,
             sequence: 0,
             time: 0,
-            instruments: Instruments::default(),
+            instruments: Arc::default(),
             names: BTreeMap::new(),
             orders: Orders::default(),
             portfolio: Portfolio::default(),
@@ -231,6 +230,8 @@ impl Engine {
                 self.close_session(head.instrument, SessionClosed::of(head).session_end)
             }
             Message::RunEnded => self.end_run(),
+            // Says where replay finds the data; changes no state.
+            Message::InputReferenced => Ok(()),
             _ => self.apply_venue_observation(message, record),
         }
     }
@@ -400,6 +401,10 @@ impl Engine {
 
     pub fn instruments(&self) -> &Instruments {
         &self.instruments
+    }
+
+    pub fn shared_instruments(&self) -> Arc<Instruments> {
+        Arc::clone(&self.instruments)
     }
 
     pub fn orders(&self) -> &Orders {

@@ -94,7 +94,7 @@ impl Engine {
     pub(super) fn unmatched(&mut self, order_id: u64, message: Message, trade_id: u64, reason: Unmatched) {
         let body = event::ObservationUnmatched {
             order_id,
-            message: message as u64,
+            observation: message as u64,
             trade_id,
             reserved: reason as u64,
         };
@@ -388,11 +388,11 @@ impl Engine {
             fee_nano,
             venue_time: fill.venue_time,
         };
-        let (account, participant) = (order.request.account, order.participant);
+        let account = order.request.account;
         let currency = self.portfolio.account(account).map_or(0, |account| account.currency);
         self.events.emit_with(about, body, rest);
         self.emit_position(about, order_id, fill, fee_nano, booking);
-        self.emit_cash(account, participant, currency, booking.cash_after, saturate(booking.cash_change));
+        self.emit_cash(account, currency, booking.cash_after, saturate(booking.cash_change));
     }
 
     fn emit_position(
@@ -410,6 +410,8 @@ impl Engine {
             fee_nano,
             reserved: 0,
         };
+        // The participant learns of it from its fill.
+        let about = About { participant: 0, ..about };
         let (quantity, price, trade_id) = (booking.quantity_after, fill.price, fill.trade_id);
         match booking.kind {
             BookingKind::Opened => {

@@ -1,6 +1,7 @@
 //! The whole state, written, read back and hashed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::{AnyVenue, Engine, Events, FeeQuestion, OutboxEntry};
 use crate::hash::entity_hash;
@@ -106,7 +107,7 @@ impl State for Engine {
         engine.sequence = input.u64()?;
         engine.time = input.u64()?;
         engine.read_session(input)?;
-        engine.instruments = State::read(input)?;
+        engine.instruments = Arc::new(State::read(input)?);
         engine.orders = State::read(input)?;
         engine.portfolio = State::read(input)?;
         engine.marks = State::read(input)?;

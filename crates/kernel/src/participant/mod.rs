@@ -148,7 +148,8 @@ impl Participants {
             subscriptions: Subscriptions::default(),
             delayed: VecDeque::new(),
             inbox: Vec::new(),
-            is_awake: false,
+            // Its first wake-up is its start.
+            is_awake: true,
         });
         Ok(())
     }

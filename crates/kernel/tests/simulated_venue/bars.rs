@@ -240,6 +240,7 @@ fn a_stop_released_inside_a_bar_is_assumed_touched_and_a_target_waits_for_the_ne
         ("the range holds the stop", limit(1, Buy, 98, 5), 97, 103, [(1, 98, 5), (8, 97, 5)].as_slice()),
         ("the range holds the target only", limit(1, Buy, 98, 5), 95, 103, &[(1, 98, 5), (9, 103, 5)]),
         ("a stop entry, worst case", stop(1, Buy, 103, 5), 97, 110, &[(1, 103, 5), (8, 97, 5)]),
+        ("a stop entry below the target", stop(1, Buy, 102, 5), 95, 103, &[(1, 102, 5), (9, 103, 5)]),
         (
             "a stop above the entry fills at the entry",
             limit(1, Buy, 98, 5),

@@ -134,7 +134,7 @@ pub fn terms() -> VenuePayload {
 impl Floor {
     pub fn new(terms: VenuePayload) -> Self {
         Floor {
-            venue: SimulatedVenue::new(&terms).unwrap(),
+            venue: SimulatedVenue::new(terms).unwrap(),
             books: Books::default(),
             orders: BTreeMap::new(),
             partners: BTreeMap::new(),

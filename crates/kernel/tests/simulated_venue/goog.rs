@@ -19,8 +19,10 @@ const DAY: u64 = 86_400_000_000_000;
 type Row = ([i64; 4], i64);
 
 fn rows() -> Option<Vec<Row>> {
-    let root = std::env::var_os("OPENBELL_DATA")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")), PathBuf::from);
+    let root = std::env::var_os("OPENBELL_DATA").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
+        PathBuf::from,
+    );
     let path = root.join("ohlcv/backtesting_GOOG.csv");
     let Ok(text) = std::fs::read_to_string(&path) else {
         println!("skipped: {} is not there; set OPENBELL_DATA to the folder of real data", path.display());

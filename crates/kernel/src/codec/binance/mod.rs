@@ -337,8 +337,7 @@ impl Core {
             self.counts.other_symbol += 1;
             return Ok(false);
         }
-        let expected = format!("{:?} as in the lines above (or name the symbol to decode)", self.symbol);
-        Err(FieldError::new(Defect::OtherSymbol, "s", quoted(symbol), expected))
+        Err(second_symbol(symbol, &self.symbol))
     }
 }
 
@@ -362,6 +361,11 @@ impl Stamp<'_> {
 
 fn is_continuation(slot: &Slot) -> bool {
     slot.message == crate::message::Message::Continuation as u16
+}
+
+fn second_symbol(found: &str, first: &str) -> FieldError {
+    let expected = format!("{first:?} as in the lines above (or name the symbol to decode)");
+    FieldError::new(Defect::OtherSymbol, "s", quoted(found), expected)
 }
 
 /// `<local time in nanoseconds> <JSON>`.

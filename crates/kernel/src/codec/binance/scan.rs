@@ -1,7 +1,7 @@
 //! Finds the units of a capture before it is decoded: the finest price and quantity in it.
 
 use super::message::{Levels, Message};
-use super::split_line;
+use super::{second_symbol, split_line};
 use crate::codec::decimal::{MAX_DECIMALS, significant_decimals};
 use crate::codec::error::{DecodeError, Defect, FieldError, quoted};
 use crate::codec::lines::Lines;
@@ -83,7 +83,7 @@ impl Finest {
             Message::Depth(update) => update.symbol,
             Message::Ticker(ticker) => ticker.symbol,
             Message::Trade(trade) => trade.symbol,
-            Message::Snapshot(_) => wanted.unwrap_or_default(),
+            Message::Snapshot(_) => return self.numbers(message),
             Message::Unused(_) => return Ok(()),
         };
         if wanted.is_some_and(|wanted| wanted != symbol) {
@@ -91,6 +91,9 @@ impl Finest {
         }
         if self.symbol.is_empty() {
             self.symbol.push_str(symbol);
+        }
+        if self.symbol != symbol {
+            return Err(second_symbol(symbol, &self.symbol));
         }
         self.numbers(message)
     }

@@ -75,7 +75,7 @@ impl SimulatedVenue {
     ///
     /// # Errors
     /// `FieldMustBeInRange` for slippage or volume share outside 0 to 10^9 (all of it) or an unknown option.
-    pub fn new(terms: &VenuePayload) -> Result<Self, Refusal> {
+    pub fn new(terms: VenuePayload) -> Result<Self, Refusal> {
         for share in [terms.slippage, terms.volume_share] {
             if !(0..=NANO).contains(&i128::from(share)) {
                 return Err(Refusal::new(Rule::FieldMustBeInRange, NANO, i128::from(share)));
@@ -86,7 +86,7 @@ impl SimulatedVenue {
             return Err(Refusal::new(Rule::FieldMustBeInRange, limit, actual));
         }
         Ok(SimulatedVenue {
-            terms: *terms,
+            terms,
             markets: BTreeMap::new(),
             inbox: Inbox::default(),
             reports: Outbox::new(terms.order_latency_ns, terms.report_latency_ns),
