@@ -5,7 +5,7 @@ use super::gate::{RiskGate, RiskView};
 use super::limits::{Applicable, LimitKind};
 use super::proposal::{check_gross, check_order_size};
 use crate::instrument::{Instrument, MAX_UNITS};
-use crate::money::{NANO, Nano};
+use crate::money::{NANO, Nano, divide_floor};
 use crate::portfolio::{Account, FeeSchedule, Valuation};
 use crate::rules::{Refusal, Rule};
 use crate::terms::{Side, Sizing, options};
@@ -18,7 +18,7 @@ struct Sizer<'a> {
     price: i64,
     position: i64,
     fees: FeeSchedule,
-    limits: Applicable,
+    limits: Applicable<'a>,
     leverage: Option<i64>,
     view: &'a RiskView<'a>,
 }
@@ -87,7 +87,7 @@ impl RiskGate {
     }
 
     fn sizer<'a>(
-        &self,
+        &'a self,
         account: u32,
         instrument: u32,
         price: i64,
@@ -296,7 +296,7 @@ impl Sizer<'_> {
 
 /// `amount x share`, the share in 10^-9, rounded down.
 fn share(amount: Nano, share: i64) -> Option<Nano> {
-    Some(amount.checked_mul(i128::from(share))?.div_euclid(NANO))
+    Some(divide_floor(amount.checked_mul(i128::from(share))?, NANO).0)
 }
 
 /// The largest `n` in `0..=most` for which `fits`, which holds up to some `n` and not beyond; 0 when for none. The
