@@ -36,6 +36,9 @@ layouts! {
     /// Lists the head's instrument. Followed by [`InstrumentPayload`] and the symbol as text.
     ListInstrument = ListInstrument { price_unit_nano: i64, quantity_unit_nano: i64, multiplier_nano: i64, currency: u32, venue: u32, }
 
+    /// Gives a currency its number. Followed by its code as text.
+    DefineCurrency = DefineCurrency { currency: u64, reserved: [u64; 3], }
+
     /// Opens the head's account, settled in `currency`. `shorting` 1 allows negative positions.
     OpenAccount = OpenAccount { currency: u64, shorting: u64, reserved: [u64; 2], }
 
@@ -61,6 +64,9 @@ layouts! {
 
     /// Adds an indicator to the participant's view. `indicator` is its index and must be the next one.
     AddIndicator = AddIndicator { indicator: u64, kind: u64, period: u64, every_ns: u64, }
+
+    /// Has bars of a longer interval formed in the participant's view.
+    AddBarInterval = AddBarInterval { every_ns: u64, reserved: [u64; 3], }
 
     HaltTrading = HaltTrading { reason: u64, reserved: [u64; 3], }
     ResumeTrading = ResumeTrading { reason: u64, reserved: [u64; 3], }

@@ -5,25 +5,31 @@
 //! I/O sits behind [`disk`] and [`clock`].
 #![deny(unsafe_code)]
 
+pub mod bars;
 pub mod book;
 pub mod clock;
 pub mod codec;
 pub mod command;
 pub mod depth;
 pub mod disk;
+pub mod engine;
 pub mod event;
 pub mod hash;
 pub mod indicator;
 pub mod instrument;
 pub mod journal;
-mod layout;
+pub mod layout;
 pub mod message;
 pub mod money;
+pub mod node;
 pub mod observation;
+pub mod orders;
+pub mod participant;
 pub mod portfolio;
 pub mod record;
 pub mod risk;
 pub mod rules;
 pub mod state;
 pub mod terms;
+pub mod timers;
 pub mod venue;

@@ -58,6 +58,8 @@ registry! {
     Padding = 0, Structure, 1;
     BatchHeader = 1, Structure, 1;
     Continuation = 2, Structure, 1;
+    Interleave = 3, Structure, 1;
+    SegmentHeader = 4, Structure, 1;
 
     SubmitOrder = 16, Command, 1;
     ReplaceOrder = 17, Command, 1;
@@ -80,6 +82,8 @@ registry! {
     HaltTrading = 34, Command, 1;
     ResumeTrading = 35, Command, 1;
     StopParticipant = 36, Command, 1;
+    DefineCurrency = 37, Command, 1;
+    AddBarInterval = 38, Command, 1;
 
     BarObserved = 64, Observation, 1;
     QuoteObserved = 65, Observation, 1;
@@ -90,6 +94,7 @@ registry! {
     FeeAssessed = 70, Observation, 1;
     ExternalSignalReceived = 71, Observation, 1;
     SessionClosed = 72, Observation, 1;
+    InputReferenced = 73, Observation, 1;
     VenueOrderAccepted = 80, Observation, 1;
     VenueOrderRejected = 81, Observation, 1;
     VenueOrderFilled = 82, Observation, 1;

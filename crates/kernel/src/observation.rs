@@ -7,6 +7,9 @@ pub mod tag {
     pub const BAR: u16 = 32;
     pub const VENUE_FILL: u16 = 33;
     pub const VENUE_TERMS: u16 = 34;
+    pub const INPUT: u16 = 35;
+    pub const QUOTE: u16 = 36;
+    pub const INTERLEAVE: u16 = 37;
 }
 
 layouts! {
@@ -34,11 +37,17 @@ layouts! {
 
     ExternalSignalReceived = ExternalSignalReceived { name: u64, value_bits: u64, exchange_time: u64, reserved: u64, }
 
-    /// The trading day of the instrument (0 = all) ended: DAY orders expire.
-    SessionClosed = SessionClosed { reserved: [u64; 4], }
+    /// The trading day of the instrument (0 = all) ended at `session_end`: DAY orders from before it expire, and
+    /// client order ids may be used again.
+    SessionClosed = SessionClosed { session_end: u64, reserved: [u64; 3], }
 
-    /// The data ended. Open orders are canceled; with `close_positions` set, positions are closed at their mark.
-    RunEnded = RunEnded { close_positions: u64, reserved: [u64; 3], }
+    /// Records of a source are journaled by reference: SHA-256 of its slots, decoded and not yet stamped (sequence
+    /// and time are those of the data). Followed by [`InputPayload`]. Where they stand is told by
+    /// [`crate::journal::interleave`].
+    InputReferenced = InputReferenced { sha256: [u8; 32], }
+
+    /// The data ended. Open orders are canceled; market orders sent afterwards fill at the last price.
+    RunEnded = RunEnded { reserved: [u64; 4], }
 
     VenueOrderAccepted = VenueOrderAccepted { order_id: u64, venue_order_id: u64, venue_time: u64, reserved: u64, }
     VenueOrderRejected = VenueOrderRejected { order_id: u64, reason: u64, venue_time: u64, reserved: u64, }
@@ -61,4 +70,12 @@ payloads! {
     /// Rest of a venue's fill report. `fee_nano` is what the venue charged and counts when `fee_known` is 1,
     /// else the fee schedule decides. `liquidity`: 1 maker, 2 taker.
     VenueFillPayload = VENUE_FILL { venue_time: u64, fee_nano: i64, fee_known: u64, liquidity: u64, reserved: u64, }
+
+    /// Rest of a quote, where the feed says it: the update after which it holds (the same count as
+    /// `BookLevelObserved::update_id`) and when the exchange sent it (0 = not said).
+    QuotePayload = QUOTE { update_id: u64, exchange_time: u64, reserved: [u64; 3], }
+
+    /// Rest of a reference to an input: `input` is its number in the journal, counted from 0 in the order of the
+    /// references; `records` and `slots` it has; times of its first and last record.
+    InputPayload = INPUT { input: u64, records: u64, slots: u64, first_time: u64, last_time: u64, }
 }

@@ -77,8 +77,22 @@ impl StateWriter {
         items.for_each(|item| item.write(self));
     }
 
+    /// An optional item: whether it is there, then the item.
+    pub fn option<T: State>(&mut self, item: Option<&T>) {
+        self.bool(item.is_some());
+        if let Some(item) = item {
+            item.write(self);
+        }
+    }
+
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// A writer that reuses `buffer`'s memory.
+    pub fn from_buffer(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        StateWriter { bytes: buffer }
     }
 
     pub fn into_bytes(self) -> Vec<u8> {
@@ -163,6 +177,10 @@ impl<'a> StateReader<'a> {
     pub fn bytes(&mut self) -> Result<&'a [u8], StateError> {
         let len = self.length()?;
         self.slice(len)
+    }
+
+    pub fn option<T: State>(&mut self) -> Result<Option<T>, StateError> {
+        if self.bool()? { T::read(self).map(Some) } else { Ok(None) }
     }
 
     pub fn list<T: State>(&mut self) -> Result<Vec<T>, StateError> {

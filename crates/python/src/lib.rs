@@ -1,3 +1,26 @@
+//! The thin binding: Python's view of the kernel. No logic lives here.
+#![deny(unsafe_code)]
+
+mod book;
+mod codec;
+mod errors;
+mod events;
+mod hooks;
+mod messages;
+mod new_journal;
+mod node;
+mod orders;
+
 use pyo3::prelude::*;
-#[pymodule(gil_used = true)]
-mod _kernel {}
+
+#[pymodule]
+fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    codec::register(module)?;
+    book::register(module)?;
+    events::register(module)?;
+    hooks::register(module)?;
+    messages::register(module)?;
+    new_journal::register(module)?;
+    node::register(module)?;
+    orders::register(module)
+}

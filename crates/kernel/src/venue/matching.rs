@@ -1,1 +1,550 @@
-//! To be written.
+//! Our own venue: users' orders trade with each other, by the rules of [`crate::book`].
+//!
+//! Requests wait until reports are pulled, so that each is matched when the engine has booked all that came
+//! before it. The reports of one request come in this order, which is fixed:
+//!
+//! 1. the answer to the request itself: accepted, rejected, replaced, canceled, expired, triggered;
+//! 2. for each match, best price and earliest order first: `Trade`, the resting order's `Filled`, the
+//!    aggressor's `Filled`; an order that was cut (below) and is now done is `Canceled` after the two fills;
+//!    and after the last match at a price the `BookLevel` of that price. When a replace loses its place, the
+//!    `BookLevel` it left stands before its matches;
+//! 3. what is left of the aggressor: `Canceled`, or the `BookLevel` where it rests;
+//! 4. stops triggered by these trades, one after the other, each with `Triggered` and then 2 and 3.
+//!
+//! Stops are held outside the book and trigger by last trade: buy stops at or below the highest price of the
+//! request's trades, lowest stop first, then sell stops at or above the lowest, highest stop first; ties by
+//! arrival. Those that their trades trigger go to the end of the same line. Each stop triggers once, so the
+//! line ends; nothing recurses. The next request waits until it is empty.
+//!
+//! Reduce-only: when such an order would take, it takes at most what the engine says may execute now, and what
+//! exceeds that is canceled once it is filled up to there. While it rests it is not watched: a position that
+//! shrinks under it is the engine's to see, and to answer with a replace or a cancel.
+//!
+//! An order with expire time t cannot trade with a request made at t: expiry comes first.
+
+mod desk;
+mod state;
+mod stops;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{Outcome, Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
+use crate::book::{Book, NewOrder, PriceTime, check_price, check_quantity};
+use crate::hash::Table;
+use crate::record::Slot;
+use crate::rules::{Refusal, Rule};
+use crate::terms::{OrderType, Side, Sizing, TimeInForce, options};
+
+use desk::{Desk, Leaving};
+use stops::Stops;
+
+/// Instruments are numbered densely from 1; a number above this is a mistake, not a market.
+pub const MAX_INSTRUMENTS: u32 = 1 << 20;
+
+/// Where a live order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Book,
+    /// Waiting for its stop price; the number breaks ties between equal stop prices.
+    Stop(u64),
+    /// In the line of triggered stops.
+    Triggered,
+}
+
+/// What the venue knows of a live order beside its place in the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ticket {
+    /// With the current terms; `quantity` is the total.
+    order: VenueOrder,
+    executed: i64,
+    /// Part of the quantity that was cut from a reduce-only order and will be canceled.
+    excess: i64,
+    place: Place,
+}
+
+impl Ticket {
+    fn leaves(&self) -> i64 {
+        self.order.quantity - self.executed
+    }
+}
+
+/// The orders of one instrument.
+#[derive(Clone, Debug, Default)]
+struct Market {
+    book: Book<PriceTime>,
+    stops: Stops,
+    last_price: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Request(VenueRequest),
+    CloseSession { instrument: u32 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TriggeredStop {
+    order_id: u64,
+    price: i64,
+    time: u64,
+}
+
+/// A venue of our own with one price-time book per instrument.
+#[derive(Clone, Debug, Default)]
+pub struct MatchingVenue {
+    /// By instrument id less 1; a market comes to life with its first order.
+    markets: Vec<Option<Box<Market>>>,
+    tickets: Table<u64, Ticket>,
+    /// (expire time, order id) of orders good till a time.
+    expiries: BTreeSet<(u64, u64)>,
+    work: VecDeque<(u64, Work)>,
+    triggered: VecDeque<TriggeredStop>,
+    reports: VecDeque<VenueReport>,
+    trades: u64,
+    stops: u64,
+    /// Memory reused when a session closes.
+    leaving: Vec<u64>,
+}
+
+fn unknown_order(order_id: u64) -> Refusal {
+    Refusal::new(Rule::OrderMustExist, 0, i128::from(order_id))
+}
+
+/// The prices at which a request traded.
+#[derive(Clone, Copy, Debug, Default)]
+struct TradedRange {
+    low: i64,
+    high: i64,
+    last: Option<i64>,
+}
+
+impl Venue for MatchingVenue {
+    fn request(&mut self, request: &VenueRequest, time: u64) {
+        self.work.push_back((time, Work::Request(*request)));
+    }
+
+    /// Our own trades are the only market here; what other markets do is not looked at.
+    fn observe(&mut self, _record: &[Slot]) {}
+
+    fn next_report(&mut self, time: u64, context: &dyn VenueContext) -> Option<VenueReport> {
+        while self.reports.is_empty() {
+            if !self.step(time, context) {
+                return None;
+            }
+        }
+        self.reports.pop_front()
+    }
+
+    fn next_due(&self) -> Option<u64> {
+        let report = self.reports.front().map(|report| report.venue_time);
+        let triggered = self.triggered.front().map(|stop| stop.time);
+        let work = self.work.front().map(|(time, _)| *time);
+        let expiry = self.expiries.first().map(|(time, _)| *time);
+        [report, triggered, work, expiry].into_iter().flatten().min()
+    }
+
+    fn close_session(&mut self, instrument: u32, time: u64) {
+        self.work.push_back((time, Work::CloseSession { instrument }));
+    }
+}
+
+impl MatchingVenue {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The book of an instrument that has had an order.
+    pub fn book(&self, instrument: u32) -> Option<&Book<PriceTime>> {
+        self.market(instrument).map(|market| &market.book)
+    }
+
+    pub fn last_price(&self, instrument: u32) -> Option<i64> {
+        self.market(instrument)?.last_price
+    }
+
+    fn market(&self, instrument: u32) -> Option<&Market> {
+        self.markets.get((instrument as usize).wrapping_sub(1))?.as_deref()
+    }
+
+    fn market_mut(&mut self, instrument: u32) -> Option<&mut Market> {
+        self.markets.get_mut((instrument as usize).wrapping_sub(1))?.as_deref_mut()
+    }
+
+    /// Does the next thing due at or before `time`; says whether there was one.
+    fn step(&mut self, time: u64, context: &dyn VenueContext) -> bool {
+        if let Some(stop) = self.triggered.pop_front() {
+            self.run_triggered(&stop, context);
+            return true;
+        }
+        let work_time = self.work.front().map(|(time, _)| *time).filter(|&due| due <= time);
+        let horizon = work_time.unwrap_or(time);
+        if let Some(&(due, order_id)) = self.expiries.first()
+            && due <= horizon
+        {
+            self.leave(order_id, Leaving::Expired, due);
+            return true;
+        }
+        let Some(time) = work_time else { return false };
+        if let Some((_, work)) = self.work.pop_front() {
+            self.run(&work, time, context);
+        }
+        true
+    }
+
+    fn run(&mut self, work: &Work, time: u64, context: &dyn VenueContext) {
+        match *work {
+            Work::Request(VenueRequest::Submit(order)) => self.submit(&order, time, context),
+            Work::Request(VenueRequest::Replace { order_id, price, quantity, stop_price, .. }) => {
+                let result = self.replace(order_id, [price, quantity, stop_price], time, context);
+                self.report_refused(order_id, time, result, |refusal| Outcome::ReplaceRejected { refusal });
+            }
+            Work::Request(VenueRequest::Cancel { order_id, .. }) => self.cancel(order_id, time),
+            Work::Request(VenueRequest::Query { order_id, .. }) => self.answer_query(order_id, time),
+            Work::CloseSession { instrument } => self.expire_day_orders(instrument, time),
+        }
+    }
+
+    fn report(&mut self, order_id: u64, venue_time: u64, outcome: Outcome) {
+        self.reports.push_back(VenueReport { order_id, venue_time, outcome });
+    }
+
+    fn report_refused(
+        &mut self,
+        order_id: u64,
+        time: u64,
+        result: Result<(), Refusal>,
+        outcome: impl Fn(Refusal) -> Outcome,
+    ) {
+        if let Err(refusal) = result {
+            self.report(order_id, time, outcome(refusal));
+        }
+    }
+
+    fn submit(&mut self, order: &VenueOrder, time: u64, context: &dyn VenueContext) {
+        let result = self.admit(order, time).and_then(|()| {
+            if order.order_type.has_stop() {
+                self.hold_stop(order, time)
+            } else {
+                self.enter(order, time, context)
+            }
+        });
+        self.report_refused(order.order_id, time, result, |refusal| Outcome::Rejected { refusal });
+    }
+
+    /// What the book does not look at itself. Lists the instrument's market.
+    fn admit(&mut self, order: &VenueOrder, time: u64) -> Result<(), Refusal> {
+        let number = order.instrument;
+        if number == 0 || number > MAX_INSTRUMENTS {
+            let limit = i128::from(MAX_INSTRUMENTS);
+            return Err(Refusal::new(Rule::InstrumentMustBeListed, limit, i128::from(number)));
+        }
+        if self.tickets.contains_key(&order.order_id) {
+            return Err(Refusal::new(Rule::ClientOrderIdMustBeUnique, 1, i128::from(order.order_id)));
+        }
+        if order.sizing != Sizing::Units {
+            let actual = i128::from(order.sizing as u8);
+            return Err(Refusal::new(Rule::SizingMustBeSupported, i128::from(Sizing::Units as u8), actual));
+        }
+        if matches!(order.time_in_force, TimeInForce::AtOpen | TimeInForce::AtClose) {
+            let actual = i128::from(order.time_in_force as u8);
+            return Err(Refusal::new(Rule::OrderTypeMustBeSupported, 0, actual));
+        }
+        if order.time_in_force == TimeInForce::Gtd && order.expire_time <= time {
+            let (limit, actual) = (i128::from(time), i128::from(order.expire_time));
+            return Err(Refusal::new(Rule::ExpiryMustBeInFuture, limit, actual));
+        }
+        let index = number as usize - 1;
+        if self.markets.len() <= index {
+            self.markets.resize(index + 1, None);
+        }
+        self.markets[index].get_or_insert_default();
+        Ok(())
+    }
+
+    fn hold_stop(&mut self, order: &VenueOrder, time: u64) -> Result<(), Refusal> {
+        self.check_stop(order)?;
+        self.report(order.order_id, time, Outcome::Accepted { venue_order_id: order.order_id });
+        self.place_stop(Ticket { order: *order, executed: 0, excess: 0, place: Place::Triggered });
+        Ok(())
+    }
+
+    fn check_stop(&self, order: &VenueOrder) -> Result<(), Refusal> {
+        check_quantity(order.quantity)?;
+        if order.order_type.has_limit() {
+            check_price(order.price)?;
+        }
+        check_price(order.stop_price)?;
+        let sign = order.side.sign();
+        match self.last_price(order.instrument) {
+            Some(last) if (last - order.stop_price) * sign >= 0 => {
+                let (limit, actual) = (i128::from(last), i128::from(order.stop_price));
+                Err(Refusal::new(Rule::StopMustNotBeTriggered, limit, actual))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts a stop behind all others at its stop price.
+    fn place_stop(&mut self, ticket: Ticket) {
+        self.stops += 1;
+        let (sequence, order) = (self.stops, ticket.order);
+        if let Some(market) = self.market_mut(order.instrument) {
+            market.stops.insert(order.side, order.stop_price, sequence, order.order_id);
+        }
+        self.keep(Ticket { place: Place::Stop(sequence), ..ticket });
+    }
+
+    fn keep(&mut self, ticket: Ticket) {
+        let order = &ticket.order;
+        if order.time_in_force == TimeInForce::Gtd {
+            self.expiries.insert((order.expire_time, order.order_id));
+        }
+        self.tickets.insert(order.order_id, ticket);
+    }
+
+    fn forget(&mut self, order_id: u64) {
+        if let Some(ticket) = self.tickets.remove(&order_id) {
+            self.expiries.remove(&(ticket.order.expire_time, order_id));
+        }
+    }
+
+    /// Brings a new order to the book.
+    fn enter(&mut self, order: &VenueOrder, time: u64, context: &dyn VenueContext) -> Result<(), Refusal> {
+        let ticket = Ticket { order: *order, executed: 0, excess: 0, place: Place::Book };
+        self.match_order(ticket, false, time, context)
+    }
+
+    /// Matches an order that is not in the book; `known` when its client has an `Accepted` already.
+    fn match_order(
+        &mut self,
+        mut ticket: Ticket,
+        known: bool,
+        time: u64,
+        context: &dyn VenueContext,
+    ) -> Result<(), Refusal> {
+        let order = ticket.order;
+        check_quantity(order.quantity)?;
+        let new_order = to_book(&order);
+        check_price(new_order.price)?;
+        let quantity = self.executable(&order, ticket.leaves(), context)?;
+        ticket.excess = ticket.leaves() - quantity;
+        ticket.place = Place::Book;
+        self.keep(ticket);
+        let leaving = if known { Leaving::Known } else { Leaving::Canceled };
+        let result = self.at_desk(order.instrument, leaving, time, |book, desk| {
+            book.submit(&NewOrder { quantity, ..new_order }, desk).map(|_| ())
+        });
+        if result.is_err() {
+            self.forget(order.order_id);
+        }
+        result
+    }
+
+    /// How much of `leaves` may trade: all, unless the order is reduce-only and would take now.
+    fn executable(
+        &self,
+        order: &VenueOrder,
+        leaves: i64,
+        context: &dyn VenueContext,
+    ) -> Result<i64, Refusal> {
+        if order.options & options::REDUCE_ONLY == 0 {
+            return Ok(leaves);
+        }
+        let Some(market) = self.market(order.instrument) else { return Ok(leaves) };
+        let Some(best) = market.book.best(order.side.opposite()) else { return Ok(leaves) };
+        if order.order_type.has_limit() && !market.book.would_trade(order.side, order.price) {
+            return Ok(leaves);
+        }
+        let quantity = context.executable_quantity(order, leaves, best.price)?.min(leaves);
+        if quantity <= 0 {
+            return Err(Refusal::new(Rule::ReduceOnlyMustReduce, 0, i128::from(leaves)));
+        }
+        Ok(quantity)
+    }
+
+    /// Lets `act` work on a book, its reports going out as this venue's, then lines up the stops that its
+    /// trades triggered.
+    fn at_desk(
+        &mut self,
+        instrument: u32,
+        leaving: Leaving,
+        time: u64,
+        act: impl FnOnce(&mut Book<PriceTime>, &mut Desk<'_>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let index = (instrument as usize).wrapping_sub(1);
+        let Some(market) = self.markets.get_mut(index).and_then(|market| market.as_deref_mut()) else {
+            return Err(Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(instrument)));
+        };
+        let mut desk = Desk {
+            reports: &mut self.reports,
+            tickets: &mut self.tickets,
+            expiries: &mut self.expiries,
+            trades: &mut self.trades,
+            traded: TradedRange::default(),
+            instrument,
+            leaving,
+            excess: 0,
+            time,
+        };
+        let result = act(&mut market.book, &mut desk);
+        let traded = desk.traded;
+        if traded.last.is_some() {
+            market.last_price = traded.last;
+            self.line_up_stops(instrument, &traded, time);
+        }
+        result
+    }
+
+    fn line_up_stops(&mut self, instrument: u32, traded: &TradedRange, time: u64) {
+        let Some(last) = traded.last else { return };
+        let index = (instrument as usize).wrapping_sub(1);
+        let Some(market) = self.markets.get_mut(index).and_then(|market| market.as_deref_mut()) else {
+            return;
+        };
+        for (side, extreme) in [(Side::Buy, traded.high), (Side::Sell, traded.low)] {
+            while let Some(order_id) = market.stops.pop_triggered(side, extreme) {
+                if let Some(ticket) = self.tickets.get_mut(&order_id) {
+                    ticket.place = Place::Triggered;
+                }
+                self.triggered.push_back(TriggeredStop { order_id, price: last, time });
+            }
+        }
+    }
+
+    fn run_triggered(&mut self, stop: &TriggeredStop, context: &dyn VenueContext) {
+        let Some(&ticket) = self.tickets.get(&stop.order_id) else { return };
+        self.report(stop.order_id, stop.time, Outcome::Triggered { price: stop.price });
+        let result = self.match_order(ticket, true, stop.time, context);
+        if result.is_err() {
+            self.forget(stop.order_id);
+        }
+        self.report_refused(stop.order_id, stop.time, result, |refusal| Outcome::Canceled { refusal });
+    }
+
+    /// `terms` are price, total quantity and stop price.
+    fn replace(
+        &mut self,
+        order_id: u64,
+        terms: [i64; 3],
+        time: u64,
+        context: &dyn VenueContext,
+    ) -> Result<(), Refusal> {
+        let ticket = *self.tickets.get(&order_id).ok_or(unknown_order(order_id))?;
+        let [price, quantity, stop_price] = terms;
+        let order = VenueOrder { price, quantity, stop_price, ..ticket.order };
+        match ticket.place {
+            Place::Book => self.replace_in_book(ticket, &order, time, context),
+            Place::Stop(sequence) => self.replace_stop(ticket, sequence, &order, time),
+            Place::Triggered => Err(Refusal::of(Rule::OrderMustNotBePending)),
+        }
+    }
+
+    fn replace_in_book(
+        &mut self,
+        ticket: Ticket,
+        order: &VenueOrder,
+        time: u64,
+        context: &dyn VenueContext,
+    ) -> Result<(), Refusal> {
+        check_quantity(order.quantity)?;
+        let leaves = order.quantity - ticket.executed;
+        if leaves <= 0 {
+            let limit = i128::from(ticket.executed) + 1;
+            return Err(Refusal::new(Rule::QuantityMustBePositive, limit, i128::from(order.quantity)));
+        }
+        check_price(order.price)?;
+        let quantity = self.executable(order, leaves, context)?;
+        let post_only = order.options & options::POST_ONLY != 0;
+        self.at_desk(order.instrument, Leaving::Canceled, time, |book, desk| {
+            desk.excess = leaves - quantity;
+            book.replace(order.order_id, order.price, quantity, post_only, desk).map(|_| ())
+        })
+    }
+
+    fn replace_stop(
+        &mut self,
+        ticket: Ticket,
+        sequence: u64,
+        order: &VenueOrder,
+        time: u64,
+    ) -> Result<(), Refusal> {
+        self.check_stop(order)?;
+        let old = ticket.order;
+        let keeps_place =
+            (old.price, old.stop_price) == (order.price, order.stop_price) && order.quantity <= old.quantity;
+        let VenueOrder { order_id, price, quantity, stop_price, .. } = *order;
+        self.report(order_id, time, Outcome::Replaced { price, quantity, stop_price });
+        if keeps_place {
+            self.tickets.insert(order_id, Ticket { order: *order, ..ticket });
+            return Ok(());
+        }
+        if let Some(market) = self.market_mut(old.instrument) {
+            market.stops.remove(old.side, old.stop_price, sequence, order_id);
+        }
+        self.place_stop(Ticket { order: *order, ..ticket });
+        Ok(())
+    }
+
+    fn cancel(&mut self, order_id: u64, time: u64) {
+        if !self.leave(order_id, Leaving::Canceled, time) {
+            let refusal = unknown_order(order_id);
+            self.report(order_id, time, Outcome::CancelRejected { refusal });
+        }
+    }
+
+    /// Takes a live order out, wherever it is; says whether there was one.
+    fn leave(&mut self, order_id: u64, leaving: Leaving, time: u64) -> bool {
+        let Some(&Ticket { order, place, .. }) = self.tickets.get(&order_id) else { return false };
+        if place == Place::Book {
+            return self
+                .at_desk(order.instrument, leaving, time, |book, desk| {
+                    book.cancel(order_id, desk).map(|_| ())
+                })
+                .is_ok();
+        }
+        if let (Place::Stop(sequence), Some(market)) = (place, self.market_mut(order.instrument)) {
+            market.stops.remove(order.side, order.stop_price, sequence, order_id);
+        }
+        self.forget(order_id);
+        self.report(order_id, time, leaving.outcome(Refusal::of(Rule::CanceledByParticipant)));
+        true
+    }
+
+    fn answer_query(&mut self, order_id: u64, time: u64) {
+        let known = self.tickets.contains_key(&order_id);
+        let outcome = if known { Outcome::Accepted { venue_order_id: order_id } } else { Outcome::Unknown };
+        self.report(order_id, time, outcome);
+    }
+
+    /// By instrument; in each the buys, then the sells, in priority order, then stops as they would trigger.
+    fn expire_day_orders(&mut self, instrument: u32, time: u64) {
+        let mut leaving = std::mem::take(&mut self.leaving);
+        let markets = self.markets.iter().zip(1..).filter(|(_, id)| instrument == 0 || *id == instrument);
+        for market in markets.filter_map(|(market, _)| market.as_deref()) {
+            let resting = [Side::Buy, Side::Sell].into_iter().flat_map(|side| market.book.orders(side));
+            let ids = resting.map(|order| order.order_id).chain(market.stops.order_ids());
+            leaving.extend(ids.filter(|id| {
+                self.tickets.get(id).is_some_and(|ticket| ticket.order.time_in_force == TimeInForce::Day)
+            }));
+        }
+        for order_id in leaving.drain(..) {
+            self.leave(order_id, Leaving::Expired, time);
+        }
+        self.leaving = leaving;
+    }
+}
+
+/// The order as the book takes it: a triggered stop is a market order, a stop-limit a limit order.
+fn to_book(order: &VenueOrder) -> NewOrder {
+    let has_limit = order.order_type.has_limit();
+    NewOrder {
+        order_id: order.order_id,
+        account: order.account,
+        side: order.side,
+        order_type: if has_limit { OrderType::Limit } else { OrderType::Market },
+        time_in_force: order.time_in_force,
+        post_only: order.options & options::POST_ONLY != 0,
+        price: if has_limit { order.price } else { 0 },
+        quantity: order.quantity,
+    }
+}

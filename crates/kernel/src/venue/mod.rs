@@ -7,6 +7,7 @@
 
 pub mod matching;
 pub mod remote;
+mod saved;
 pub mod simulated;
 
 use crate::record::Slot;
@@ -158,6 +159,6 @@ pub trait Venue {
     /// When the venue next has something to report or do by itself, if it knows.
     fn next_due(&self) -> Option<u64>;
 
-    /// The trading day of `instrument` (0 = all) ended: DAY orders expire.
-    fn close_session(&mut self, instrument: u32, time: u64);
+    /// The trading day of `instrument` (0 = all) ended at `session_end`: DAY orders that arrived before it expire.
+    fn close_session(&mut self, instrument: u32, session_end: u64);
 }

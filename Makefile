@@ -1,0 +1,114 @@
+# `make` lists the verbs. Everything happens inside this folder: .venv, target, dist, runs.
+
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name 'Cargo.toml')
+
+# Another activated environment must not leak into this one; cargo may be installed but not yet on PATH.
+export VENV
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export PYO3_PYTHON := $(CURDIR)/$(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH):$(HOME)/.cargo/bin
+unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help setup build demo test test-rust test-python check lint format types architecture wheel \
+	bench bench-matching bench-backtest bench-import lock clean
+
+help: ## list the verbs
+	@echo "make VERB, with VERB one of:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  %-16s %s\n", $$1, $$2 }' Makefile
+
+# ---- environment and build. A stamp is younger than what it was made from, so a second call does nothing.
+
+$(VENV)/.created: scripts/environment.sh
+	@scripts/environment.sh check
+	@scripts/environment.sh create
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.created uv.lock
+	@scripts/environment.sh install build
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.created uv.lock
+	@scripts/environment.sh install development
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.built: $(RUST_SOURCES) | $(VENV)/.runtime
+	@scripts/environment.sh check
+	@echo "compiling the engine (some minutes the first time)"
+	@PIP_QUIET=1 $(BIN)/maturin develop --release --locked
+	@touch $@
+
+setup: $(VENV)/.development ## make .venv with the locked development tools
+build: $(VENV)/.built ## compile the engine into .venv (nothing to do when nothing changed)
+
+# ---- use
+
+demo: $(VENV)/.built ## build, backtest real data, write a report, replay it and prove it is the same
+	@$(BIN)/openbell demo
+
+# ---- tests
+
+test: test-rust test-python ## build and run every test
+
+test-rust: $(VENV)/.created ## the kernel's own tests
+	cargo test --workspace --exclude openbell-python --locked --quiet
+
+test-python: $(VENV)/.development $(VENV)/.built ## the tests of the Python side, on the compiled engine
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+check: lint types architecture test ## exactly what CI runs: lint, types, architecture, every test
+
+lint: $(VENV)/.development ## ruff, rustfmt and clippy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+
+format: $(VENV)/.development ## rewrite Python and Rust in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cargo fmt --all
+
+types: $(VENV)/.development $(VENV)/.built ## mypy --strict, and the stub of the compiled module against the module
+	$(BIN)/mypy
+	MYPYPATH=src $(BIN)/python -m mypy.stubtest openbell._kernel
+
+architecture: $(VENV)/.development $(VENV)/.built ## layers, purity, names, frozen public API and messages
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/architecture
+
+# ---- distribution
+
+wheel: $(VENV)/.created ## build a manylinux wheel and run the demo from it, without cargo, in an empty environment
+	@scripts/environment.sh install wheel
+	@scripts/wheel.sh
+
+# ---- measurements: ours, the plain reference and peers, as ratios in one run
+
+bench: bench-matching bench-backtest bench-import ## every benchmark
+
+bench-matching: $(VENV)/.development $(VENV)/.built ## orders matched per second, native and from Python
+	cargo bench -p openbell-kernel --bench matching --locked
+	$(BIN)/python -m benchmarks.matching
+
+bench-backtest: $(VENV)/.development $(VENV)/.built ## bars and callbacks per second, against another backtester
+	$(BIN)/python -m benchmarks.backtest
+
+bench-import: $(VENV)/.development $(VENV)/.built ## time and memory of `import openbell`
+	$(BIN)/python -m benchmarks.import_cost
+
+# ---- upkeep
+
+lock: $(VENV)/.created ## resolve the dependencies anew (LOCK_ARGS=--upgrade for newer versions)
+	@scripts/environment.sh lock $(LOCK_ARGS)
+	cargo update --workspace
+
+clean: ## remove everything that was built: .venv, target, dist, caches (not runs)
+	rm -rf $(VENV) target dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src -name '*.so' -delete
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

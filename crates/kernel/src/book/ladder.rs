@@ -1,0 +1,281 @@
+//! The price levels of one side, best first.
+//!
+//! Prices become *keys* that grow away from the best possible one (a bid's key is its negated price), so one
+//! code path serves both sides. Keys near the best lie in a window, an array indexed by `key - base` with a
+//! bitmap over it; all others in an ordered map, so any price works and memory follows the number of levels,
+//! not the distance between prices.
+//!
+//! Where the window lies decides speed only, never results. It moves, and doubles when there are levels enough
+//! to fill it, after as many uses of the map as it has places: the cost of moving it is paid by what was saved.
+
+use std::collections::BTreeMap;
+
+use super::bitmap::{Bitmap, MAX_BITS};
+use super::slab::NONE;
+
+const INITIAL_WINDOW: usize = 256;
+
+/// The window doubles only while it has at most this many places per level: 4 bytes each.
+const PLACES_PER_LEVEL: usize = 64;
+
+/// Key of an empty side: no limit reaches it.
+pub(super) const NO_KEY: i64 = i64::MAX;
+
+/// A limit that reaches every order.
+pub(super) const ANY_KEY: i64 = i64::MAX - 1;
+
+/// The key of `price` on `side` (0 buy, 1 sell); its own inverse.
+#[inline]
+pub(super) const fn mirror(side: usize, price: i64) -> i64 {
+    if side == 0 { -price } else { price }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Ladder {
+    /// Best key with orders, [`NO_KEY`] when there is none.
+    pub best_key: i64,
+    pub best_level: u32,
+    /// Leaves of all orders of the side. Kept below `i64::MAX`, so no sum of levels can overflow.
+    pub quantity: i64,
+    base: i64,
+    /// Slot of the level at `base + index`, [`NONE`] where there is none.
+    window: Vec<u32>,
+    occupied: Bitmap,
+    far: BTreeMap<i64, u32>,
+    /// Lowest key of `far`, [`NO_KEY`] when it is empty.
+    far_best: i64,
+    /// Uses of `far` since the window was last placed.
+    far_uses: usize,
+    levels: usize,
+}
+
+impl Default for Ladder {
+    fn default() -> Self {
+        Ladder {
+            best_key: NO_KEY,
+            best_level: NONE,
+            quantity: 0,
+            base: 0,
+            window: Vec::new(),
+            occupied: Bitmap::default(),
+            far: BTreeMap::new(),
+            far_best: NO_KEY,
+            far_uses: 0,
+            levels: 0,
+        }
+    }
+}
+
+impl Ladder {
+    /// Place of `key` in the window, if it lies there.
+    #[inline]
+    fn place(&self, key: i64) -> Option<usize> {
+        let index = key.wrapping_sub(self.base) as u64;
+        (index < self.window.len() as u64).then_some(index as usize)
+    }
+
+    /// The level at `key`, [`NONE`] when there is none.
+    #[inline]
+    pub fn find(&mut self, key: i64) -> u32 {
+        match self.place(key) {
+            Some(index) => self.window[index],
+            None => self.find_far(key),
+        }
+    }
+
+    #[cold]
+    fn find_far(&mut self, key: i64) -> u32 {
+        if self.levels == 0 {
+            self.start_at(key);
+            return NONE;
+        }
+        self.far_uses += 1;
+        if self.far_uses > self.window.len() {
+            self.move_window();
+        }
+        match self.place(key) {
+            Some(index) => self.window[index],
+            None => self.far.get(&key).copied().unwrap_or(NONE),
+        }
+    }
+
+    /// Places the window of an empty side around its first key.
+    fn start_at(&mut self, key: i64) {
+        if self.window.is_empty() {
+            self.window = vec![NONE; INITIAL_WINDOW];
+            self.occupied = Bitmap::new(INITIAL_WINDOW);
+        }
+        self.base = key - (self.window.len() / 2) as i64;
+        self.far_uses = 0;
+    }
+
+    /// Adds a level at a key that [`Ladder::find`] has just found free.
+    #[inline]
+    pub fn insert(&mut self, key: i64, level: u32) {
+        match self.place(key) {
+            Some(index) => {
+                self.window[index] = level;
+                self.occupied.set(index);
+            }
+            None => self.insert_far(key, level),
+        }
+        self.levels += 1;
+        if key < self.best_key {
+            self.best_key = key;
+            self.best_level = level;
+        }
+    }
+
+    #[cold]
+    fn insert_far(&mut self, key: i64, level: u32) {
+        self.far.insert(key, level);
+        self.far_best = self.far_best.min(key);
+    }
+
+    /// Removes the level at `key`.
+    #[inline]
+    pub fn remove(&mut self, key: i64) {
+        match self.place(key) {
+            Some(index) => {
+                self.window[index] = NONE;
+                self.occupied.clear(index);
+            }
+            None => self.remove_far(key),
+        }
+        self.levels -= 1;
+        if key == self.best_key {
+            self.find_best();
+        }
+    }
+
+    #[cold]
+    fn remove_far(&mut self, key: i64) {
+        self.far.remove(&key);
+        self.far_uses += 1;
+        if key == self.far_best {
+            self.far_best = self.far.first_key_value().map_or(NO_KEY, |(&key, _)| key);
+        }
+    }
+
+    #[inline]
+    fn find_best(&mut self) {
+        let near = self.occupied.first();
+        let near_key = near.map_or(NO_KEY, |index| self.base + index as i64);
+        if self.far_best < near_key {
+            self.best_key = self.far_best;
+            self.best_level = self.far.first_key_value().map_or(NONE, |(_, &level)| level);
+        } else {
+            self.best_key = near_key;
+            self.best_level = near.map_or(NONE, |index| self.window[index]);
+        }
+    }
+
+    /// Lays the window around the best key again, twice as large when the levels would fill it.
+    fn move_window(&mut self) {
+        let doubled = self.window.len() * 2;
+        let dense = doubled <= MAX_BITS && doubled <= self.levels * PLACES_PER_LEVEL;
+        let size = if dense { doubled } else { self.window.len() };
+        let mut all = std::mem::take(&mut self.far);
+        all.extend(self.window_levels());
+        // Best prices move both ways; most new levels are worse than the best, so it gets the larger part.
+        self.base = self.best_key - (size / 4) as i64;
+        self.window = vec![NONE; size];
+        self.occupied = Bitmap::new(size);
+        let mut inside = all.split_off(&self.base);
+        let mut beyond = inside.split_off(&(self.base + size as i64));
+        all.append(&mut beyond);
+        self.far = all;
+        for (key, level) in inside {
+            let index = (key - self.base) as usize;
+            self.window[index] = level;
+            self.occupied.set(index);
+        }
+        self.far_best = self.far.first_key_value().map_or(NO_KEY, |(&key, _)| key);
+        self.far_uses = 0;
+    }
+
+    fn window_levels(&self) -> impl Iterator<Item = (i64, u32)> {
+        let mut next = self.occupied.first();
+        std::iter::from_fn(move || {
+            let index = next?;
+            next = self.occupied.first_from(index + 1);
+            Some((self.base + index as i64, self.window[index]))
+        })
+    }
+
+    /// Levels, best first.
+    pub fn iter(&self) -> impl Iterator<Item = (i64, u32)> {
+        let before = self.far.range(..self.base).map(|(&key, &level)| (key, level));
+        let after = self.far.range(self.base..).map(|(&key, &level)| (key, level));
+        before.chain(self.window_levels()).chain(after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BOUND: i64 = crate::instrument::MAX_UNITS;
+
+    /// Keys that cluster, drift, and jump to the bounds.
+    fn keys() -> impl Strategy<Value = i64> {
+        prop_oneof![
+            8 => -2_000i64..2_000,
+            2 => 90_000i64..100_000,
+            1 => -BOUND..=BOUND,
+            1 => Just(BOUND),
+            1 => Just(-BOUND),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_ladder_agrees_with_a_map_wherever_its_window_lies(keys in prop::collection::vec(keys(), 1..3_000)) {
+            let mut ladder = Ladder::default();
+            let mut twin = BTreeMap::new();
+            for (step, &key) in keys.iter().enumerate() {
+                let slot = step as u32 + 1;
+                prop_assert_eq!(ladder.find(key), twin.get(&key).copied().unwrap_or(NONE));
+                if twin.remove(&key).is_some() {
+                    ladder.remove(key);
+                } else {
+                    ladder.insert(key, slot);
+                    twin.insert(key, slot);
+                }
+                let best = twin.first_key_value().map_or((NO_KEY, NONE), |(&key, &slot)| (key, slot));
+                prop_assert_eq!((ladder.best_key, ladder.best_level), best);
+            }
+            prop_assert_eq!(ladder.iter().collect::<Vec<_>>(), twin.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_dense_side_gets_a_wide_window_and_a_sparse_one_does_not() {
+        let mut dense = Ladder::default();
+        let mut sparse = Ladder::default();
+        for step in 0..50_000 {
+            for (ladder, key) in [(&mut dense, step % 5_000 * 3), (&mut sparse, step % 5_000 * 1_000_003)] {
+                if ladder.find(key) == NONE {
+                    ladder.insert(key, 1);
+                }
+            }
+        }
+        assert!(dense.window.len() >= 16_384, "{}", dense.window.len());
+        assert!(dense.far.len() < 1_000, "{}", dense.far.len());
+        assert!(sparse.window.len() * 4 <= 5_000 * 4 * PLACES_PER_LEVEL, "{}", sparse.window.len());
+    }
+
+    #[test]
+    fn the_window_follows_a_price_that_walks_away() {
+        let mut ladder = Ladder::default();
+        for key in (-100_000..0).rev() {
+            ladder.find(key);
+            ladder.insert(key, 1);
+            ladder.remove(key + 20);
+        }
+        assert!(ladder.far.len() <= 300, "{}", ladder.far.len());
+        assert_eq!(ladder.window.len(), INITIAL_WINDOW);
+    }
+}

@@ -1,0 +1,79 @@
+//! The events of the record being applied, and whom they go to.
+
+use crate::record::{Body, Payload, RecordBuffer, Slot, flags, stamp};
+
+/// Events in the order in which they came about. Reused from record to record.
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    slots: Vec<Slot>,
+    /// (offset of the event, participant it concerns).
+    addressed: Vec<(u32, u16)>,
+    cause: u64,
+    time: u64,
+    index: u16,
+}
+
+/// What an event's head says besides its body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct About {
+    pub instrument: u32,
+    pub account: u32,
+    pub flags: u16,
+    /// Participant that is to hear of it; 0 = none in particular.
+    pub participant: u16,
+}
+
+impl Events {
+    pub fn begin(&mut self, cause: u64, time: u64) {
+        self.slots.clear();
+        self.addressed.clear();
+        (self.cause, self.time, self.index) = (cause, time, 0);
+    }
+
+    pub fn emit<B: Body>(&mut self, about: About, body: B) {
+        self.push(about, &mut RecordBuffer::new(body));
+    }
+
+    pub fn emit_with<B: Body, P: Payload>(&mut self, about: About, body: B, payload: P) {
+        let mut event = RecordBuffer::new(body);
+        event.push(payload);
+        self.push(about, &mut event);
+    }
+
+    fn push(&mut self, about: About, event: &mut RecordBuffer) {
+        stamp(event.slots_mut(), self.cause, self.time);
+        let head = event.head_mut();
+        (head.instrument, head.account) = (about.instrument, about.account);
+        head.flags = about.flags;
+        head.source = self.index;
+        // The low 16 bits: position among the events of one cause is what counts, and it is kept by order.
+        self.index = self.index.wrapping_add(1);
+        if about.participant != 0 {
+            self.addressed.push((self.slots.len() as u32, about.participant));
+        }
+        self.slots.extend_from_slice(event.slots());
+    }
+
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    pub fn addressed(&self) -> impl Iterator<Item = (u16, &[Slot])> {
+        self.addressed.iter().map(|&(offset, participant)| {
+            let event = &self.slots[offset as usize..];
+            (participant, &event[..usize::from(event[0].slots)])
+        })
+    }
+}
+
+impl About {
+    pub const NOTHING: About = About { instrument: 0, account: 0, flags: 0, participant: 0 };
+
+    pub fn flagged(self, flag: u16, is_set: bool) -> Self {
+        About { flags: if is_set { self.flags | flag } else { self.flags }, ..self }
+    }
+
+    pub fn sold(self, is_sell: bool) -> Self {
+        self.flagged(flags::SELL, is_sell)
+    }
+}

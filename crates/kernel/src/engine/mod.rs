@@ -1,0 +1,443 @@
+//! State = fold(records). [`Engine::apply`] takes one record and derives events; it reads nothing else.
+//!
+//! | to change | open |
+//! |---|---|
+//! | what a command does to orders | `order_entry.rs` |
+//! | what a venue's report does to an order | `order_reports.rs` |
+//! | linked orders | `contingency.rs` |
+//! | instruments, accounts, limits, participants | `administration.rs` |
+//! | how events are built | `events.rs` |
+
+mod administration;
+mod contingency;
+mod events;
+mod order_entry;
+mod order_reports;
+mod snapshot;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::instrument::Instruments;
+use crate::message::{Message, MessageKind};
+use crate::observation::{
+    BarObserved, ExternalSignalReceived, FeedGapObserved, QuoteObserved, SessionClosed, TradeObserved,
+};
+use crate::orders::Orders;
+use crate::participant::Participants;
+use crate::portfolio::{FeeSchedules, Marks, Portfolio};
+use crate::record::{Body, Slot, flags};
+use crate::risk::{RiskGate, RiskView};
+use crate::rules::Refusal;
+use crate::terms::VenueKind;
+use crate::timers::Timers;
+use crate::venue::matching::MatchingVenue;
+use crate::venue::remote::RemoteVenue;
+use crate::venue::simulated::SimulatedVenue;
+use crate::venue::{Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
+
+pub use events::{About, Events};
+
+/// A broken invariant: the engine stops rather than go on with a state it cannot vouch for.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("engine stopped at sequence {sequence}: {reason}")]
+pub struct EngineStopped {
+    pub sequence: u64,
+    pub reason: String,
+}
+
+/// The venues an engine can route to; the interface is [`Venue`].
+#[derive(Clone, Debug)]
+pub enum AnyVenue {
+    Matching(Box<MatchingVenue>),
+    Simulated(Box<SimulatedVenue>),
+    Remote(RemoteVenue),
+}
+
+impl AnyVenue {
+    fn get(&self) -> &dyn Venue {
+        match self {
+            AnyVenue::Matching(venue) => venue.as_ref(),
+            AnyVenue::Simulated(venue) => venue.as_ref(),
+            AnyVenue::Remote(venue) => venue,
+        }
+    }
+
+    fn get_mut(&mut self) -> &mut dyn Venue {
+        match self {
+            AnyVenue::Matching(venue) => venue.as_mut(),
+            AnyVenue::Simulated(venue) => venue.as_mut(),
+            AnyVenue::Remote(venue) => venue,
+        }
+    }
+
+    pub fn kind(&self) -> VenueKind {
+        match self {
+            AnyVenue::Matching(_) => VenueKind::Matching,
+            AnyVenue::Simulated(_) => VenueKind::Simulated,
+            AnyVenue::Remote(_) => VenueKind::Remote,
+        }
+    }
+}
+
+/// A request to a remote venue, to leave once its cause is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxEntry {
+    pub cause_sequence: u64,
+    pub venue: u16,
+    pub request: VenueRequest,
+}
+
+/// A fill that waits for the fee an outside model charges for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeeQuestion {
+    pub venue: u16,
+    pub report: VenueReport,
+}
+
+/// How long a remote venue may leave a request unanswered before its order is UNKNOWN.
+pub const ANSWER_TIMEOUT_NS: u64 = 5_000_000_000;
+
+/// The whole state that decides an order or changes a balance.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    shard: u8,
+    sequence: u64,
+    time: u64,
+    /// Shared with readers that outlive a borrow of the engine; listing one copies the few there are.
+    instruments: Arc<Instruments>,
+    /// Texts by (kind, id): symbols and currency codes.
+    names: BTreeMap<(u8, u32), String>,
+    orders: Orders,
+    portfolio: Portfolio,
+    marks: Marks,
+    /// Marks of an update that is not complete yet.
+    pending_marks: Vec<(u32, i64)>,
+    fees: FeeSchedules,
+    risk: RiskGate,
+    venues: Vec<AnyVenue>,
+    timers: Timers,
+    participants: Participants,
+    /// Halted instruments; 0 = all.
+    halted: BTreeSet<u32>,
+    /// (deadline, order id) of unanswered requests to remote venues.
+    deadlines: BTreeSet<(u64, u64)>,
+    outbox: VecDeque<OutboxEntry>,
+    fee_question: Option<FeeQuestion>,
+    /// A venue's reports are being applied: requests made meanwhile are answered by the same loop.
+    is_pulling: bool,
+    /// Venues that got such a request and are not the one being pulled.
+    unpulled: Vec<usize>,
+    events: Events,
+}
+
+/// What a venue may ask while it decides a fill.
+struct FillContext<'a> {
+    risk: &'a RiskGate,
+    view: RiskView<'a>,
+}
+
+impl VenueContext for FillContext<'_> {
+    fn executable_quantity(&self, order: &VenueOrder, leaves: i64, price: i64) -> Result<i64, Refusal> {
+        self.risk.executable_quantity(order, leaves, price, &self.view)
+    }
+
+    fn tick(&self, instrument: u32) -> i64 {
+        self.view.instruments.get(instrument).map_or(1, |instrument| instrument.tick)
+    }
+}
+
+impl Engine {
+    pub fn new(shard: u8) -> Self {
+        Engine {
+            shard,
+            sequence: 0,
+            time: 0,
+            instruments: Arc::default(),
+            names: BTreeMap::new(),
+            orders: Orders::default(),
+            portfolio: Portfolio::default(),
+            marks: Marks::default(),
+            pending_marks: Vec::new(),
+            fees: FeeSchedules::default(),
+            risk: RiskGate::default(),
+            venues: Vec::new(),
+            timers: Timers::default(),
+            participants: Participants::default(),
+            halted: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            outbox: VecDeque::new(),
+            fee_question: None,
+            is_pulling: false,
+            unpulled: Vec::new(),
+            events: Events::default(),
+        }
+    }
+
+    /// Applies one sequenced record and leaves its events in [`Engine::events`].
+    ///
+    /// # Errors
+    /// [`EngineStopped`] when the record cannot follow from the state: the engine must not be used any more.
+    pub fn apply(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
+        let head = &record[0];
+        if head.sequence <= self.sequence || head.time < self.time {
+            let reason = format!(
+                "record {} at time {} came after record {} at time {}",
+                head.sequence, head.time, self.sequence, self.time
+            );
+            return Err(EngineStopped { sequence: self.sequence, reason });
+        }
+        (self.sequence, self.time) = (head.sequence, head.time);
+        self.events.begin(head.sequence, head.time);
+        let Some(message) = Message::from_number(head.message) else {
+            return Err(self.stopped(format!("message {} is not in the registry", head.message)));
+        };
+        if self.fee_question.is_some() && message != Message::FeeAssessed {
+            return Err(self.stopped(format!("a fill waits for FeeAssessed and {} came", message.name())));
+        }
+        match message.kind() {
+            MessageKind::Command => self.apply_command(message, record)?,
+            MessageKind::Observation => self.apply_observation(message, record)?,
+            MessageKind::Structure | MessageKind::Event => {
+                return Err(self.stopped(format!("{} is not a command or an observation", message.name())));
+            }
+        }
+        self.address_events(message, head);
+        Ok(())
+    }
+
+    fn apply_observation(&mut self, message: Message, record: &[Slot]) -> Result<(), EngineStopped> {
+        let head = &record[0];
+        match message {
+            Message::BarObserved
+            | Message::QuoteObserved
+            | Message::TradeObserved
+            | Message::BookLevelObserved
+            | Message::FeedGapObserved => self.apply_market_data(message, record),
+            Message::ClockAdvanced => self.fire_due(),
+            Message::FeeAssessed => self.assess_fee(record),
+            Message::ExternalSignalReceived => {
+                let body = ExternalSignalReceived::of(head);
+                self.participants.observe(message, record, &self.instruments);
+                let (name, value_bits, exchange_time) = (body.name, body.value_bits, body.exchange_time);
+                let event = crate::event::SignalReceived { name, value_bits, exchange_time, reserved: 0 };
+                self.events.emit(About { instrument: head.instrument, ..About::NOTHING }, event);
+                Ok(())
+            }
+            Message::SessionClosed => {
+                self.close_session(head.instrument, SessionClosed::of(head).session_end)
+            }
+            Message::RunEnded => self.end_run(),
+            // Says where replay finds the data; changes no state.
+            Message::InputReferenced => Ok(()),
+            _ => self.apply_venue_observation(message, record),
+        }
+    }
+
+    fn apply_market_data(&mut self, message: Message, record: &[Slot]) -> Result<(), EngineStopped> {
+        let head = &record[0];
+        let Some(instrument) = self.instruments.get(head.instrument) else {
+            self.unmatched(0, message, 0, order_reports::Unmatched::UnknownInstrument);
+            return Ok(());
+        };
+        let venue = usize::from(instrument.venue);
+        if message == Message::FeedGapObserved {
+            let body = FeedGapObserved::of(head);
+            let (expected, received, exchange_time) = (body.expected, body.received, body.exchange_time);
+            let event = crate::event::FeedGapDetected { expected, received, exchange_time, reserved: 0 };
+            self.events.emit(About { instrument: head.instrument, ..About::NOTHING }, event);
+        }
+        if let Some(AnyVenue::Simulated(simulated)) = self.venues.get_mut(venue) {
+            simulated.observe(record);
+            self.pull(venue)?;
+        }
+        self.note_mark(message, head);
+        self.participants.observe(message, record, &self.instruments);
+        Ok(())
+    }
+
+    /// Marks move only when the whole update is in: a fill inside it must not be sized with what comes later.
+    fn note_mark(&mut self, message: Message, head: &Slot) {
+        let mark = match message {
+            Message::BarObserved => BarObserved::of(head).close,
+            Message::TradeObserved => TradeObserved::of(head).price,
+            Message::QuoteObserved => {
+                let quote = QuoteObserved::of(head);
+                let has_both = quote.bid_price > 0 && quote.ask_price > 0;
+                if has_both { quote.bid_price + (quote.ask_price - quote.bid_price) / 2 } else { 0 }
+            }
+            _ => 0,
+        };
+        if mark > 0 {
+            self.pending_marks.push((head.instrument, mark));
+        }
+        if head.has(flags::LAST_OF_MESSAGE) {
+            for (instrument, mark) in self.pending_marks.drain(..) {
+                self.marks.set(instrument, mark);
+            }
+        }
+    }
+
+    /// What time alone makes happen, in time order: timers, late answers, delayed data, the venues' own doings.
+    fn fire_due(&mut self) -> Result<(), EngineStopped> {
+        self.fire_timers();
+        self.expire_deadlines();
+        for venue in 0..self.venues.len() {
+            self.pull(venue)?;
+        }
+        self.participants.release_delayed(self.time, &self.instruments);
+        Ok(())
+    }
+
+    /// When something is next due by itself. The sequencer puts a `ClockAdvanced` there.
+    pub fn next_due(&self) -> Option<u64> {
+        let venues = self.venues.iter().filter_map(|venue| venue.get().next_due()).min();
+        let deadline = self.deadlines.first().map(|(time, _)| *time);
+        [self.timers.next_due(), deadline, self.participants.next_due(), venues].into_iter().flatten().min()
+    }
+
+    /// Pulls a venue's reports until there is none, or until a fill has to wait for its fee.
+    fn pull(&mut self, venue: usize) -> Result<(), EngineStopped> {
+        if self.is_pulling {
+            self.unpulled.push(venue);
+            return Ok(());
+        }
+        self.is_pulling = true;
+        self.unpulled.push(venue);
+        while let Some(venue) = self.unpulled.pop() {
+            while let Some(report) = self.next_report(venue) {
+                self.apply_report(venue as u16, &report)?;
+            }
+        }
+        self.is_pulling = false;
+        Ok(())
+    }
+
+    fn next_report(&mut self, venue: usize) -> Option<VenueReport> {
+        if self.fee_question.is_some() {
+            return None;
+        }
+        let Engine { venues, risk, instruments, portfolio, marks, fees, time, .. } = self;
+        let context = FillContext { risk, view: RiskView { instruments, portfolio, marks, fees } };
+        venues.get_mut(venue)?.get_mut().next_report(*time, &context)
+    }
+
+    fn close_session(&mut self, instrument: u32, session_end: u64) -> Result<(), EngineStopped> {
+        for venue in 0..self.venues.len() {
+            self.venues[venue].get_mut().close_session(instrument, session_end);
+            self.pull(venue)?;
+        }
+        if instrument == 0 {
+            self.orders.retire_closed();
+        }
+        Ok(())
+    }
+
+    fn end_run(&mut self) -> Result<(), EngineStopped> {
+        for venue in 0..self.venues.len() {
+            if let AnyVenue::Simulated(simulated) = &mut self.venues[venue] {
+                simulated.finish(self.time);
+            }
+            self.pull(venue)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the record's events before the participants they concern, and wakes whoever has news, unless
+    /// the record is one of several that make up an update.
+    fn address_events(&mut self, message: Message, head: &Slot) {
+        let Engine { events, participants, .. } = self;
+        for (participant, event) in events.addressed() {
+            participants.address(participant, event);
+        }
+        let is_partial = matches!(
+            message,
+            Message::BarObserved
+                | Message::QuoteObserved
+                | Message::TradeObserved
+                | Message::BookLevelObserved
+        ) && !head.has(flags::LAST_OF_MESSAGE);
+        if !is_partial && self.fee_question.is_none() {
+            self.participants.wake();
+        }
+    }
+
+    fn stopped(&self, reason: String) -> EngineStopped {
+        EngineStopped { sequence: self.sequence, reason }
+    }
+
+    /// The events of the last record, in order.
+    pub fn events(&self) -> &[Slot] {
+        self.events.slots()
+    }
+
+    pub fn fee_question(&self) -> Option<&FeeQuestion> {
+        self.fee_question.as_ref()
+    }
+
+    /// Requests to remote venues whose cause is at most `durable_sequence`, oldest first; they are handed out once.
+    pub fn take_outbox(&mut self, durable_sequence: u64) -> Vec<OutboxEntry> {
+        let ready = self.outbox.iter().take_while(|entry| entry.cause_sequence <= durable_sequence).count();
+        self.outbox.drain(..ready).collect()
+    }
+
+    pub fn take_awake(&mut self, out: &mut Vec<Slot>) -> Option<u16> {
+        self.participants.take_awake(out)
+    }
+
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
+    pub fn shard(&self) -> u8 {
+        self.shard
+    }
+
+    pub fn instruments(&self) -> &Instruments {
+        &self.instruments
+    }
+
+    pub fn shared_instruments(&self) -> Arc<Instruments> {
+        Arc::clone(&self.instruments)
+    }
+
+    pub fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    pub fn portfolio(&self) -> &Portfolio {
+        &self.portfolio
+    }
+
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    pub fn fees(&self) -> &FeeSchedules {
+        &self.fees
+    }
+
+    pub fn participants(&self) -> &Participants {
+        &self.participants
+    }
+
+    pub fn risk(&self) -> &RiskGate {
+        &self.risk
+    }
+
+    pub fn venues(&self) -> &[AnyVenue] {
+        &self.venues
+    }
+
+    pub fn name(&self, kind: administration::NameKind, id: u32) -> Option<&str> {
+        self.names.get(&(kind as u8, id)).map(String::as_str)
+    }
+}
+
+pub use administration::NameKind;

@@ -1,0 +1,467 @@
+//! Commands about orders: submit, replace, cancel. A command is refused by an event, never silently.
+
+use super::{About, AnyVenue, Engine, EngineStopped, OutboxEntry};
+use crate::command::{CancelOrder, CausePayload, ReplaceOrder, SubmitOrder, SubmitOrderBody};
+use crate::event;
+use crate::message::Message;
+use crate::orders::{Order, order_id};
+use crate::record::{Body, Slot, flags, payload};
+use crate::risk::{ReplaceTerms, check_terms};
+use crate::rules::{Refusal, Rule};
+use crate::terms::{OrderState, PackedTerms, Side, Sizing, VenueKind};
+use crate::venue::{VenueOrder, VenueRequest};
+
+/// What an event about `order` says in its head.
+pub(super) fn about(order: &Order) -> About {
+    About {
+        instrument: order.request.instrument,
+        account: order.request.account,
+        participant: order.participant,
+        ..About::NOTHING
+    }
+    .sold(order.request.side == Side::Sell)
+}
+
+fn packed(order: &SubmitOrder) -> PackedTerms {
+    PackedTerms {
+        side: order.side as u8,
+        order_type: order.order_type as u8,
+        time_in_force: order.time_in_force as u8,
+        sizing: order.sizing as u8,
+        options: order.options,
+        reserved: 0,
+    }
+}
+
+impl Engine {
+    pub(super) fn submit_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
+        let head = &record[0];
+        let order_id = order_id(self.shard, head.sequence);
+        let request = match SubmitOrder::from_record(record) {
+            Ok(request) => request,
+            Err(refusal) => {
+                let about = About {
+                    instrument: head.instrument,
+                    account: head.account,
+                    participant: head.source,
+                    ..About::NOTHING
+                };
+                self.emit_denied(about, order_id, SubmitOrderBody::of(head).client_order_id, &refusal);
+                return Ok(());
+            }
+        };
+        if let Some(first) = self.orders.by_client_id(request.account, request.client_order_id) {
+            let first = first.clone();
+            self.answer_repeated(&first, &request, order_id);
+            return Ok(());
+        }
+        let mut order = Order::new(order_id, head.source, request);
+        if let Err(refusal) = self.admit(&mut order) {
+            order.state = OrderState::Denied;
+            order.refusal = Some(refusal);
+            self.emit_denied(about(&order), order_id, request.client_order_id, &refusal);
+            self.orders.insert(order);
+            return Ok(());
+        }
+        self.emit_submitted(&order, record);
+        self.link(&mut order);
+        if order.is_held {
+            self.orders.insert(order);
+            return Ok(());
+        }
+        self.risk.opened(order_id, &order.request);
+        self.orders.insert(order);
+        self.send_new(order_id, None)
+    }
+
+    /// The gate every order passes. A held one passes it again, with its final terms, when it is released.
+    fn admit(&self, order: &mut Order) -> Result<(), Refusal> {
+        let request = &order.request;
+        if request.parent != 0 || request.partner != 0 {
+            order.is_held = self.check_links(request)?;
+        }
+        for instrument in [0, request.instrument] {
+            if self.halted.contains(&instrument) {
+                return Err(Refusal::new(Rule::TradingMustNotBeHalted, 0, i128::from(instrument)));
+            }
+        }
+        if order.is_held { self.check_held(request) } else { self.check_risk(request) }
+    }
+
+    pub(super) fn check_risk(&self, request: &SubmitOrder) -> Result<(), Refusal> {
+        self.risk.check(request, &self.risk_view())
+    }
+
+    /// What can be said of an order whose quantity and price its parent's fill will decide.
+    fn check_held(&self, request: &SubmitOrder) -> Result<(), Refusal> {
+        self.risk.check_parties(request, &self.risk_view())?;
+        let unlisted = Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(request.instrument));
+        check_terms(request, self.instruments.get(request.instrument).ok_or(unlisted)?)
+    }
+
+    /// Whether the order has to wait for its parent's first fill.
+    fn check_links(&self, request: &SubmitOrder) -> Result<bool, Refusal> {
+        let linked = |client_order_id: u64| {
+            self.orders
+                .by_client_id(request.account, client_order_id)
+                .filter(|order| order.is_open() || order.cumulative_quantity > 0)
+                .ok_or(Refusal::new(Rule::LinkedOrderMustExist, 0, i128::from(client_order_id)))
+        };
+        if request.partner != 0 {
+            linked(request.partner)?;
+        }
+        if request.parent == 0 {
+            return Ok(false);
+        }
+        linked(request.parent)?;
+        Ok(true)
+    }
+
+    /// The same request again gets the first answer; another one under the same id is refused.
+    fn answer_repeated(&mut self, first: &Order, request: &SubmitOrder, order_id: u64) {
+        if first.request != *request {
+            let refusal =
+                Refusal::new(Rule::ClientOrderIdMustBeUnique, 0, i128::from(request.client_order_id));
+            self.emit_denied(about(first), order_id, request.client_order_id, &refusal);
+            return;
+        }
+        let about = about(first).flagged(flags::REPEATED, true);
+        let client_order_id = request.client_order_id;
+        match (first.state, first.refusal) {
+            (OrderState::Denied, Some(refusal)) => {
+                self.emit_denied(about, first.order_id, client_order_id, &refusal);
+            }
+            (OrderState::Rejected, Some(refusal)) => {
+                let rule = refusal.rule as u64;
+                let body =
+                    event::OrderRejected { order_id: first.order_id, client_order_id, rule, venue_time: 0 };
+                self.events.emit_with(about, body, event::RefusalPayload::new(&refusal));
+            }
+            (OrderState::Submitted | OrderState::PendingNew | OrderState::Unknown, _) => {
+                let (price, quantity) = (first.request.price, first.request.quantity);
+                let body =
+                    event::OrderSubmitted { order_id: first.order_id, client_order_id, price, quantity };
+                self.events.emit(about, body);
+            }
+            _ => {
+                let body = event::OrderAccepted {
+                    order_id: first.order_id,
+                    client_order_id,
+                    venue_order_id: first.venue_order_id,
+                    venue_time: 0,
+                };
+                self.events.emit(about, body);
+            }
+        }
+    }
+
+    pub(super) fn emit_denied(
+        &mut self,
+        about: About,
+        order_id: u64,
+        client_order_id: u64,
+        refusal: &Refusal,
+    ) {
+        let body = event::OrderDenied { order_id, client_order_id, rule: refusal.rule as u64, reserved: 0 };
+        self.events.emit_with(about, body, event::RefusalPayload::new(refusal));
+    }
+
+    fn emit_submitted(&mut self, order: &Order, record: &[Slot]) {
+        let request = &order.request;
+        let body = event::OrderSubmitted {
+            order_id: order.order_id,
+            client_order_id: request.client_order_id,
+            price: request.price,
+            quantity: request.quantity,
+        };
+        let rest = event::OrderPayload {
+            terms: packed(request),
+            stop_price: request.stop_price,
+            cause_sequence: payload::<CausePayload>(record).map_or(0, |cause| cause.cause_sequence),
+            participant: u64::from(order.participant),
+            reserved: 0,
+        };
+        self.events.emit_with(about(order), body, rest);
+    }
+
+    /// Sends an order to its venue for the first time. `released_at` is the fill of its parent.
+    pub(super) fn send_new(&mut self, order_id: u64, released_at: Option<i64>) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
+        order.state = OrderState::PendingNew;
+        let (request, terms) = (&order.request, order.terms);
+        let venue_order = VenueOrder {
+            order_id,
+            client_order_id: request.client_order_id,
+            account: request.account,
+            instrument: request.instrument,
+            side: request.side,
+            order_type: request.order_type,
+            time_in_force: request.time_in_force,
+            sizing: request.sizing,
+            options: request.options,
+            price: terms.price,
+            quantity: terms.quantity,
+            stop_price: terms.stop_price,
+            expire_time: request.expire_time,
+            released_at,
+        };
+        self.send(&VenueRequest::Submit(venue_order), order_id)
+    }
+
+    /// Hands a request to the venue of `order_id`; to a remote one through the outbox, with a deadline.
+    pub(super) fn send(&mut self, request: &VenueRequest, order_id: u64) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
+        let about = about(order);
+        let venue = self.instruments.get(order.request.instrument).map_or(0, |instrument| instrument.venue);
+        let Some(target) = self.venues.get_mut(usize::from(venue)) else {
+            return Err(self.stopped(format!("order {order_id} is for venue {venue}, which does not exist")));
+        };
+        target.get_mut().request(request, self.time);
+        if target.kind() == VenueKind::Remote {
+            order.asked_time = self.time;
+            self.deadlines.insert((self.time.saturating_add(super::ANSWER_TIMEOUT_NS), order_id));
+            self.outbox.push_back(OutboxEntry { cause_sequence: self.sequence, venue, request: *request });
+            self.emit_request_sent(about, order_id, request);
+        }
+        self.pull(usize::from(venue))
+    }
+
+    fn emit_request_sent(&mut self, about: About, order_id: u64, request: &VenueRequest) {
+        let (number, price, quantity) = match request {
+            VenueRequest::Submit(order) => (1, order.price, order.quantity),
+            VenueRequest::Replace { price, quantity, .. } => (2, *price, *quantity),
+            VenueRequest::Cancel { .. } => (3, 0, 0),
+            VenueRequest::Query { .. } => (4, 0, 0),
+        };
+        let body = event::VenueRequestSent { order_id, request: number, price, quantity };
+        self.events.emit(About { participant: 0, ..about }, body);
+    }
+
+    pub(super) fn replace_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
+        let head = &record[0];
+        let body = ReplaceOrder::of(head);
+        let found = self.orders.by_client_id(head.account, body.client_order_id).map(|order| order.order_id);
+        let Some(order_id) = found else {
+            let refusal = Refusal::new(Rule::OrderMustExist, 0, i128::from(body.client_order_id));
+            self.refuse_command(Message::ReplaceOrder, head, &refusal);
+            return Ok(());
+        };
+        match self.judge_replace(order_id, &body) {
+            Err(refusal) => self.emit_replace_rejected(order_id, &refusal),
+            Ok(terms) => return self.start_replace(order_id, terms),
+        }
+        Ok(())
+    }
+
+    fn judge_replace(&self, order_id: u64, body: &ReplaceOrder) -> Result<ReplaceTerms, Refusal> {
+        let order = self.open_order(order_id)?;
+        let keep = |new: i64, old: i64| if new == 0 { old } else { new };
+        let terms = ReplaceTerms {
+            price: keep(body.price, order.terms.price),
+            quantity: keep(body.quantity, order.terms.quantity),
+            stop_price: keep(body.stop_price, order.terms.stop_price),
+        };
+        if order.request.sizing != Sizing::Units && body.quantity != 0 {
+            return Err(Refusal::of(Rule::SizingMustBeSupported));
+        }
+        if order.is_held {
+            let request = SubmitOrder {
+                price: terms.price,
+                quantity: terms.quantity,
+                stop_price: terms.stop_price,
+                ..order.request
+            };
+            self.check_held(&request)?;
+        } else {
+            self.risk.check_replace(order_id, &terms, &self.risk_view())?;
+        }
+        Ok(terms)
+    }
+
+    /// The order, when a participant may still change it.
+    fn open_order(&self, order_id: u64) -> Result<&Order, Refusal> {
+        let order =
+            self.orders.get(order_id).ok_or(Refusal::new(Rule::OrderMustExist, 0, i128::from(order_id)))?;
+        match order.state {
+            state if state.is_closed() => Err(Refusal::new(Rule::OrderMustBeOpen, 0, state as i128)),
+            state @ (OrderState::PendingReplace | OrderState::PendingCancel) => {
+                Err(Refusal::new(Rule::OrderMustNotBePending, 0, state as i128))
+            }
+            _ => Ok(order),
+        }
+    }
+
+    fn start_replace(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
+        if order.is_held {
+            order.terms = terms;
+            self.emit_replaced(order_id);
+            return Ok(());
+        }
+        order.pending_terms = Some(terms);
+        order.state_before = order.state;
+        order.state = OrderState::PendingReplace;
+        let instrument = order.request.instrument;
+        self.risk.pending_replace(order_id, &terms);
+        self.emit_pending(order_id);
+        let request = VenueRequest::Replace {
+            order_id,
+            instrument,
+            price: terms.price,
+            quantity: terms.quantity,
+            stop_price: terms.stop_price,
+        };
+        self.send(&request, order_id)
+    }
+
+    pub(super) fn emit_replaced(&mut self, order_id: u64) {
+        let Some(order) = self.orders.get(order_id) else { return };
+        let body = event::OrderReplaced {
+            order_id,
+            client_order_id: order.request.client_order_id,
+            price: if order.request.order_type.has_limit() {
+                order.terms.price
+            } else {
+                order.terms.stop_price
+            },
+            quantity: order.terms.quantity,
+        };
+        self.events.emit(about(order), body);
+    }
+
+    pub(super) fn emit_pending(&mut self, order_id: u64) {
+        let Some(order) = self.orders.get(order_id) else { return };
+        let (client_order_id, state) = (order.request.client_order_id, order.state as u64);
+        let body = event::OrderPending { order_id, client_order_id, state, reserved: 0 };
+        self.events.emit(about(order), body);
+    }
+
+    pub(super) fn emit_replace_rejected(&mut self, order_id: u64, refusal: &Refusal) {
+        let Some(order) = self.orders.get(order_id) else { return };
+        let (client_order_id, rule) = (order.request.client_order_id, refusal.rule as u64);
+        let body = event::ReplaceRejected { order_id, client_order_id, rule, reserved: 0 };
+        self.events.emit_with(about(order), body, event::RefusalPayload::new(refusal));
+    }
+
+    pub(super) fn emit_cancel_rejected(&mut self, order_id: u64, refusal: &Refusal) {
+        let Some(order) = self.orders.get(order_id) else { return };
+        let (client_order_id, rule) = (order.request.client_order_id, refusal.rule as u64);
+        let body = event::CancelRejected { order_id, client_order_id, rule, reserved: 0 };
+        self.events.emit_with(about(order), body, event::RefusalPayload::new(refusal));
+    }
+
+    pub(super) fn cancel_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
+        let head = &record[0];
+        let client_order_id = CancelOrder::of(head).client_order_id;
+        let found = self.orders.by_client_id(head.account, client_order_id).map(|order| order.order_id);
+        let Some(order_id) = found else {
+            let refusal = Refusal::new(Rule::OrderMustExist, 0, i128::from(client_order_id));
+            self.refuse_command(Message::CancelOrder, head, &refusal);
+            return Ok(());
+        };
+        let refusal = match self.orders.get(order_id) {
+            Some(order) if order.state.is_closed() => {
+                Refusal::new(Rule::OrderMustBeOpen, 0, order.state as i128)
+            }
+            Some(order) if order.state == OrderState::PendingCancel => {
+                Refusal::new(Rule::OrderMustNotBePending, 0, order.state as i128)
+            }
+            // A cancel may overtake a replace: it is never held back.
+            _ => return self.start_cancel(order_id),
+        };
+        self.emit_cancel_rejected(order_id, &refusal);
+        Ok(())
+    }
+
+    /// Takes an open order back: at once when it waits for its parent, else by asking its venue.
+    pub(super) fn start_cancel(&mut self, order_id: u64) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
+        if order.is_held {
+            return self.close_canceled(order_id, Refusal::of(Rule::CanceledByParticipant));
+        }
+        if order.state != OrderState::PendingReplace {
+            order.state_before = order.state;
+        }
+        order.state = OrderState::PendingCancel;
+        let instrument = order.request.instrument;
+        self.emit_pending(order_id);
+        self.send(&VenueRequest::Cancel { order_id, instrument }, order_id)
+    }
+
+    pub(super) fn cancel_all_orders(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
+        let head = &record[0];
+        if self.portfolio.account(head.account).is_none() {
+            let refusal = Refusal::new(Rule::AccountMustBeOpen, 0, i128::from(head.account));
+            self.refuse_command(Message::CancelAllOrders, head, &refusal);
+            return Ok(());
+        }
+        self.cancel_open_orders(head.account, head.instrument)
+    }
+
+    /// Cancels the open orders of an account (0 = all) in an instrument (0 = all), oldest first.
+    pub(super) fn cancel_open_orders(&mut self, account: u32, instrument: u32) -> Result<(), EngineStopped> {
+        let concerns = |order: &&Order| {
+            (account == 0 || order.request.account == account)
+                && (instrument == 0 || order.request.instrument == instrument)
+        };
+        let open: Vec<u64> = self.orders.open().filter(concerns).map(|order| order.order_id).collect();
+        self.cancel_each(&open)
+    }
+
+    pub(super) fn cancel_each(&mut self, order_ids: &[u64]) -> Result<(), EngineStopped> {
+        for &order_id in order_ids {
+            // An earlier one may have closed it: they can be partners.
+            let is_cancelable = self
+                .orders
+                .get(order_id)
+                .is_some_and(|order| order.is_open() && order.state != OrderState::PendingCancel);
+            if is_cancelable {
+                self.start_cancel(order_id)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn risk_view(&self) -> crate::risk::RiskView<'_> {
+        crate::risk::RiskView {
+            instruments: &self.instruments,
+            portfolio: &self.portfolio,
+            marks: &self.marks,
+            fees: &self.fees,
+        }
+    }
+
+    /// Orders a remote venue did not answer in time: their state is not known, so it is asked for.
+    pub(super) fn expire_deadlines(&mut self) {
+        while let Some(&(deadline, order_id)) = self.deadlines.first() {
+            if deadline > self.time {
+                break;
+            }
+            self.deadlines.pop_first();
+            self.mark_unknown(order_id);
+        }
+    }
+
+    fn mark_unknown(&mut self, order_id: u64) {
+        let Some(order) = self.orders.get_mut(order_id) else { return };
+        if order.state.is_closed() || order.asked_time == 0 {
+            return;
+        }
+        let waited_ns = self.time - order.asked_time;
+        if order.state != OrderState::Unknown {
+            order.state_before = order.state;
+        }
+        order.state = OrderState::Unknown;
+        let (client_order_id, instrument) = (order.request.client_order_id, order.request.instrument);
+        let about = about(order);
+        let body = event::OrderUnknown { order_id, client_order_id, waited_ns, reserved: 0 };
+        self.events.emit(about, body);
+        let request = VenueRequest::Query { order_id, instrument, client_order_id };
+        let venue = self.instruments.get(instrument).map_or(0, |instrument| instrument.venue);
+        if let Some(AnyVenue::Remote(_)) = self.venues.get(usize::from(venue)) {
+            self.deadlines.insert((self.time.saturating_add(super::ANSWER_TIMEOUT_NS), order_id));
+            self.outbox.push_back(OutboxEntry { cause_sequence: self.sequence, venue, request });
+            self.emit_request_sent(about, order_id, &request);
+        }
+    }
+}

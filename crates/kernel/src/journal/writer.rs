@@ -1,0 +1,340 @@
+//! Appends records and commits them in batches.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use zerocopy::IntoBytes;
+
+use crate::disk::{Disk, DiskLock};
+use crate::record::{SLOT_SIZE, Slot};
+
+use super::batch::{BATCH_HEADER_SIZE, BatchHeader, flags};
+use super::continuity::{Walked, walk};
+use super::error::{JournalError, JournalRule};
+use super::interleave::{InputRun, Interleaving};
+use super::log::SegmentLog;
+use super::reader::Records;
+use super::recovery::{Recovery, recover, take_lock};
+use super::segment::{Content, Identity, SCHEMA, Settings, check_settings, segment_number};
+
+const HEADER_SLOTS: usize = BATCH_HEADER_SIZE / SLOT_SIZE;
+
+/// The one writer of a journal: holds its lock for as long as it lives. Records are appended to a batch in memory;
+/// [`JournalWriter::commit`] writes it. What was not committed is gone when the writer is dropped.
+///
+/// A failed write or sync is the last thing a writer does: after a failed sync nobody knows what is on the disk.
+/// Every later call answers [`JournalError::Stopped`] with the first cause.
+#[derive(Debug)]
+pub struct JournalWriter {
+    log: SegmentLog,
+    batch: BatchBuffer,
+    interleaving: Interleaving,
+    /// Of the next record to be appended.
+    next_sequence: u64,
+    durable_sequence: u64,
+    state_hash: Option<(u64, u128)>,
+    failure: Option<JournalError>,
+    _lock: Box<dyn DiskLock>,
+}
+
+/// Records that wait for the commit, behind room for the header, so that one write takes both.
+#[derive(Debug)]
+struct BatchBuffer {
+    slots: Vec<Slot>,
+    records: u32,
+    first_sequence: u64,
+    next_sequence: u64,
+}
+
+impl BatchBuffer {
+    fn new(next_sequence: u64) -> Self {
+        let slots = vec![Slot::ZERO; HEADER_SLOTS];
+        BatchBuffer { slots, records: 0, first_sequence: next_sequence, next_sequence }
+    }
+
+    fn records(&self) -> &[Slot] {
+        &self.slots[HEADER_SLOTS..]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.slots.len() == HEADER_SLOTS
+    }
+
+    fn extend(&mut self, slots: &[Slot], walked: Walked) {
+        self.slots.extend_from_slice(slots);
+        self.records += walked.records;
+        self.next_sequence = walked.next_sequence;
+    }
+
+    fn sequences(&self) -> u64 {
+        self.next_sequence - self.first_sequence
+    }
+
+    fn clear(&mut self) {
+        self.slots.truncate(HEADER_SLOTS);
+        self.records = 0;
+        self.first_sequence = self.next_sequence;
+    }
+}
+
+impl JournalWriter {
+    /// Begins a journal in the directory `path`, which is created if it is not there.
+    ///
+    /// # Errors
+    /// [`JournalError::AlreadyExists`] when it holds a segment, [`JournalError::Locked`],
+    /// [`JournalError::BadSettings`], [`JournalError::DiskFull`] or what the operating system answers.
+    pub fn create(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        identity: &Identity,
+        settings: Settings,
+    ) -> Result<Self, JournalError> {
+        check_settings(identity, &settings)?;
+        let unreachable = |action, error| JournalError::unreachable(action, path, error);
+        let parents = new_parents(disk.as_ref(), path);
+        disk.create_directory(path).map_err(|error| unreachable("create the directory", error))?;
+        let lock = take_lock(disk.as_ref(), path)?;
+        let names = disk.list(path).map_err(|error| unreachable("list the directory", error))?;
+        if names.iter().any(|name| segment_number(name).is_some()) {
+            return Err(JournalError::AlreadyExists { path: path.to_owned() });
+        }
+        let log = SegmentLog::create(disk.clone(), path, identity, settings)?;
+        if settings.durability.syncs() {
+            sync_directories(disk.as_ref(), &parents)?;
+        }
+        Ok(JournalWriter::new(log, lock, identity.first_sequence, None))
+    }
+
+    /// Opens a journal to continue it: checks all of it, and cuts off a torn tail after keeping a copy.
+    ///
+    /// # Errors
+    /// Refuses, and touches nothing, what is damaged, locked, of another version or of other rules: see
+    /// [`JournalError`].
+    pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<(Self, Recovery), JournalError> {
+        let (log, lock, recovery) = recover(disk, path)?;
+        let next_sequence = recovery.report.last_sequence + 1;
+        let state_hash = recovery.report.state_hash;
+        Ok((JournalWriter::new(log, lock, next_sequence, state_hash), recovery))
+    }
+
+    fn new(
+        log: SegmentLog,
+        lock: Box<dyn DiskLock>,
+        next_sequence: u64,
+        state_hash: Option<(u64, u128)>,
+    ) -> Self {
+        JournalWriter {
+            log,
+            batch: BatchBuffer::new(next_sequence),
+            interleaving: Interleaving::default(),
+            next_sequence,
+            durable_sequence: next_sequence - 1,
+            state_hash,
+            failure: None,
+            _lock: lock,
+        }
+    }
+
+    pub fn identity(&self) -> &Identity {
+        self.log.identity()
+    }
+
+    pub fn settings(&self) -> &Settings {
+        self.log.settings()
+    }
+
+    /// The sequence the next record must have.
+    pub fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// The last sequence that is as durable as the mode promises; everything up to it may be acknowledged.
+    pub fn durable_sequence(&self) -> u64 {
+        self.durable_sequence
+    }
+
+    /// Slots that wait for the next commit.
+    pub fn buffered_slots(&self) -> usize {
+        self.batch.records().len()
+    }
+
+    /// Covers everything committed.
+    pub fn chain(&self) -> u128 {
+        self.log.chain()
+    }
+
+    /// Adds whole, stamped records to the batch. They must continue the sequence.
+    ///
+    /// # Errors
+    /// [`JournalError::CannotAppend`] for records the journal would not read back; nothing of `slots` is taken
+    /// then. [`JournalError::Stopped`] after a failure.
+    pub fn append(&mut self, slots: &[Slot]) -> Result<(), JournalError> {
+        self.require_running()?;
+        let walked = walk(slots, self.next_sequence)?;
+        self.flush_references();
+        self.batch.extend(slots, walked);
+        self.next_sequence = walked.next_sequence;
+        Ok(())
+    }
+
+    /// Lets `count` records of input `input`, sequenced from `sequence` and `time` on, stand by reference: they
+    /// use up their sequences and are not written. Runs of one input are joined, so call it per record or per run.
+    ///
+    /// # Errors
+    /// [`JournalError::CannotAppend`] when the sequence does not continue, the count is 0 or does not fit, or the
+    /// journal is not `by_reference`. [`JournalError::Stopped`] after a failure.
+    pub fn append_reference(
+        &mut self,
+        input: u16,
+        count: u64,
+        sequence: u64,
+        time: u64,
+    ) -> Result<(), JournalError> {
+        self.require_running()?;
+        let run = InputRun { input, count };
+        let refused = |rule, found| Err(JournalError::CannotAppend { sequence, rule, found });
+        if sequence != self.next_sequence {
+            let found = format!("sequence {sequence} where {} was expected", self.next_sequence);
+            return refused(JournalRule::SequenceMustContinue, found);
+        }
+        if self.settings().content != Content::ByReference {
+            let found = "a reference in a journal of full content".to_owned();
+            return refused(JournalRule::ReferenceMustBeWellFormed, found);
+        }
+        let next = sequence.checked_add(count);
+        let Some(next) = next.filter(|_| count > 0 && Interleaving::default().has_room(run)) else {
+            return refused(JournalRule::ReferenceMustBeWellFormed, format!("a run of {count} records"));
+        };
+        if !self.interleaving.has_room(run) {
+            self.flush_references();
+        }
+        self.interleaving.push(sequence, time, run);
+        self.next_sequence = next;
+        Ok(())
+    }
+
+    /// Writes what was appended as one batch (as several when it is longer than a segment) and returns the durable
+    /// sequence. `state_hash` is the latest known, with the sequence after which it was taken; `output_hash` must
+    /// cover the events of all records appended. Without records nothing is written.
+    ///
+    /// # Errors
+    /// [`JournalError::DiskFull`] or [`JournalError::Failed`]; both stop the writer.
+    pub fn commit(
+        &mut self,
+        state_hash: Option<(u64, u128)>,
+        output_hash: u128,
+    ) -> Result<u64, JournalError> {
+        self.require_running()?;
+        self.flush_references();
+        self.state_hash = state_hash.or(self.state_hash);
+        if self.batch.is_empty() {
+            return Ok(self.durable_sequence);
+        }
+        let result = self.write_batches(output_hash);
+        self.stop_on_error(result)?;
+        Ok(self.durable_sequence)
+    }
+
+    /// Commits, and ends the journal with a batch that says it was ended on purpose: the end of a closed journal
+    /// cannot be lost unnoticed. The writer gives back its lock.
+    ///
+    /// # Errors
+    /// As [`JournalWriter::commit`].
+    pub fn close(mut self, state_hash: Option<(u64, u128)>, output_hash: u128) -> Result<u64, JournalError> {
+        let durable_sequence = self.commit(state_hash, output_hash)?;
+        self.write_batch(Some(output_hash), flags::CLOSED)?;
+        Ok(durable_sequence)
+    }
+
+    fn require_running(&self) -> Result<(), JournalError> {
+        match &self.failure {
+            None => Ok(()),
+            Some(cause) => Err(JournalError::Stopped { cause: Box::new(cause.clone()) }),
+        }
+    }
+
+    fn stop_on_error(&mut self, result: Result<(), JournalError>) -> Result<(), JournalError> {
+        if let Err(error) = &result {
+            self.failure = Some(error.clone());
+        }
+        result
+    }
+
+    /// Puts the marker of the references so far into the batch.
+    fn flush_references(&mut self) {
+        if let Some(marker) = self.interleaving.take() {
+            let next_sequence = self.next_sequence;
+            self.batch.extend(marker.slots(), Walked { records: 1, markers: 1, next_sequence });
+        }
+    }
+
+    fn write_batches(&mut self, output_hash: u128) -> Result<(), JournalError> {
+        if self.fits(self.batch.records().len(), self.batch.sequences()) {
+            return self.write_batch(Some(output_hash), 0);
+        }
+        let fresh = BatchBuffer::new(self.batch.first_sequence);
+        let all = std::mem::replace(&mut self.batch, fresh);
+        for record in Records::new(all.records()) {
+            let walked = walk(record, self.batch.next_sequence)?;
+            let sequences = walked.next_sequence - self.batch.first_sequence;
+            if !self.fits(self.batch.records().len() + record.len(), sequences) {
+                self.write_batch(None, 0)?;
+            }
+            self.batch.extend(record, walked);
+        }
+        self.write_batch(Some(output_hash), 0)
+    }
+
+    fn fits(&self, slots: usize, sequences: u64) -> bool {
+        let bytes = self.settings().padded((BATCH_HEADER_SIZE + slots * SLOT_SIZE) as u64);
+        bytes <= self.log.largest_batch() && u32::try_from(sequences).is_ok()
+    }
+
+    /// Writes the buffered records as one batch that fits.
+    fn write_batch(&mut self, output_hash: Option<u128>, flags: u16) -> Result<(), JournalError> {
+        let mut header = self.header(output_hash, flags);
+        let bytes = header.bytes(self.settings());
+        let sequence = header.first_sequence;
+        self.log.make_room(bytes, sequence)?;
+        self.batch.slots.resize(bytes as usize / SLOT_SIZE, Slot::ZERO);
+        header.seal(self.log.chain(), self.batch.records().as_bytes());
+        self.batch.slots[..HEADER_SLOTS].copy_from_slice(&header.to_slots());
+        self.log.write(self.batch.slots.as_bytes(), sequence)?;
+        self.durable_sequence = self.batch.next_sequence - 1;
+        self.batch.clear();
+        self.log.prepare_in_step(bytes, sequence)
+    }
+
+    fn header(&self, output_hash: Option<u128>, flags: u16) -> BatchHeader {
+        let mut header = BatchHeader::new(self.identity().epoch, SCHEMA, self.batch.first_sequence);
+        header.flags = flags;
+        header.time = self.batch.records().first().map_or(0, |head| head.time);
+        header.slot_count = self.batch.records().len() as u32;
+        header.record_count = self.batch.records;
+        header.sequence_count = self.batch.sequences() as u32;
+        header.durable_sequence = self.durable_sequence;
+        if let Some((sequence, hash)) = self.state_hash {
+            header.set_state_hash(sequence, hash);
+        }
+        if let Some(hash) = output_hash {
+            header.set_output_hash(hash);
+        }
+        header
+    }
+}
+
+/// The directories whose entries change when `path` is created: its parent (also when `path` is there, perhaps not
+/// yet durable), and those of the parents that are missing.
+fn new_parents<'a>(disk: &dyn Disk, path: &'a Path) -> Vec<&'a Path> {
+    let missing = path.ancestors().skip(1).take_while(|parent| !disk.is_directory(parent)).count();
+    let parents = path.ancestors().skip(1).take(missing + 1);
+    parents.map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent }).collect()
+}
+
+/// Makes the journal's own name, and those of the directories it is in, durable.
+fn sync_directories(disk: &dyn Disk, directories: &[&Path]) -> Result<(), JournalError> {
+    directories.iter().try_for_each(|path| {
+        disk.sync_directory(path)
+            .map_err(|error| JournalError::unreachable("sync the directory", path, error))
+    })
+}

@@ -1,0 +1,327 @@
+//! The life of every order: one table, one state machine, whatever the venue.
+
+use std::collections::BTreeMap;
+
+use crate::command::SubmitOrder;
+use crate::hash::{Table, entity_hash};
+use crate::risk::ReplaceTerms;
+use crate::rules::Refusal;
+use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::terms::{OrderState, OrderType, Side, Sizing, TimeInForce};
+
+/// Bits of an order id below the shard.
+pub const SEQUENCE_BITS: u32 = 56;
+
+/// `shard` (8 bits) and the sequence of the order's `SubmitOrder` (56 bits).
+pub const fn order_id(shard: u8, sequence: u64) -> u64 {
+    (shard as u64) << SEQUENCE_BITS | sequence
+}
+
+/// One order from its submission to the end of its session day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub order_id: u64,
+    pub participant: u16,
+    /// As asked for; what is in force now stands in `terms`.
+    pub request: SubmitOrder,
+    pub terms: ReplaceTerms,
+    pub state: OrderState,
+    /// Where a refused cancel or replace returns to.
+    pub state_before: OrderState,
+    pub pending_terms: Option<ReplaceTerms>,
+    pub cumulative_quantity: i64,
+    /// Sum of price x quantity over the fills; the average price is derived from it.
+    pub filled_value: i128,
+    pub venue_order_id: u64,
+    /// Waits for its parent's fill and is not at a venue yet.
+    pub is_held: bool,
+    /// Order id of the one that cancels with it, 0 = none.
+    pub partner: u64,
+    pub has_children: bool,
+    pub refusal: Option<Refusal>,
+    /// Trade ids of a remote venue's fills, ascending: a fill reported twice is booked once.
+    pub trade_ids: Vec<u64>,
+    /// When the last unanswered request left, 0 when all are answered.
+    pub asked_time: u64,
+}
+
+impl Order {
+    pub fn new(order_id: u64, participant: u16, request: SubmitOrder) -> Self {
+        let terms =
+            ReplaceTerms { price: request.price, quantity: request.quantity, stop_price: request.stop_price };
+        Order {
+            order_id,
+            participant,
+            request,
+            terms,
+            state: OrderState::Submitted,
+            state_before: OrderState::Submitted,
+            pending_terms: None,
+            cumulative_quantity: 0,
+            filled_value: 0,
+            venue_order_id: 0,
+            is_held: false,
+            partner: 0,
+            has_children: false,
+            refusal: None,
+            trade_ids: Vec::new(),
+            asked_time: 0,
+        }
+    }
+
+    /// Quantity still to trade; 0 for an order whose quantity the venue has not sized yet.
+    pub fn leaves_quantity(&self) -> i64 {
+        if self.request.sizing == Sizing::Units {
+            (self.terms.quantity - self.cumulative_quantity).max(0)
+        } else {
+            0
+        }
+    }
+
+    /// Books `quantity` at `price` into the order. Returns whether more was filled than was asked for.
+    pub fn fill(&mut self, price: i64, quantity: i64) -> bool {
+        self.cumulative_quantity = self.cumulative_quantity.saturating_add(quantity);
+        self.filled_value += i128::from(price) * i128::from(quantity);
+        if self.request.sizing != Sizing::Units {
+            // Sized at the fill: the fill is the whole order.
+            self.terms.quantity = self.cumulative_quantity;
+        }
+        let is_overfilled = self.cumulative_quantity > self.terms.quantity;
+        if self.cumulative_quantity >= self.terms.quantity {
+            self.state = OrderState::Filled;
+        } else if self.state == OrderState::PendingNew || self.state == OrderState::Unknown {
+            // It trades, so the venue has it: the acknowledgment is late.
+            self.state = OrderState::Accepted;
+        }
+        is_overfilled
+    }
+
+    /// Notes a trade id; false when it was there already.
+    pub fn note_trade(&mut self, trade_id: u64) -> bool {
+        match self.trade_ids.binary_search(&trade_id) {
+            Ok(_) => false,
+            Err(at) => {
+                self.trade_ids.insert(at, trade_id);
+                true
+            }
+        }
+    }
+
+    pub fn is_open(&self) -> bool {
+        !self.state.is_closed()
+    }
+}
+
+/// All orders of the session day, dead ones included.
+#[derive(Clone, Debug, Default)]
+pub struct Orders {
+    orders: BTreeMap<u64, Order>,
+    by_client_id: Table<(u32, u64), u64>,
+    hashes: EntityHashes,
+}
+
+impl Orders {
+    pub fn get(&self, order_id: u64) -> Option<&Order> {
+        self.orders.get(&order_id)
+    }
+
+    /// The order to change; its hash is taken anew at the next checkpoint.
+    pub fn get_mut(&mut self, order_id: u64) -> Option<&mut Order> {
+        let order = self.orders.get_mut(&order_id)?;
+        self.hashes.touch(order_id);
+        Some(order)
+    }
+
+    pub fn by_client_id(&self, account: u32, client_order_id: u64) -> Option<&Order> {
+        self.orders.get(self.by_client_id.get(&(account, client_order_id))?)
+    }
+
+    pub fn insert(&mut self, order: Order) {
+        let key = (order.request.account, order.request.client_order_id);
+        self.by_client_id.insert(key, order.order_id);
+        self.hashes.touch(order.order_id);
+        self.orders.insert(order.order_id, order);
+    }
+
+    /// Open orders in the order of their submission.
+    pub fn open(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values().filter(|order| order.is_open())
+    }
+
+    /// Orders submitted after `order_id`, oldest first.
+    pub fn after(&self, order_id: u64) -> impl Iterator<Item = &Order> {
+        self.orders.range(order_id + 1..).map(|(_, order)| order)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Order> {
+        self.orders.values()
+    }
+
+    /// Forgets the closed orders: their session day is over.
+    pub fn retire_closed(&mut self) {
+        let Orders { orders, by_client_id, hashes } = self;
+        orders.retain(|order_id, order| {
+            if order.is_open() {
+                return true;
+            }
+            by_client_id.remove(&(order.request.account, order.request.client_order_id));
+            hashes.touch(*order_id);
+            false
+        });
+    }
+
+    /// Wrapping sum of the hashes of all orders; only those touched since the last call are hashed again.
+    pub fn state_sum(&mut self) -> u128 {
+        let Orders { orders, hashes, .. } = self;
+        hashes.sum("order", |order_id, out| {
+            let order = orders.get(&order_id)?;
+            order.write(out);
+            Some(())
+        })
+    }
+}
+
+/// Keeps the sum of entity hashes up to date by hashing only what was touched.
+#[derive(Clone, Debug, Default)]
+pub struct EntityHashes {
+    known: Table<u64, u128>,
+    touched: Vec<u64>,
+    sum: u128,
+    buffer: Vec<u8>,
+}
+
+impl EntityHashes {
+    pub fn touch(&mut self, id: u64) {
+        if self.touched.last() != Some(&id) {
+            self.touched.push(id);
+        }
+    }
+
+    /// `write` appends the entity's bytes, or answers `None` when it is gone.
+    pub fn sum(&mut self, kind: &str, write: impl Fn(u64, &mut StateWriter) -> Option<()>) -> u128 {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        let mut writer = StateWriter::from_buffer(std::mem::take(&mut self.buffer));
+        for &id in &touched {
+            writer.clear();
+            let hash = write(id, &mut writer).map(|()| entity_hash(kind, id, writer.as_slice()));
+            let before = match hash {
+                Some(hash) => self.known.insert(id, hash),
+                None => self.known.remove(&id),
+            };
+            self.sum = self.sum.wrapping_sub(before.unwrap_or(0)).wrapping_add(hash.unwrap_or(0));
+        }
+        touched.clear();
+        self.touched = touched;
+        self.buffer = writer.into_bytes();
+        self.sum
+    }
+}
+
+fn read_term<T>(
+    input: &mut StateReader<'_>,
+    what: &'static str,
+    of: fn(u8) -> Option<T>,
+) -> Result<T, StateError> {
+    let number = input.u8()?;
+    of(number).ok_or_else(|| input.invalid(what, u64::from(number)))
+}
+
+impl State for SubmitOrder {
+    fn write(&self, out: &mut StateWriter) {
+        out.u32(self.account);
+        out.u32(self.instrument);
+        out.u64(self.client_order_id);
+        out.u8(self.side as u8);
+        out.u8(self.order_type as u8);
+        out.u8(self.time_in_force as u8);
+        out.u8(self.sizing as u8);
+        out.u16(self.options);
+        out.i64(self.price);
+        out.i64(self.quantity);
+        out.i64(self.stop_price);
+        out.u64(self.expire_time);
+        out.u64(self.parent);
+        out.u64(self.partner);
+        out.i64(self.offset_nano);
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        Ok(SubmitOrder {
+            account: input.u32()?,
+            instrument: input.u32()?,
+            client_order_id: input.u64()?,
+            side: read_term(input, "side", Side::from_number)?,
+            order_type: read_term(input, "order type", OrderType::from_number)?,
+            time_in_force: read_term(input, "time in force", TimeInForce::from_number)?,
+            sizing: read_term(input, "sizing", Sizing::from_number)?,
+            options: input.u16()?,
+            price: input.i64()?,
+            quantity: input.i64()?,
+            stop_price: input.i64()?,
+            expire_time: input.u64()?,
+            parent: input.u64()?,
+            partner: input.u64()?,
+            offset_nano: input.i64()?,
+        })
+    }
+}
+
+impl State for Order {
+    fn write(&self, out: &mut StateWriter) {
+        out.u64(self.order_id);
+        out.u16(self.participant);
+        self.request.write(out);
+        self.terms.write(out);
+        out.u8(self.state as u8);
+        out.u8(self.state_before as u8);
+        out.option(self.pending_terms.as_ref());
+        out.i64(self.cumulative_quantity);
+        out.i128(self.filled_value);
+        out.u64(self.venue_order_id);
+        out.bool(self.is_held);
+        out.u64(self.partner);
+        out.bool(self.has_children);
+        out.option(self.refusal.as_ref());
+        out.length(self.trade_ids.len());
+        self.trade_ids.iter().for_each(|id| out.u64(*id));
+        out.u64(self.asked_time);
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        Ok(Order {
+            order_id: input.u64()?,
+            participant: input.u16()?,
+            request: SubmitOrder::read(input)?,
+            terms: ReplaceTerms::read(input)?,
+            state: read_term(input, "order state", OrderState::from_number)?,
+            state_before: read_term(input, "order state", OrderState::from_number)?,
+            pending_terms: input.option()?,
+            cumulative_quantity: input.i64()?,
+            filled_value: input.i128()?,
+            venue_order_id: input.u64()?,
+            is_held: input.bool()?,
+            partner: input.u64()?,
+            has_children: input.bool()?,
+            refusal: input.option()?,
+            trade_ids: {
+                let len = input.length()?;
+                (0..len).map(|_| input.u64()).collect::<Result<_, _>>()?
+            },
+            asked_time: input.u64()?,
+        })
+    }
+}
+
+impl State for Orders {
+    fn write(&self, out: &mut StateWriter) {
+        out.list(self.orders.values());
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let mut orders = Orders::default();
+        input.list::<Order>()?.into_iter().for_each(|order| orders.insert(order));
+        Ok(orders)
+    }
+}

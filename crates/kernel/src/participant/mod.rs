@@ -1,0 +1,308 @@
+//! Participants: who reads the event stream and sends commands. Each has a cursor and a view of the world
+//! folded only up to that cursor; its feed latency delays both.
+
+mod view;
+
+pub use view::{IndicatorSpec, View};
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::instrument::Instruments;
+use crate::message::Message;
+use crate::record::{Slot, flags};
+use crate::rules::{Refusal, Rule};
+use crate::state::{State, StateError, StateReader, StateWriter};
+
+/// What a participant subscribes to: bits.
+pub mod wants {
+    pub const BARS: u64 = 1 << 0;
+    pub const QUOTES: u64 = 1 << 1;
+    pub const TRADES: u64 = 1 << 2;
+    pub const BOOKS: u64 = 1 << 3;
+    pub const SIGNALS: u64 = 1 << 4;
+}
+
+/// The subscription bit that covers a market data message.
+const fn want_of(message: Message) -> u64 {
+    match message {
+        Message::BarObserved => wants::BARS,
+        Message::QuoteObserved => wants::QUOTES,
+        Message::TradeObserved => wants::TRADES,
+        Message::BookLevelObserved | Message::FeedGapObserved => wants::BOOKS,
+        Message::ExternalSignalReceived => wants::SIGNALS,
+        _ => 0,
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Subscriptions {
+    all: u64,
+    by_instrument: BTreeMap<u32, u64>,
+}
+
+impl Subscriptions {
+    fn add(&mut self, instrument: u32, bits: u64) {
+        if instrument == 0 {
+            self.all |= bits;
+        } else {
+            *self.by_instrument.entry(instrument).or_default() |= bits;
+        }
+    }
+
+    fn covers(&self, instrument: u32, bit: u64) -> bool {
+        self.all & bit != 0 || self.by_instrument.get(&instrument).is_some_and(|bits| bits & bit != 0)
+    }
+}
+
+/// One participant: its subscriptions, its view, and what it has not been shown yet.
+#[derive(Clone, Debug)]
+pub struct Participant {
+    pub id: u16,
+    pub account: u32,
+    pub feed_latency_ns: u64,
+    /// Sequence of the last record or event it has been shown.
+    pub cursor: u64,
+    pub is_stopped: bool,
+    pub view: View,
+    subscriptions: Subscriptions,
+    /// Market data that its feed latency still holds back, with the time it arrives.
+    delayed: VecDeque<(u64, Vec<Slot>)>,
+    /// What it is shown at the next wake-up, in order.
+    inbox: Vec<Slot>,
+    is_awake: bool,
+}
+
+impl Participant {
+    /// What the state hash covers of it.
+    pub(crate) fn write_summary(&self, out: &mut StateWriter) {
+        out.u16(self.id);
+        out.u64(self.cursor);
+        out.bool(self.is_stopped);
+        out.length(self.delayed.len());
+        self.view.write_summary(out);
+    }
+
+    fn show(&mut self, slots: &[Slot]) {
+        self.inbox.extend_from_slice(slots);
+    }
+
+    /// Folds market data into the view and, once warm, puts it before the participant.
+    fn observe(&mut self, record: &[Slot], instruments: &Instruments) {
+        let head = &record[0];
+        let is_warm = self.view.fold(record, instruments);
+        if is_warm {
+            self.show(record);
+        }
+        self.cursor = head.sequence;
+        if head.has(flags::LAST_OF_MESSAGE) && !self.inbox.is_empty() {
+            self.is_awake = true;
+        }
+    }
+
+    fn release_delayed(&mut self, time: u64, instruments: &Instruments) {
+        while self.delayed.front().is_some_and(|(due, _)| *due <= time) {
+            if let Some((_, record)) = self.delayed.pop_front() {
+                self.observe(&record, instruments);
+            }
+        }
+    }
+}
+
+/// All participants, by id from 1.
+#[derive(Clone, Debug, Default)]
+pub struct Participants {
+    list: Vec<Participant>,
+}
+
+impl Participants {
+    pub fn get(&self, id: u16) -> Option<&Participant> {
+        self.list.get(usize::from(id).wrapping_sub(1))
+    }
+
+    pub fn get_mut(&mut self, id: u16) -> Option<&mut Participant> {
+        self.list.get_mut(usize::from(id).wrapping_sub(1))
+    }
+
+    /// # Errors
+    /// `NameMustBeUnique` or `FieldMustBeInRange` when `id` is not the next one.
+    pub fn register(
+        &mut self,
+        id: u16,
+        account: u32,
+        feed_latency_ns: u64,
+        history: u64,
+        warm_up: u64,
+    ) -> Result<(), Refusal> {
+        let next = self.list.len() as u64 + 1;
+        if u64::from(id) != next {
+            let rule = if u64::from(id) < next { Rule::NameMustBeUnique } else { Rule::FieldMustBeInRange };
+            return Err(Refusal::new(rule, i128::from(next), i128::from(id)));
+        }
+        self.list.push(Participant {
+            id,
+            account,
+            feed_latency_ns,
+            cursor: 0,
+            is_stopped: false,
+            view: View::new(history, warm_up),
+            subscriptions: Subscriptions::default(),
+            delayed: VecDeque::new(),
+            inbox: Vec::new(),
+            // Its first wake-up is its start.
+            is_awake: true,
+        });
+        Ok(())
+    }
+
+    /// # Errors
+    /// `ParticipantMustBeRegistered` when there is no such participant.
+    pub fn require(&mut self, id: u16) -> Result<&mut Participant, Refusal> {
+        self.get_mut(id).ok_or(Refusal::new(Rule::ParticipantMustBeRegistered, 0, i128::from(id)))
+    }
+
+    pub fn subscribe(&mut self, id: u16, instrument: u32, bits: u64) -> Result<(), Refusal> {
+        self.require(id)?.subscriptions.add(instrument, bits);
+        Ok(())
+    }
+
+    /// Puts one market data record before those that subscribed to it.
+    pub fn observe(&mut self, message: Message, record: &[Slot], instruments: &Instruments) {
+        let head = &record[0];
+        let bit = want_of(message);
+        for participant in &mut self.list {
+            if participant.is_stopped || !participant.subscriptions.covers(head.instrument, bit) {
+                continue;
+            }
+            if participant.feed_latency_ns == 0 {
+                participant.observe(record, instruments);
+            } else {
+                let due = head.time.saturating_add(participant.feed_latency_ns);
+                participant.delayed.push_back((due, record.to_vec()));
+            }
+        }
+    }
+
+    /// Puts an event that concerns one participant before it.
+    pub fn address(&mut self, id: u16, event: &[Slot]) {
+        if let Some(participant) = self.get_mut(id).filter(|participant| !participant.is_stopped) {
+            participant.show(event);
+        }
+    }
+
+    /// Wakes whoever has something to see. Called at the end of a record that completes an update.
+    pub fn wake(&mut self) {
+        for participant in &mut self.list {
+            participant.is_awake |= !participant.inbox.is_empty() && !participant.is_stopped;
+        }
+    }
+
+    pub fn release_delayed(&mut self, time: u64, instruments: &Instruments) {
+        self.list.iter_mut().for_each(|participant| participant.release_delayed(time, instruments));
+    }
+
+    pub fn next_due(&self) -> Option<u64> {
+        self.list.iter().filter_map(|participant| participant.delayed.front().map(|(due, _)| *due)).min()
+    }
+
+    /// The first awake participant, and what it is to be shown, moved into `out`.
+    pub fn take_awake(&mut self, out: &mut Vec<Slot>) -> Option<u16> {
+        let participant = self.list.iter_mut().find(|participant| participant.is_awake)?;
+        participant.is_awake = false;
+        out.clear();
+        std::mem::swap(&mut participant.inbox, out);
+        Some(participant.id)
+    }
+
+    pub fn stop(&mut self, id: u16) -> Result<(), Refusal> {
+        let participant = self.require(id)?;
+        participant.is_stopped = true;
+        participant.is_awake = false;
+        participant.inbox.clear();
+        participant.delayed.clear();
+        Ok(())
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Participant> {
+        self.list.iter()
+    }
+}
+
+fn write_slots(slots: &[Slot], out: &mut StateWriter) {
+    out.bytes(zerocopy::IntoBytes::as_bytes(slots));
+}
+
+fn read_slots(input: &mut StateReader<'_>) -> Result<Vec<Slot>, StateError> {
+    let bytes = input.bytes()?;
+    let mut slots = vec![Slot::ZERO; bytes.len() / size_of::<Slot>()];
+    let target = zerocopy::IntoBytes::as_mut_bytes(slots.as_mut_slice());
+    if target.len() != bytes.len() {
+        return Err(input.invalid("array of slots", bytes.len() as u64));
+    }
+    target.copy_from_slice(bytes);
+    Ok(slots)
+}
+
+impl State for Subscriptions {
+    fn write(&self, out: &mut StateWriter) {
+        out.u64(self.all);
+        out.length(self.by_instrument.len());
+        for (instrument, bits) in &self.by_instrument {
+            out.u32(*instrument);
+            out.u64(*bits);
+        }
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let all = input.u64()?;
+        let len = input.length()?;
+        let by_instrument = (0..len).map(|_| Ok((input.u32()?, input.u64()?))).collect::<Result<_, _>>()?;
+        Ok(Subscriptions { all, by_instrument })
+    }
+}
+
+impl State for Participant {
+    fn write(&self, out: &mut StateWriter) {
+        out.u16(self.id);
+        out.u32(self.account);
+        out.u64(self.feed_latency_ns);
+        out.u64(self.cursor);
+        out.bool(self.is_stopped);
+        self.view.write(out);
+        self.subscriptions.write(out);
+        out.length(self.delayed.len());
+        for (due, record) in &self.delayed {
+            out.u64(*due);
+            write_slots(record, out);
+        }
+        write_slots(&self.inbox, out);
+        out.bool(self.is_awake);
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        Ok(Participant {
+            id: input.u16()?,
+            account: input.u32()?,
+            feed_latency_ns: input.u64()?,
+            cursor: input.u64()?,
+            is_stopped: input.bool()?,
+            view: View::read(input)?,
+            subscriptions: Subscriptions::read(input)?,
+            delayed: {
+                let len = input.length()?;
+                (0..len).map(|_| Ok((input.u64()?, read_slots(input)?))).collect::<Result<_, _>>()?
+            },
+            inbox: read_slots(input)?,
+            is_awake: input.bool()?,
+        })
+    }
+}
+
+impl State for Participants {
+    fn write(&self, out: &mut StateWriter) {
+        out.list(self.list.iter());
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        Ok(Participants { list: input.list()? })
+    }
+}

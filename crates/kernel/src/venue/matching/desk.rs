@@ -1,0 +1,130 @@
+//! Turns what a book tells into what the venue reports, and keeps the tickets of the orders it tells about.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{Ticket, TradedRange};
+use crate::book::{BookCancel, BookReplace, BookTrade, LevelChange, NewOrder, ReportSink};
+use crate::hash::Table;
+use crate::rules::{Refusal, Rule};
+use crate::terms::Liquidity;
+use crate::venue::{Outcome, VenueReport};
+
+/// How an order that goes out of the book is spoken of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    Canceled,
+    /// As `Canceled`; and the order was accepted before, when it was held as a stop.
+    Known,
+    Expired,
+}
+
+impl Leaving {
+    pub fn outcome(self, refusal: Refusal) -> Outcome {
+        match self {
+            Leaving::Expired => Outcome::Expired,
+            Leaving::Canceled | Leaving::Known => Outcome::Canceled { refusal },
+        }
+    }
+}
+
+pub(super) struct Desk<'a> {
+    pub reports: &'a mut VecDeque<VenueReport>,
+    pub tickets: &'a mut Table<u64, Ticket>,
+    pub expiries: &'a mut BTreeSet<(u64, u64)>,
+    pub trades: &'a mut u64,
+    pub traded: TradedRange,
+    pub instrument: u32,
+    pub leaving: Leaving,
+    /// What a replace cut from a reduce-only order.
+    pub excess: i64,
+    pub time: u64,
+}
+
+impl Desk<'_> {
+    fn report(&mut self, order_id: u64, outcome: Outcome) {
+        self.reports.push_back(VenueReport { order_id, venue_time: self.time, outcome });
+    }
+
+    fn forget(&mut self, order_id: u64) -> Option<Ticket> {
+        let ticket = self.tickets.remove(&order_id)?;
+        self.expiries.remove(&(ticket.order.expire_time, order_id));
+        Some(ticket)
+    }
+
+    /// Books a fill on an order's ticket; the ticket of an order with nothing left in the book goes.
+    fn fill(&mut self, order_id: u64, quantity: i64, leaves: i64) {
+        if let Some(ticket) = self.tickets.get_mut(&order_id) {
+            ticket.executed += quantity;
+        }
+        if leaves > 0 {
+            return;
+        }
+        if let Some(ticket) = self.forget(order_id)
+            && ticket.excess > 0
+        {
+            let (limit, actual) = (i128::from(ticket.executed), i128::from(ticket.order.quantity));
+            let refusal = Refusal::new(Rule::ReduceOnlyMustReduce, limit, actual);
+            self.report(order_id, Outcome::Canceled { refusal });
+        }
+    }
+}
+
+impl ReportSink for Desk<'_> {
+    const LEVELS: bool = true;
+
+    fn accepted(&mut self, order: &NewOrder) {
+        if self.leaving != Leaving::Known {
+            self.report(order.order_id, Outcome::Accepted { venue_order_id: order.order_id });
+        }
+    }
+
+    fn traded(&mut self, trade: &BookTrade) {
+        *self.trades += 1;
+        let (trade_id, price, quantity) = (*self.trades, trade.price, trade.quantity);
+        let (maker, taker) = (trade.maker_order_id, trade.taker_order_id);
+        let range = &mut self.traded;
+        range.low = if range.last.is_none() { price } else { range.low.min(price) };
+        range.high = if range.last.is_none() { price } else { range.high.max(price) };
+        range.last = Some(price);
+        let (instrument, aggressor_side) = (self.instrument, trade.taker_side);
+        let resting_order_id = maker;
+        self.report(
+            taker,
+            Outcome::Trade { instrument, trade_id, price, quantity, aggressor_side, resting_order_id },
+        );
+        let sides = [
+            (maker, taker, Liquidity::Maker, trade.maker_leaves),
+            (taker, maker, Liquidity::Taker, trade.taker_leaves),
+        ];
+        for (order_id, contra, liquidity, _) in sides {
+            let contra = Some(contra);
+            let fill = Outcome::Filled { trade_id, price, quantity, liquidity, fee_nano: None, contra };
+            self.report(order_id, fill);
+        }
+        for (order_id, _, _, leaves) in sides {
+            self.fill(order_id, quantity, leaves);
+        }
+    }
+
+    fn canceled(&mut self, cancel: &BookCancel) {
+        self.forget(cancel.order_id);
+        self.report(cancel.order_id, self.leaving.outcome(cancel.reason));
+    }
+
+    fn replaced(&mut self, replace: &BookReplace) {
+        let BookReplace { order_id, price, leaves, .. } = *replace;
+        let excess = self.excess;
+        let Some(ticket) = self.tickets.get_mut(&order_id) else { return };
+        ticket.excess = excess;
+        ticket.order.price = price;
+        ticket.order.quantity = ticket.executed + leaves + excess;
+        let (quantity, stop_price) = (ticket.order.quantity, ticket.order.stop_price);
+        self.report(order_id, Outcome::Replaced { price, quantity, stop_price });
+    }
+
+    fn level_changed(&mut self, change: &LevelChange) {
+        let LevelChange { side, price, quantity, orders } = *change;
+        let instrument = self.instrument;
+        self.report(0, Outcome::BookLevel { instrument, side, price, quantity, orders });
+    }
+}

@@ -1,0 +1,104 @@
+//! What an order was when it was looked at.
+
+use openbell_kernel::orders::Order;
+use openbell_kernel::terms::Sizing;
+use pyo3::prelude::*;
+
+use crate::events::term;
+
+/// An order as it stood at one moment. Prices and quantities in units.
+#[pyclass(frozen, module = "openbell._kernel")]
+pub struct OrderRecord {
+    #[pyo3(get)]
+    order_id: u64,
+    #[pyo3(get)]
+    client_order_id: u64,
+    #[pyo3(get)]
+    venue_order_id: u64,
+    #[pyo3(get)]
+    account: u32,
+    #[pyo3(get)]
+    instrument: u32,
+    #[pyo3(get)]
+    price_units: i64,
+    #[pyo3(get)]
+    stop_price_units: i64,
+    #[pyo3(get)]
+    quantity_units: i64,
+    #[pyo3(get)]
+    cumulative_units: i64,
+    #[pyo3(get)]
+    leaves_units: i64,
+    /// Sum of price x quantity over the fills, in units.
+    #[pyo3(get)]
+    filled_value: i128,
+    /// Waits for its parent's fill.
+    #[pyo3(get)]
+    is_held: bool,
+    #[pyo3(get)]
+    is_open: bool,
+    /// Sized by percent, target or position: its quantity is not known before the fill.
+    #[pyo3(get)]
+    is_sized_at_fill: bool,
+    /// Name of the rule that refused or ended it, with limit and actual.
+    #[pyo3(get)]
+    refusal: Option<(&'static str, i128, i128)>,
+    state: u8,
+    side: u8,
+    order_type: u8,
+    time_in_force: u8,
+}
+
+impl From<&Order> for OrderRecord {
+    fn from(order: &Order) -> Self {
+        let request = &order.request;
+        OrderRecord {
+            order_id: order.order_id,
+            client_order_id: request.client_order_id,
+            venue_order_id: order.venue_order_id,
+            account: request.account,
+            instrument: request.instrument,
+            price_units: order.terms.price,
+            stop_price_units: order.terms.stop_price,
+            quantity_units: order.terms.quantity,
+            cumulative_units: order.cumulative_quantity,
+            leaves_units: order.leaves_quantity(),
+            filled_value: order.filled_value,
+            is_held: order.is_held,
+            is_open: order.is_open(),
+            is_sized_at_fill: request.sizing != Sizing::Units,
+            refusal: order.refusal.map(|refusal| (refusal.rule.name(), refusal.limit, refusal.actual)),
+            state: order.state as u8,
+            side: request.side as u8,
+            order_type: request.order_type as u8,
+            time_in_force: request.time_in_force as u8,
+        }
+    }
+}
+
+#[pymethods]
+impl OrderRecord {
+    #[getter]
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        term(py, "OrderState", self.state)
+    }
+
+    #[getter]
+    fn side<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        term(py, "Side", self.side)
+    }
+
+    #[getter]
+    fn order_type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        term(py, "OrderType", self.order_type)
+    }
+
+    #[getter]
+    fn time_in_force<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        term(py, "TimeInForce", self.time_in_force)
+    }
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<OrderRecord>()
+}

@@ -1,0 +1,31 @@
+"""The one typed door to the compiled core. Nothing else imports `openbell._kernel`."""
+
+from openbell._kernel import (
+    Bar,
+    Fill,
+    Hooks,
+    NewJournal,
+    Node,
+    OrderRecord,
+    Quote,
+    Trade,
+    body_layouts,
+    message_registry,
+    payload_layouts,
+    rule_registry,
+)
+
+__all__ = [
+    "Bar",
+    "Fill",
+    "Hooks",
+    "NewJournal",
+    "Node",
+    "OrderRecord",
+    "Quote",
+    "Trade",
+    "body_layouts",
+    "message_registry",
+    "payload_layouts",
+    "rule_registry",
+]

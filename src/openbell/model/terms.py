@@ -1,0 +1,82 @@
+"""Terms of orders and states of risk. The numbers are those of the records and never change."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Side(IntEnum):
+    """Side of an order or a fill."""
+
+    BUY = 1
+    SELL = 2
+
+    @property
+    def opposite(self) -> Side:
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderType(IntEnum):
+    """How an order is priced."""
+
+    MARKET = 1
+    LIMIT = 2
+    STOP = 3
+    STOP_LIMIT = 4
+
+
+class TimeInForce(IntEnum):
+    """How long an order lives."""
+
+    DAY = 1
+    GTC = 2
+    GTD = 3
+    IOC = 4
+    FOK = 5
+    AT_OPEN = 6
+    AT_CLOSE = 7
+
+
+class OrderState(IntEnum):
+    """Where an order is in its life. Fills are legal in every pending state and after a cancel."""
+
+    SUBMITTED = 1
+    PENDING_NEW = 2
+    ACCEPTED = 3
+    PENDING_REPLACE = 4
+    PENDING_CANCEL = 5
+    FILLED = 6
+    CANCELED = 7
+    EXPIRED = 8
+    DENIED = 9  # by us, before the venue saw it
+    REJECTED = 10  # by the venue
+    UNKNOWN = 11  # no answer in time: queried, never resent blindly
+
+    @property
+    def is_terminal(self) -> bool:
+        """True where the order rests nowhere any more (a late fill may still arrive)."""
+        return self in _TERMINAL
+
+
+_TERMINAL = (
+    OrderState.FILLED,
+    OrderState.CANCELED,
+    OrderState.EXPIRED,
+    OrderState.DENIED,
+    OrderState.REJECTED,
+)
+
+
+class RiskState(IntEnum):
+    """State of an account's risk: free, tightened, closing orders only."""
+
+    NORMAL = 1
+    WARNING = 2
+    COOL_DOWN = 3
+
+
+class Liquidity(IntEnum):
+    """Whether a fill gave liquidity or took it."""
+
+    MAKER = 1
+    TAKER = 2
