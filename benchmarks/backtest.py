@@ -133,7 +133,9 @@ def compare(frame: pd.DataFrame, bars: Bars, rounds: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bars", type=int, default=100_000)
     parser.add_argument("--callbacks", type=int, default=1_000_000)
