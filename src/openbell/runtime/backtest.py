@@ -359,6 +359,7 @@ class Setup:
                         0, ACCOUNT, number, session.next_order_id(), 2 if held > 0 else 1, 1, 2, 0, sizing=3, options=2
                     )
             run(None)
+        node.value_accounts()
         try:
             self.strategy.on_stop()
         except Exception as error:
