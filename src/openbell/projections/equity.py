@@ -1,0 +1,39 @@
+"""The equity curve: what accounts were worth, and had in cash and at risk, each time they were valued."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openbell.projections.exact import joined_halves, nano_decimal, utc
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_FIGURES = {"equity": "equity", "cash": "cash", "exposure_gross": "gross", "exposure_net": "net"}
+
+
+def equity(valuations: NDArray[np.void]) -> pl.DataFrame:
+    """The table of valuations: an array of `VALUATION_DTYPE` as decimals, in order of time.
+
+    Columns: `time`, `account`, `equity`, `cash`, `exposure_gross` (sum of absolute notionals) and `exposure_net`, in the
+    currency of the account.
+    """
+    import polars as pl
+
+    halves = {
+        name: joined_halves(
+            np.ascontiguousarray(valuations[f"{field}_low"]),
+            np.ascontiguousarray(valuations[f"{field}_high"]),
+        )
+        for name, field in _FIGURES.items()
+    }
+    frame = pl.DataFrame(
+        {
+            "time": np.ascontiguousarray(valuations["time"]),
+            "account": np.ascontiguousarray(valuations["account"]),
+        }
+    ).with_columns(*(series.alias(name) for name, series in halves.items()))
+    return frame.select(utc("time"), "account", *(nano_decimal(pl.col(name)) for name in _FIGURES))
