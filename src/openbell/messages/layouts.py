@@ -87,6 +87,7 @@ def _fields() -> dict[str, list[tuple[str, str]]]:
 
 
 def _type_of(field: str) -> Any:
+    field = field.rsplit("::", 1)[-1]  # the registry may write a type with its path
     if field in _SCALARS:
         return _SCALARS[field]
     element, count = field.strip("[]").split("; ")
