@@ -1,8 +1,8 @@
 //! The thin binding: Python's view of the kernel. No logic lives here.
 #![deny(unsafe_code)]
 
-mod codec;
 mod book;
+mod codec;
 mod errors;
 mod events;
 mod hooks;
