@@ -118,8 +118,12 @@ def test_the_reason_is_the_rule_that_ended_it() -> None:
 
 
 def test_an_order_denied_before_it_was_submitted_has_a_row() -> None:
-    row = Life().told("OrderDenied", 13, 0, rest=True).row()
+    life = Life()
+    terms = struct.pack("<32xBBBBH", SELL, LIMIT, 2, 0, 0)
+    life.emit("OrderDenied", struct.pack("<QQQq", 7, 1007, 13, 25), (REFUSAL, terms))
+    row = life.row()
     assert (row["state"], row["reason"], row["client_order_id"]) == ("DENIED", "PRICE_MUST_BE_ON_TICK", 1007)
+    assert (row["side"], row["order_type"], row["quantity"]) == ("sell", "LIMIT", 25)
 
 
 def test_an_order_in_an_instrument_nobody_listed_has_a_row() -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from openbell.messages.layouts import Slots
+from openbell.projections.event_rows import event_frame
 from openbell.projections.exact import joined_halves, nano_decimal, utc
 
 if TYPE_CHECKING:
@@ -37,3 +39,17 @@ def equity(valuations: NDArray[np.void]) -> pl.DataFrame:
         }
     ).with_columns(*(series.alias(name) for name, series in halves.items()))
     return frame.select(utc("time"), "account", *(nano_decimal(pl.col(name)) for name in _FIGURES))
+
+
+def starting_cash(output: Slots) -> int | None:
+    """Cash in nano after the last change before the first fill: what the account was opened with. None without any change."""
+    import polars as pl
+
+    changes = event_frame(output, "AccountChanged", ("cash_low", "cash_high"))
+    first_fill = event_frame(output, "OrderFilled", ())["place"].min()
+    if first_fill is not None:
+        changes = changes.filter(pl.col("place") < first_fill)
+    if changes.height == 0:
+        return None
+    last = changes.tail(1)
+    return int(joined_halves(last["cash_low"].to_numpy(), last["cash_high"].to_numpy())[0])

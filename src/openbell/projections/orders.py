@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _UNSIZED = 0
 _SIZINGS = {0: "UNITS", 1: "PERCENT", 2: "TARGET_PERCENT", 3: "CLOSE_POSITION"}
 _HEAD = ("time", "flags", "instrument", "account", "order_id", "client_order_id")
-_TERMS = ("side", "order_type", "time_in_force", "sizing", "stop_price", "participant")
+_TERMS = ("side", "order_type", "time_in_force", "sizing", "quantity")
 _ENDINGS = {
     "OrderDenied": OrderState.DENIED,
     "OrderRejected": OrderState.REJECTED,
@@ -68,8 +68,8 @@ def _placed(output: Slots) -> pl.DataFrame:
     """Every order once: submitted ones with their terms, and those denied before they were submitted."""
     import polars as pl
 
-    submitted = event_frame(output, "OrderSubmitted", (*_HEAD, *_TERMS, "price", "quantity"))
-    denied = event_frame(output, "OrderDenied", _HEAD)
+    submitted = event_frame(output, "OrderSubmitted", (*_HEAD, *_TERMS, "price", "stop_price"))
+    denied = event_frame(output, "OrderDenied", (*_HEAD, *_TERMS))
     first = pl.concat([_unrepeated(submitted), _unrepeated(denied)], how="diagonal_relaxed")
     return first.sort("place").unique("order_id", keep="first", maintain_order=True)
 
