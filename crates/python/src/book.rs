@@ -103,7 +103,7 @@ impl OrderBook {
         order_id: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let order_id = id_of(order_id)?;
-        self.gather(py, order_id, |book, gathered| book.cancel(order_id, gathered))
+        gather(py, &mut self.book, self.units, order_id, |book, gathered| book.cancel(order_id, gathered))
     }
 
     #[pyo3(signature = (order_id, *, price=None, quantity=None, post_only=false))]
@@ -121,13 +121,15 @@ impl OrderBook {
         let quantity = quantity.map_or(Ok(Ok(old.1)), |quantity| self.quantity_units(order_id, quantity))?;
         if !self.book.contains(order_id) {
             let refusal = Refusal::new(Rule::OrderMustExist, 0, i128::from(order_id));
-            return self.refused(py, RefusedCommand::new(order_id, &refusal));
+            return refused(py, self.units, RefusedCommand::new(order_id, &refusal));
         }
         match (price, quantity) {
-            (Ok(price), Ok(quantity)) => self.gather(py, order_id, |book, gathered| {
-                book.replace(order_id, price, quantity, post_only, gathered)
-            }),
-            (_, Err(refused)) | (Err(refused), _) => self.refused(py, refused),
+            (Ok(price), Ok(quantity)) => {
+                gather(py, &mut self.book, self.units, order_id, |book, gathered| {
+                    book.replace(order_id, price, quantity, post_only, gathered)
+                })
+            }
+            (_, Err(refusal)) | (Err(refusal), _) => refused(py, self.units, refusal),
         }
     }
 
@@ -256,34 +258,18 @@ impl OrderBook {
         order: NewOrder,
         terms: [InUnits; 2],
     ) -> PyResult<Bound<'py, PyTuple>> {
-        self.next_order_id = self.next_order_id.max(order.order_id.saturating_add(1));
         match terms {
-            [Ok(price), Ok(quantity)] => self.gather(py, order.order_id, |book, gathered| {
-                book.submit(&NewOrder { price, quantity, ..order }, gathered)
-            }),
-            [_, Err(refused)] | [Err(refused), _] => self.refused(py, refused),
+            [Ok(price), Ok(quantity)] => {
+                let order = NewOrder { price, quantity, ..order };
+                let next_id = &mut self.next_order_id;
+                gather(py, &mut self.book, self.units, order.order_id, |book, gathered| {
+                    let rests = book.submit(&order, gathered)?;
+                    *next_id = (*next_id).max(order.order_id.saturating_add(1));
+                    Ok(rests)
+                })
+            }
+            [_, Err(refusal)] | [Err(refusal), _] => refused(py, self.units, refusal),
         }
-    }
-
-    /// Runs one command; a refusal becomes a report like the others.
-    fn gather<'py>(
-        &mut self,
-        py: Python<'py>,
-        order_id: u64,
-        act: impl FnOnce(&mut Book<PriceTime>, &mut Gathered<'py>) -> Result<i64, Refusal>,
-    ) -> PyResult<Bound<'py, PyTuple>> {
-        let mut gathered = Gathered { py, units: self.units, reports: Vec::with_capacity(2), failed: None };
-        if let Err(refusal) = act(&mut self.book, &mut gathered) {
-            return self.refused(py, RefusedCommand::new(order_id, &refusal));
-        }
-        match gathered.failed {
-            Some(failed) => Err(failed),
-            None => PyTuple::new(py, gathered.reports),
-        }
-    }
-
-    fn refused<'py>(&self, py: Python<'py>, value: RefusedCommand) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, [Py::new(py, BookRefused { value, units: self.units })?])
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -317,6 +303,32 @@ impl OrderBook {
         input.finish()?;
         Ok(restored)
     }
+}
+
+/// Runs one command; a refusal becomes a report like the others.
+fn gather<'py>(
+    py: Python<'py>,
+    book: &mut Book<PriceTime>,
+    units: Option<Units>,
+    order_id: u64,
+    act: impl FnOnce(&mut Book<PriceTime>, &mut Gathered<'py>) -> Result<i64, Refusal>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let mut gathered = Gathered { py, units, reports: Vec::with_capacity(2), failed: None };
+    if let Err(refusal) = act(book, &mut gathered) {
+        return refused(py, units, RefusedCommand::new(order_id, &refusal));
+    }
+    match gathered.failed {
+        Some(failed) => Err(failed),
+        None => PyTuple::new(py, gathered.reports),
+    }
+}
+
+fn refused<'py>(
+    py: Python<'py>,
+    units: Option<Units>,
+    value: RefusedCommand,
+) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, [Py::new(py, BookRefused { value, units })?])
 }
 
 fn read_unit(input: &mut StateReader<'_>) -> Result<Decimal, StateError> {

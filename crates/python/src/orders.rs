@@ -1,6 +1,7 @@
 //! What an order was when it was looked at.
 
 use openbell_kernel::orders::Order;
+use openbell_kernel::terms::Sizing;
 use pyo3::prelude::*;
 
 use crate::events::term;
@@ -36,6 +37,9 @@ pub struct OrderRecord {
     is_held: bool,
     #[pyo3(get)]
     is_open: bool,
+    /// Sized by percent, target or position: its quantity is not known before the fill.
+    #[pyo3(get)]
+    is_sized_at_fill: bool,
     /// Name of the rule that refused or ended it, with limit and actual.
     #[pyo3(get)]
     refusal: Option<(&'static str, i128, i128)>,
@@ -62,6 +66,7 @@ impl From<&Order> for OrderRecord {
             filled_value: order.filled_value,
             is_held: order.is_held,
             is_open: order.is_open(),
+            is_sized_at_fill: request.sizing != Sizing::Units,
             refusal: order.refusal.map(|refusal| (refusal.rule.name(), refusal.limit, refusal.actual)),
             state: order.state as u8,
             side: request.side as u8,

@@ -2,89 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openbell.messages.layouts import LAST_OF_MESSAGE, Slots, as_slots, records
+from openbell.messages.layouts import LAST_OF_MESSAGE, SLOT_SIZE, Slots, as_slots, records
 from openbell.model.errors import InputError
+from openbell.model.time import NS_PER_DAY
 
 IntArray = NDArray[np.int64]
+_COLUMNS = ("open", "high", "low", "close", "volume", "open_time", "close_time")
+_BAR_SLOTS = 2
 
 
 class BarArrays(Protocol):
     """The arrays of one instrument's bars: times in UTC nanoseconds, prices and volume in units."""
 
-    open_time: IntArray
-    close_time: IntArray
-    open: IntArray
-    high: IntArray
-    low: IntArray
-    close: IntArray
-    volume: IntArray
-    interval: int
+    @property
+    def open_time(self) -> IntArray: ...
+    @property
+    def close_time(self) -> IntArray: ...
+    @property
+    def interval(self) -> int: ...
+    def __len__(self) -> int: ...
 
 
-def bar_records(series: Sequence[BarArrays], ids: Sequence[int] | None = None) -> Slots:
-    """Return the bars of several instruments as `BarObserved` records in the order the engine wants them.
+def bar_batches(series: Sequence[BarArrays], rows: int = 262_144, session_ns: int = NS_PER_DAY) -> Iterator[Slots]:
+    """Yield the bars of several instruments as records, in the order the engine wants them, `rows` bars at a time.
 
-    Instrument ids are `ids`, or count from 1 in the order given. Bars that close at one time follow each other in instrument
-    order and the last of them completes the update, so that all are known before anybody reacts to one.
+    Instrument ids count from 1 in the order given. Bars that close at one time follow each other in instrument order and the
+    last of them completes the update, so that all are known before anybody reacts to one. A `SessionClosed` stands before
+    the first bar of each new UTC day (`session_ns`); a bar that closes at midnight belongs to the day that ends there.
     """
-    numbers = list(ids) if ids is not None else list(range(1, len(series) + 1))
-    parts = [_records_of(one, number) for one, number in zip(series, numbers, strict=True)]
-    merged = np.concatenate(parts) if len(parts) > 1 else parts[0]
-    if len(parts) > 1:
-        merged = merged[np.lexsort((merged["instrument"], merged["time"]))]
-    is_last = np.ones(len(merged), dtype=bool)
-    is_last[:-1] = merged["time"][1:] != merged["time"][:-1]
-    merged["flags"] = np.where(is_last, LAST_OF_MESSAGE, 0)
-    return as_slots(merged)
+    for number, one in enumerate(series, start=1):
+        _refuse_early_times(one, number)
+    time = np.concatenate([one.close_time for one in series])
+    instrument = np.concatenate([np.full(len(one), number) for number, one in enumerate(series, start=1)])
+    order = np.lexsort((instrument, time))
+    columns = {name: np.concatenate([getattr(one, name) for one in series])[order] for name in _COLUMNS}
+    columns["instrument"] = instrument[order]
+    columns["interval_ns"] = np.concatenate([np.full(len(one), one.interval) for one in series])[order]
+    day_before: int | None = None
+    for first in range(0, len(order), rows):
+        part = {name: column[first : first + rows] for name, column in columns.items()}
+        following = columns["close_time"][first + rows : first + rows + 1]
+        bars = _bar_records(part, following)
+        day = (part["close_time"] - 1) // session_ns
+        yield _with_session_ends(bars, day, day_before, session_ns)
+        day_before = int(day[-1])
 
 
-def _records_of(series: BarArrays, instrument: int) -> NDArray[np.void]:
-    if len(series.open_time) and int(series.open_time.min()) < 0:
+def _refuse_early_times(series: BarArrays, number: int) -> None:
+    if len(series) and int(series.open_time.min()) < 0:
         raise InputError(
-            "bars before 1970 cannot be run", field="time", value=int(series.open_time.min()), expected="1970 or later"
+            f"bars of instrument {number} begin before 1970 and cannot be run",
+            field="time",
+            value=int(series.open_time.min()),
+            expected="1970 or later; use start=",
         )
-    array = records("BarObserved", len(series.open_time))
-    array["instrument"] = instrument
-    array["time"] = series.close_time
-    for name in ("open", "high", "low", "close", "volume", "open_time", "close_time"):
-        array[name] = getattr(series, name)
-    array["interval_ns"] = series.interval
-    return array
 
 
-DAY_NS = 86_400_000_000_000
+def _bar_records(columns: dict[str, IntArray], following: IntArray) -> Slots:
+    array = records("BarObserved", len(columns["close_time"]))
+    array["time"] = columns["close_time"]
+    for name, column in columns.items():
+        array[name] = column
+    after = np.append(columns["close_time"][1:], following if len(following) else -1)
+    array["flags"] = np.where(after != columns["close_time"], LAST_OF_MESSAGE, 0)
+    return as_slots(array)
 
 
-def with_session_ends(slots: Slots, session_ns: int = DAY_NS) -> Slots:
-    """Return bar records with a `SessionClosed` before the first bar of each new UTC day.
-
-    A bar that closes at midnight belongs to the day that ends there. DAY orders sent before the end of the day expire at it.
-    """
-    bars = slots.view(records("BarObserved", 0).dtype)
-    day = (bars["time"].astype(np.int64) - 1) // session_ns
-    first_of_day = np.flatnonzero(day[1:] != day[:-1]) + 1
+def _with_session_ends(bars: Slots, day: IntArray, day_before: int | None, session_ns: int) -> Slots:
+    before = np.concatenate(([day[0] if day_before is None else day_before], day[:-1]))
+    first_of_day = np.flatnonzero(day != before)
     if not len(first_of_day):
-        return slots
+        return bars
     ends = records("SessionClosed", len(first_of_day))
-    ends["session_end"] = (day[first_of_day - 1] + 1) * session_ns
-    # Never before the bar that ends the day, never after the one that begins the next.
-    ends["time"] = np.maximum(ends["session_end"], bars["time"][first_of_day - 1])
-    return _insert(slots.reshape(-1, 128), first_of_day, as_slots(ends).reshape(-1, 64))
+    ends["session_end"] = (before[first_of_day] + 1) * session_ns
+    ends["time"] = ends["session_end"]
+    return _insert(bars.reshape(-1, SLOT_SIZE), first_of_day, as_slots(ends).reshape(-1, SLOT_SIZE))
 
 
-def _insert(bars: NDArray[np.uint8], before: NDArray[np.intp], single: NDArray[np.uint8]) -> Slots:
-    """`single` slots put before the bars numbered `before`; each bar is two slots."""
-    total = len(bars) * 2 + len(single)
-    out = np.empty((total, 64), dtype=np.uint8)
-    places = before * 2 + np.arange(len(before))
-    is_bar = np.ones(total, dtype=bool)
+def _insert(bars: NDArray[np.uint8], before: NDArray[np.intp], ends: NDArray[np.uint8]) -> Slots:
+    """Put the slots `ends` before the bars numbered `before`; each bar is two slots."""
+    out = np.empty((len(bars) + len(ends), SLOT_SIZE), dtype=np.uint8)
+    places = before * _BAR_SLOTS + np.arange(len(before))
+    is_bar = np.ones(len(out), dtype=bool)
     is_bar[places] = False
-    out[is_bar] = bars.reshape(-1, 64)
-    out[places] = single
+    out[is_bar] = bars
+    out[places] = ends
     return out.reshape(-1)

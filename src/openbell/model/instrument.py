@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 from openbell.model.errors import InputError
-from openbell.model.quantities import EXACT, Number, Price, Quantity, exact_decimal
+from openbell.model.quantities import EXACT, Money, Number, Price, Quantity, exact_decimal
 
 Rounding = Literal["nearest", "down", "up"]
 
@@ -125,6 +125,11 @@ class Instrument:
     def quantity(self, units: int) -> Quantity:
         """The quantity of `units` quantity units."""
         return Quantity(EXACT.multiply(Decimal(int(units)), self.quantity_unit))
+
+    def notional(self, price_units: int, quantity_units: int) -> Money:
+        """The value of a quantity at a price, both counted in units, in `currency`, to 10^-9 half even."""
+        value = EXACT.multiply(self.price(price_units), self.quantity(quantity_units))
+        return Money.from_nano(Money(EXACT.multiply(value, self.multiplier), self.currency).nano, self.currency)
 
     def _count(self, value: Number, field: str, unit: Decimal, remedy: str) -> int:
         number = exact_decimal(value)

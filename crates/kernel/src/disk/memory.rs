@@ -59,6 +59,7 @@ struct Contents {
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
     directories: BTreeSet<PathBuf>,
+    durable_directories: BTreeSet<PathBuf>,
     locks: BTreeSet<PathBuf>,
     capacity: Option<u64>,
     calls: BTreeMap<Operation, u64>,
@@ -101,7 +102,10 @@ impl MemoryDisk {
     /// Loses every write and every name that was not synced, and every lock. Files open now must not be used.
     pub fn cut_power(&self) {
         let mut contents = self.contents();
+        contents.directories = contents.reachable_directories();
         contents.names = contents.durable_names.clone();
+        let Contents { names, directories, .. } = &mut *contents;
+        names.retain(|name, _| name.parent().is_some_and(|parent| directories.contains(parent)));
         contents.locks.clear();
         contents.files.iter_mut().for_each(|images| images.written = images.synced.clone());
     }
@@ -119,7 +123,10 @@ impl MemoryDisk {
         let file = contents.files.len() - 1;
         contents.names.insert(path.to_owned(), file);
         contents.durable_names.insert(path.to_owned(), file);
-        contents.directories.extend(path.parent().map(Path::to_owned));
+        for directory in path.ancestors().skip(1) {
+            contents.directories.insert(directory.to_owned());
+            contents.durable_directories.insert(directory.to_owned());
+        }
     }
 
     /// A disk of its own with the same files, all durable; no faults, no locks.
@@ -163,8 +170,19 @@ impl Contents {
         self.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used()))
     }
 
+    /// Directories that are durable, and so are all those they are in.
+    fn reachable_directories(&self) -> BTreeSet<PathBuf> {
+        let durable = |path: &Path| path.parent().is_none() || self.durable_directories.contains(path);
+        self.directories.iter().filter(|path| path.ancestors().all(durable)).cloned().collect()
+    }
+
     fn require_directory(&self, path: &Path) -> io::Result<()> {
-        if self.directories.contains(path) { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
+        // the root, absolute or relative, is always there
+        if path.parent().is_none() || self.directories.contains(path) {
+            Ok(())
+        } else {
+            Err(ErrorKind::NotFound.into())
+        }
     }
 }
 
@@ -173,6 +191,10 @@ impl Disk for MemoryDisk {
         let (mut contents, _) = self.begin(Operation::CreateDirectory)?;
         contents.directories.extend(path.ancestors().map(Path::to_owned));
         Ok(())
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        self.contents().require_directory(path).is_ok()
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -211,8 +233,11 @@ impl Disk for MemoryDisk {
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         let (mut contents, _) = self.begin(Operation::SyncDirectory)?;
+        let path = if path == Path::new(".") { Path::new("") } else { path };
         contents.require_directory(path)?;
-        let Contents { names, durable_names, .. } = &mut *contents;
+        let Contents { names, durable_names, directories, durable_directories, .. } = &mut *contents;
+        let children = directories.iter().filter(|directory| directory.parent() == Some(path));
+        durable_directories.extend(children.cloned());
         durable_names.retain(|name, _| name.parent() != Some(path));
         let inside = names.iter().filter(|(name, _)| name.parent() == Some(path));
         durable_names.extend(inside.map(|(name, &file)| (name.clone(), file)));
@@ -313,7 +338,10 @@ mod tests {
         disk.sync_directory(Path::new("d")).unwrap();
         file.write_full_at(b" lost", 4).unwrap();
         disk.create(Path::new("d/g")).unwrap();
+        disk.sync_directory(Path::new(".")).unwrap();
+        disk.create_directory(Path::new("e")).unwrap();
         disk.cut_power();
+        assert!(!disk.is_directory(Path::new("e")));
         assert_eq!(disk.bytes(&path).unwrap(), b"kept");
         assert_eq!(disk.list(Path::new("d")).unwrap(), ["f"]);
     }

@@ -19,6 +19,9 @@ pub trait Disk: Debug + Send + Sync {
     /// As the operating system answers; the same holds for every method here.
     fn create_directory(&self, path: &Path) -> io::Result<()>;
 
+    /// Whether there is a directory `path`; one that cannot be looked at counts as none.
+    fn is_directory(&self, path: &Path) -> bool;
+
     /// Names of the entries of `path`, in ascending order.
     ///
     /// # Errors

@@ -91,6 +91,7 @@ impl JournalWriter {
     ) -> Result<Self, JournalError> {
         check_settings(identity, &settings)?;
         let unreachable = |action, error| JournalError::unreachable(action, path, error);
+        let parents = new_parents(disk.as_ref(), path);
         disk.create_directory(path).map_err(|error| unreachable("create the directory", error))?;
         let lock = take_lock(disk.as_ref(), path)?;
         let names = disk.list(path).map_err(|error| unreachable("list the directory", error))?;
@@ -99,7 +100,7 @@ impl JournalWriter {
         }
         let log = SegmentLog::create(disk.clone(), path, identity, settings)?;
         if settings.durability.syncs() {
-            sync_parent(disk.as_ref(), path)?;
+            sync_directories(disk.as_ref(), &parents)?;
         }
         Ok(JournalWriter::new(log, lock, identity.first_sequence, None))
     }
@@ -322,9 +323,18 @@ impl JournalWriter {
     }
 }
 
-/// Makes the journal's own name durable.
-fn sync_parent(disk: &dyn Disk, path: &Path) -> Result<(), JournalError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    disk.sync_directory(parent)
-        .map_err(|error| JournalError::unreachable("sync the directory", parent, error))
+/// The directories whose entries change when `path` is created: its parent (also when `path` is there, perhaps not
+/// yet durable), and those of the parents that are missing.
+fn new_parents<'a>(disk: &dyn Disk, path: &'a Path) -> Vec<&'a Path> {
+    let missing = path.ancestors().skip(1).take_while(|parent| !disk.is_directory(parent)).count();
+    let parents = path.ancestors().skip(1).take(missing + 1);
+    parents.map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent }).collect()
+}
+
+/// Makes the journal's own name, and those of the directories it is in, durable.
+fn sync_directories(disk: &dyn Disk, directories: &[&Path]) -> Result<(), JournalError> {
+    directories.iter().try_for_each(|path| {
+        disk.sync_directory(path)
+            .map_err(|error| JournalError::unreachable("sync the directory", path, error))
+    })
 }

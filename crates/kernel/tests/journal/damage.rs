@@ -174,8 +174,24 @@ fn a_segment_or_batch_of_another_journal_does_not_fit() {
     let mut bytes = disk.bytes(&segment(1)).unwrap();
     bytes[1024..].copy_from_slice(&other.bytes(&segment(1)).unwrap()[1024..]);
     disk.put(&segment(1), &bytes);
-    assert_eq!(check(&disk).unwrap_err().rule(), Some(JournalRule::ChainMustContinue));
+    let error = check(&disk).unwrap_err();
+    assert_eq!(error.rule(), Some(JournalRule::ChainMustContinue));
+    assert_eq!(error.place().map(|place| (place.segment, place.offset)), Some((1, 1024)));
     let disk = small(durable(), false);
     disk.put(&segment(2), &other.bytes(&segment(2)).unwrap());
     assert_eq!(check(&disk).unwrap_err().rule(), Some(JournalRule::ChainMustContinue));
+}
+
+#[test]
+fn a_flip_in_the_last_batch_of_a_segment_that_another_follows_is_damage() {
+    let disk = small(durable(), false);
+    let alone = disk.copy();
+    alone.remove(&segment(2)).unwrap();
+    let last = check(&alone).unwrap().bytes as usize - 200;
+    let mut bytes = disk.bytes(&segment(1)).unwrap();
+    bytes[last] ^= 8;
+    disk.put(&segment(1), &bytes);
+    let error = check(&disk).unwrap_err();
+    assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("segment 2 follows"), "{error}");
 }

@@ -213,7 +213,7 @@ fn new_order(command: &Command) -> Result<NewOrder, Refusal> {
     })
 }
 
-/// Runs every command; returns one above the largest id submitted.
+/// Runs every command; returns one above the largest id accepted.
 pub fn run(book: &mut Book<PriceTime>, commands: &[Command], bytes: &mut Vec<u8>) -> u64 {
     let mut next_id = 0;
     let mut rows = Rows { bytes, command: 0 };
@@ -222,8 +222,9 @@ pub fn run(book: &mut Book<PriceTime>, commands: &[Command], bytes: &mut Vec<u8>
         let post_only = command.options & options::POST_ONLY != 0;
         let result = match command.kind {
             SUBMIT => new_order(command).and_then(|order| {
+                let rests = book.submit(&order, &mut rows)?;
                 next_id = next_id.max(order.order_id.saturating_add(1));
-                book.submit(&order, &mut rows)
+                Ok(rests)
             }),
             REPLACE if command.options & !options::POST_ONLY != 0 => Err(unknown(command.options)),
             REPLACE => book.replace(command.order_id, command.price, command.quantity, post_only, &mut rows),

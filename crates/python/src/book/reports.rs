@@ -31,7 +31,10 @@ fn repr_of(object: &Bound<'_, PyAny>, fields: &[&str]) -> PyResult<String> {
     let name = object.get_type().name()?;
     let mut parts = Vec::with_capacity(fields.len());
     for field in fields {
-        parts.push(format!("{field}={}", object.getattr(*field)?.str()?));
+        let value = object.getattr(*field)?;
+        // A member of an enum speaks by its name.
+        let text = value.getattr_opt("name")?.map_or_else(|| value.str(), |name| name.str())?;
+        parts.push(format!("{field}={text}"));
     }
     Ok(format!("{name}({})", parts.join(", ")))
 }

@@ -1,0 +1,87 @@
+"""One participant's door to the node: names become numbers on the way in, numbers become names on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openbell.kernel import Node, OrderRecord
+from openbell.model.errors import ConfigError, InputError
+from openbell.model.instrument import Instrument
+
+MOST_ORDERS = 1 << 48
+"""Orders one participant can send: its client order ids are its number in the high 16 bits and a count below."""
+
+BAR_DTYPE = np.dtype(
+    [
+        ("open_time", "<u8"),
+        ("close_time", "<u8"),
+        ("interval_ns", "<u8"),
+        ("trades", "<u8"),
+        ("open", "<f8"),
+        ("high", "<f8"),
+        ("low", "<f8"),
+        ("close", "<f8"),
+        ("volume", "<f8"),
+    ]
+)
+"""One closed bar as `Session.bars` gives it: times in UTC nanoseconds, prices and volume as floats."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What a participant needs to act: the node, its own numbers and the instruments it trades."""
+
+    node: Node
+    participant: int
+    account: int
+    currency: str
+    instruments: tuple[Instrument, ...]
+    _ids: dict[str, int] = field(init=False)
+    _orders: int = field(default=0, init=False)
+    _indicators: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._ids = {instrument.symbol: number for number, instrument in enumerate(self.instruments, start=1)}
+
+    def id_of(self, instrument: Instrument | str) -> int:
+        """Number of an instrument or symbol. Raises InputError for one that is not in the data."""
+        symbol = instrument if isinstance(instrument, str) else getattr(instrument, "symbol", instrument)
+        number = self._ids.get(symbol) if isinstance(symbol, str) else None
+        if number is None:
+            raise InputError(
+                "no such instrument in this run", value=repr(symbol), expected=f"one of {', '.join(self._ids)}"
+            )
+        return number
+
+    def find(self, instrument: Instrument | str) -> Instrument:
+        """The instrument itself, named by its symbol or given."""
+        return self.instruments[self.id_of(instrument) - 1]
+
+    def next_order_id(self) -> int:
+        """A `client_order_id` nobody has used."""
+        self._orders += 1
+        if self._orders >= MOST_ORDERS:
+            raise ConfigError(f"a participant can send {MOST_ORDERS} orders")
+        return (self.participant << 48) | self._orders
+
+    def add_indicator(self, kind: int, period: int, every_ns: int) -> int:
+        """Ask for an indicator over every instrument and return its number."""
+        number = self._indicators
+        self.node.add_indicator(self.participant, number, kind, period, every_ns)
+        self._indicators += 1
+        return number
+
+    def order(self, client_order_id: int) -> OrderRecord | None:
+        """The order as it stands now; None until the command was taken up."""
+        return self.node.order(self.account, client_order_id)
+
+    def bars(self, instrument: Instrument | str, count: int, every_ns: int) -> NDArray[np.void] | None:
+        """The last `count` closed bars, oldest first; None for an interval that was not asked for at the start."""
+        words = self.node.bars(self.participant, self.id_of(instrument), every_ns, count)
+        return None if words is None else words.view(BAR_DTYPE)
+
+

@@ -1,0 +1,30 @@
+"""Where market data comes from: the port that files and feeds implement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openbell.model.instrument import Instrument
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Market data as records in time order.
+
+    `instruments` are numbered from 1 in their order; `inputs` name the files behind them with their SHA-256; `notes` say what
+    was inferred, changed or left out.
+    """
+
+    @property
+    def instruments(self) -> Sequence[Instrument]: ...
+    @property
+    def inputs(self) -> Sequence[Any]: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+    def batches(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield arrays of 64-byte slots: whole observations, in time order, in bounded memory."""
+        ...

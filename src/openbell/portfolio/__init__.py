@@ -1,1 +1,0 @@
-"""Positions, cash and equity as the engine keeps them, in the words of the model."""

@@ -1,0 +1,74 @@
+"""Ties a strategy to a node: which hooks it has, what it listens to."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from openbell.engine.session import Session
+from openbell.kernel import Hooks
+from openbell.strategy.orders import Order
+from openbell.strategy.strategy import HOOKS, WANTS, Strategy
+
+
+def bind(strategy: Strategy, session: Session, *, seed: int, log: Callable[..., None] | None = None) -> Hooks:
+    """Give a strategy its session and return the hooks the engine is to call: only those it overrides."""
+    strategy._bound = session
+    strategy._random = random.Random(seed)
+    strategy._log = log
+    own: dict[str, Any] = {name: getattr(strategy, name) for name in HOOKS if _overrides(strategy, name)}
+    on_start = own.pop("on_start", None)
+    if "on_order" in own:
+        own["on_order"] = _order_hook(session, own["on_order"])
+    if "on_timer" in own:
+        own["on_timer"] = _timer_hook(strategy, own["on_timer"])
+
+    def start() -> None:
+        if on_start is not None:
+            on_start()
+        session.node.subscribe(session.participant, 0, wants_of(strategy))
+
+    return Hooks(
+        session.participant, session.instruments, on_start=start, on_refused=_refusal_hook(strategy), **own
+    )
+
+
+def _overrides(strategy: Strategy, name: str) -> bool:
+    return getattr(type(strategy), name) is not getattr(Strategy, name)
+
+
+def wants_of(strategy: Strategy) -> int:
+    """What the engine shows the strategy: bars always, since indicators and history live on them."""
+    bits = WANTS["on_bar"]
+    for name, bit in WANTS.items():
+        if _overrides(strategy, name):
+            bits |= bit
+    return bits
+
+
+def _order_hook(session: Session, hook: Callable[[Order], None]) -> Callable[[int], None]:
+    def call(client_order_id: int) -> None:
+        found = session.order(client_order_id)
+        if found is not None:
+            instrument = session.instruments[found.instrument - 1]
+            hook(Order(session, client_order_id, instrument, found.side, found.order_type))
+
+    return call
+
+
+def _timer_hook(strategy: Strategy, hook: Callable[[str], None]) -> Callable[[int], None]:
+    def call(timer_id: int) -> None:
+        names = {number: name for name, number in strategy._timers.items()}
+        hook(names[timer_id])
+
+    return call
+
+
+def _refusal_hook(strategy: Strategy) -> Callable[[str, str], None]:
+    """Commands other than orders that the engine refused: never silent."""
+
+    def call(command: str, rule: str) -> None:
+        strategy.log("command refused", command=command, rule=rule)
+
+    return call

@@ -1,0 +1,378 @@
+"""The class users derive from: hooks are called by the engine, helpers talk back to it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, ClassVar, dataclass_transform
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openbell.engine.session import Session
+from openbell.kernel import Bar, Fill, Quote, Trade
+from openbell.model.errors import StrategyError
+from openbell.model.instrument import Instrument
+from openbell.model.position import Position
+from openbell.model.quantities import Money, Number
+from openbell.model.terms import OrderType, Side, TimeInForce
+from openbell.model.time import duration_ns, iso, to_ns
+from openbell.strategy.indicators import Indicator
+from openbell.strategy.orders import Bracket, Order, require_side
+from openbell.strategy.parameters import Parameter, collect, param, resolve
+from openbell.strategy.ticket import POST_ONLY, REDUCE_ONLY, Size, Ticket, offset_of, size_of
+
+SMA, EMA = 1, 2
+WANTS = {"on_bar": 1, "on_bars": 1, "on_quote": 2, "on_trade": 4}
+HOOKS = ("on_start", "on_bar", "on_bars", "on_quote", "on_trade", "on_order", "on_fill", "on_timer")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(param,))
+class Strategy:
+    """Derive, annotate parameters, override hooks.
+
+    Annotated class attributes are parameters, given by keyword: `Cross(fast=5)`. Every run builds a fresh strategy from a copy of
+    them, so nothing leaks from one run to the next. Hooks and helpers belong to the thread that runs the engine.
+    """
+
+    _parameters: ClassVar[Mapping[str, Parameter]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        inherited: dict[str, Parameter] = {}
+        for base in reversed(cls.__mro__[1:]):
+            inherited |= base.__dict__.get("_parameters", {})
+        cls._parameters = collect(cls, inherited)
+
+    def __init__(self, **parameters: Any) -> None:
+        values = resolve(type(self), self._parameters, parameters)
+        self.parameters: dict[str, Any] = values
+        for name, value in values.items():
+            setattr(self, name, value)
+        self._bound: Session | None = None
+        self._random = random.Random(0)
+        self._log: Callable[..., None] | None = None
+        self._timers: dict[str, int] = {}
+        self._recorded: dict[str, list[tuple[int, float]]] = {}
+
+    # ---- hooks
+
+    def on_start(self) -> None:
+        """Called once, before the first data: ask for indicators, schedule timers."""
+
+    def on_bar(self, bar: Bar) -> None:
+        """Called for each closed bar of an instrument that is warm, in instrument order."""
+
+    def on_bars(self, bars: list[Bar]) -> None:
+        """Called once with all bars that closed at one time, after `on_bar`."""
+
+    def on_quote(self, quote: Quote) -> None:
+        """Called for each change of the best bid or offer."""
+
+    def on_trade(self, trade: Trade) -> None:
+        """Called for each trade a feed prints."""
+
+    def on_order(self, order: Order) -> None:
+        """Called when something became of an order: accepted, denied, filled, replaced, canceled, expired."""
+
+    def on_fill(self, fill: Fill) -> None:
+        """Called for each fill of an order of this strategy."""
+
+    def on_timer(self, name: str) -> None:
+        """Called when the timer `name` of `schedule` is due."""
+
+    def on_stop(self) -> None:
+        """Called once, after the last data. Orders sent here are not taken up."""
+
+    # ---- orders
+
+    def buy(
+        self,
+        instrument: Instrument | str,
+        quantity: Number | None = None,
+        *,
+        percent: float | Decimal | None = None,
+        limit: Number | None = None,
+        stop: Number | None = None,
+        time_in_force: TimeInForce | str = TimeInForce.GTC,
+        expire: Any = None,
+        post_only: bool = False,
+        reduce_only: bool = False,
+        cancels: Order | None = None,
+    ) -> Order:
+        """Send an order to buy and return it.
+
+        Size: `quantity`, or `percent` of equity (0.5 is half; 1 is all-in, fees left room for; sized at the fill). Neither
+        `limit` nor `stop`: at the market. `limit`: a limit order; `stop`: a stop; both: a stop-limit. `expire` is a time and
+        makes it GTD. `cancels` names an open order: whichever trades first cancels the other.
+
+        Raises InputError for a price off the tick or a quantity off the lot, StrategyError for terms that contradict.
+        A limit of risk refuses by an event: see `order.refusal` and `on_order`.
+        """
+        ticket = Ticket(limit, stop, time_in_force, expire, post_only, reduce_only, cancels)
+        return self._send(instrument, Side.BUY, size_of(quantity, percent), ticket)
+
+    def sell(
+        self,
+        instrument: Instrument | str,
+        quantity: Number | None = None,
+        *,
+        percent: float | Decimal | None = None,
+        limit: Number | None = None,
+        stop: Number | None = None,
+        time_in_force: TimeInForce | str = TimeInForce.GTC,
+        expire: Any = None,
+        post_only: bool = False,
+        reduce_only: bool = False,
+        cancels: Order | None = None,
+    ) -> Order:
+        """Send an order to sell and return it; see `buy`. What is sold beyond the position is a short."""
+        ticket = Ticket(limit, stop, time_in_force, expire, post_only, reduce_only, cancels)
+        return self._send(instrument, Side.SELL, size_of(quantity, percent), ticket)
+
+    def close(self, instrument: Instrument | str) -> Order | None:
+        """Close the whole position at the market. None when there is none."""
+        held = self._session.node.position(self._session.account, self._session.id_of(instrument))[0]
+        if held == 0:
+            return None
+        side = Side.SELL if held > 0 else Side.BUY
+        return self._send(instrument, side, Size.whole_position(), Ticket(reduce_only=True))
+
+    def target_percent(self, instrument: Instrument | str, percent: float | Decimal) -> Order:
+        """Trade to a position worth `percent` of equity at the fill, fees included; negative is short, 0 closes."""
+        side = Side.BUY if percent >= 0 else Side.SELL
+        return self._send(instrument, side, Size.target(percent), Ticket())
+
+    def target_weights(self, weights: Mapping[Instrument | str, float | Decimal]) -> list[Order]:
+        """Trade to several targets, those that free cash first. Instruments that are not named stay as they are."""
+        ordered = sorted(weights.items(), key=lambda item: self._freed(item[0], item[1]))
+        return [self.target_percent(instrument, weight) for instrument, weight in ordered]
+
+    def _freed(self, instrument: Instrument | str, weight: float | Decimal) -> tuple[float, int]:
+        """Sort key: the change of weight a target means at the last price, then the instrument's number."""
+        position, equity = self.position(instrument), self.equity
+        value = position.value
+        held = float(value.amount / equity.amount) if value is not None and equity.amount else 0.0
+        return float(weight) - held, self._session.id_of(instrument)
+
+    def bracket(
+        self,
+        instrument: Instrument | str,
+        quantity: Number | None = None,
+        *,
+        percent: float | Decimal | None = None,
+        side: Side | str = Side.BUY,
+        limit: Number | None = None,
+        stop: Number | str | None = None,
+        target: Number | str | None = None,
+    ) -> Bracket:
+        """Send an entry with a protective stop and a target that wait for its fill and then cancel each other.
+
+        `stop` and `target` are prices, or text such as "-3%" and "+6%": that far from the price of the fill. Both
+        reduce only, and follow the quantity that was really filled.
+        """
+        entry_side = require_side(side)
+        if stop is None and target is None:
+            raise StrategyError("a bracket needs stop=, target= or both")
+        entry = self._send(instrument, entry_side, size_of(quantity, percent), Ticket(limit=limit))
+        exit_side = entry_side.opposite
+        stop_order = self._send_exit(instrument, exit_side, entry, stop=stop, partner=None)
+        target_order = self._send_exit(instrument, exit_side, entry, limit=target, partner=stop_order)
+        return Bracket(entry, stop_order, target_order)
+
+    def _send_exit(
+        self,
+        instrument: Instrument | str,
+        side: Side,
+        entry: Order,
+        *,
+        limit: Number | str | None = None,
+        stop: Number | str | None = None,
+        partner: Order | None,
+    ) -> Order | None:
+        if limit is None and stop is None:
+            return None
+        offset = offset_of(limit if stop is None else stop)
+        order_type = OrderType.LIMIT if stop is None else OrderType.STOP
+        ticket = Ticket(
+            None if offset else limit, None if offset else stop, reduce_only=True, cancels=partner, parent=entry, offset=offset
+        )
+        return self._send(instrument, side, Size.of_parent(), ticket, order_type)
+
+    def _send(
+        self, instrument: Instrument | str, side: Side, size: Size, ticket: Ticket, order_type: OrderType | None = None
+    ) -> Order:
+        session = self._session
+        terms = session.find(instrument)
+        kind = order_type or ticket.order_type()
+        client_order_id = session.next_order_id()
+        session.node.submit_order(
+            session.participant,
+            session.account,
+            session.id_of(terms),
+            client_order_id,
+            side,
+            kind,
+            ticket.force(),
+            size.units(terms),
+            price=ticket.price_units(terms),
+            stop_price=ticket.stop_units(terms),
+            sizing=size.sizing,
+            options=(POST_ONLY if ticket.post_only else 0) | (REDUCE_ONLY if ticket.reduce_only else 0),
+            expire_time=ticket.expire_time(),
+            parent=0 if ticket.parent is None else ticket.parent.client_order_id,
+            partner=0 if ticket.cancels is None else ticket.cancels.client_order_id,
+            offset_nano=ticket.offset,
+        )
+        return Order(session, client_order_id, terms, side, kind)
+
+    def cancel(self, order: Order) -> None:
+        """Ask to take an order back. Too late is told by `on_order`."""
+        self._session.node.cancel_order(self._session.participant, self._session.account, order.client_order_id)
+
+    def cancel_all(self, instrument: Instrument | str | None = None) -> None:
+        """Ask to take back all open orders of the account, in one instrument or in all."""
+        number = 0 if instrument is None else self._session.id_of(instrument)
+        self._session.node.cancel_all_orders(self._session.participant, self._session.account, number)
+
+    def replace(
+        self,
+        order: Order,
+        *,
+        quantity: Number | None = None,
+        limit: Number | None = None,
+        stop: Number | None = None,
+    ) -> None:
+        """Ask for other terms of an open order; what is not named stays. `quantity` is the new total."""
+        if quantity is None and limit is None and stop is None:
+            raise StrategyError("replace needs quantity=, limit= or stop=")
+        terms = order.instrument
+        self._session.node.replace_order(
+            self._session.participant,
+            self._session.account,
+            order.client_order_id,
+            price=0 if limit is None else terms.price_units(limit),
+            quantity=0 if quantity is None else terms.quantity_units(quantity),
+            stop_price=0 if stop is None else terms.price_units(stop),
+        )
+
+    # ---- reading
+
+    @property
+    def _session(self) -> Session:
+        if self._bound is None:
+            raise StrategyError(
+                f"{type(self).__name__} is not running: helpers work in hooks (on_start is the first), not in __init__"
+            )
+        return self._bound
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The instruments of the run, in order."""
+        return self._session.instruments
+
+    @property
+    def time(self) -> int:
+        """Time of the record being handled, UTC nanoseconds."""
+        return self._session.node.time
+
+    @property
+    def equity(self) -> Money:
+        """Cash and positions at their marks. Raises StrategyError while a position has no price."""
+        nano = self._session.node.equity(self._session.account)
+        if nano is None:
+            raise StrategyError("equity is not known: a position has no price yet")
+        return Money.from_nano(nano, self._session.currency)
+
+    @property
+    def cash(self) -> Money:
+        """Cash of the account."""
+        return Money.from_nano(self._session.node.cash(self._session.account), self._session.currency)
+
+    def position(self, instrument: Instrument | str) -> Position:
+        """The position in an instrument as it stands; flat is a position of 0."""
+        session = self._session
+        number = session.id_of(instrument)
+        terms = session.instruments[number - 1]
+        quantity, cost, realized, fees = session.node.position(session.account, number)
+        mark = session.node.mark(number)
+        money = (Money.from_nano(nano, terms.currency) for nano in (cost, realized, fees))
+        return Position(terms, terms.quantity(quantity), *money, mark=None if mark is None else terms.price(mark))
+
+    def open_orders(self, instrument: Instrument | str | None = None) -> list[Order]:
+        """Open orders of the account, oldest first."""
+        session = self._session
+        number = 0 if instrument is None else session.id_of(instrument)
+        found = session.node.open_orders(session.account, number)
+        return [
+            Order(session, one.client_order_id, session.instruments[one.instrument - 1], one.side, one.order_type)
+            for one in found
+        ]
+
+    def history(self, instrument: Instrument | str, count: int, every: str | None = None) -> NDArray[np.void]:
+        """The last `count` closed bars, oldest first, as a structured array (fields as of `BAR_DTYPE`: open, close, ...).
+
+        With `every` ("1h") of that longer interval, which an indicator or `bars_every` must have asked for in `on_start`.
+        As many bars are kept as `Backtest(history=...)` says.
+        """
+        bars = self._session.bars(instrument, count, 0 if every is None else duration_ns(every))
+        if bars is None:
+            raise StrategyError(f"bars of {every} are not formed: ask for them with self.bars_every({every!r}) in on_start")
+        return bars
+
+    # ---- asking for more
+
+    def sma(self, period: int, *, every: str | None = None) -> Indicator:
+        """Simple moving average of the closes of `period` bars, of a longer interval with `every="1h"`."""
+        return self._indicator(SMA, "sma", period, every)
+
+    def ema(self, period: int, *, every: str | None = None) -> Indicator:
+        """Exponential moving average, alpha = 2 / (period + 1), seeded with the mean of the first `period` closes."""
+        return self._indicator(EMA, "ema", period, every)
+
+    def _indicator(self, kind: int, name: str, period: int, every: str | None) -> Indicator:
+        if not isinstance(period, int) or isinstance(period, bool) or not 1 <= period <= 1_000_000:
+            raise StrategyError(f"{name} period is {period!r}; it must be a whole number from 1 to 1,000,000")
+        every_ns = 0 if every is None else duration_ns(every)
+        label = f"{name}({period})" if every is None else f"{name}({period}, every={every})"
+        return Indicator(self._session, self._session.add_indicator(kind, period, every_ns), label)
+
+    def bars_every(self, interval: str) -> None:
+        """Have closed bars of a longer interval formed for `history`. To be asked in `on_start`."""
+        self._session.node.add_bar_interval(self._session.participant, duration_ns(interval))
+
+    def schedule(self, name: str, *, every: str | None = None, at: Any = None) -> None:
+        """Have `on_timer(name)` called at a time, at every interval from now on, or at every interval from a time on."""
+        if every is None and at is None:
+            raise StrategyError(f"timer {name!r} needs every=, at= or both")
+        interval = 0 if every is None else duration_ns(every)
+        first = self.time + interval if at is None else to_ns(at)
+        if first < self.time:
+            raise StrategyError(f"timer {name!r} is for {iso(first)}, which is past; it is {iso(self.time)}")
+        number = self._timers.setdefault(name, len(self._timers) + 1)
+        self._session.node.start_timer(self._session.participant, number, first, interval)
+
+    def cancel_timer(self, name: str) -> None:
+        """Stop a timer."""
+        if name not in self._timers:
+            raise StrategyError(f"there is no timer {name!r}; there are: {', '.join(self._timers) or 'none'}")
+        self._session.node.cancel_timer(self._session.participant, self._timers[name])
+
+    def record(self, name: str, value: float) -> None:
+        """Keep a figure with the run: it is written to its folder and drawn in its report."""
+        self._recorded.setdefault(name, []).append((self.time, float(value)))
+
+    @property
+    def random(self) -> random.Random:
+        """The run's own source of chance, seeded by the run: the same seed gives the same run."""
+        return self._random
+
+    def log(self, event: str, **fields: Any) -> None:
+        """Write a line to the log of the run, with the time of the engine."""
+        if self._log is not None:
+            self._log(event, time=iso(self.time), strategy=type(self).__name__, **fields)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        return f"{type(self).__name__}({values})"
