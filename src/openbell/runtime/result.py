@@ -31,7 +31,6 @@ class RunResult:
     output                every event, as bytes of 64-byte slots
     valuations            of the account, of `VALUATION_DTYPE`
     state_hash, output_hash, sequence   of the engine at the end; hashes have 128 bits
-    commands              how many records the strategy sent
     bars, indicators      by symbol, for the charts; indicators as a frame of `time` and one Float64 column for each
     benchmark             equity of the benchmark in the account's currency, one per valuation (NaN where unknown)
     marks                 last known price by instrument id - 1, in price units
@@ -53,7 +52,6 @@ class RunResult:
     state_hash: int
     output_hash: int
     sequence: int
-    commands: int = 0
     bars: Mapping[str, BarSeries] = field(default_factory=dict)
     indicators: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     benchmark: NDArray[np.float64] | None = None

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from openbell.market_data.bars import InputFile
 from openbell.model.errors import ConfigError, InputError
 from openbell.model.instrument import Instrument
 from openbell.runtime.digest import RunDigest
+from openbell.runtime.recorded_code import RecordedCode
 from openbell.runtime.result import RunResult
-from openbell.runtime.run_folder import RunFolder, find_run, is_incomplete, read_table
+from openbell.runtime.run_files import RunFolder, read_table
+from openbell.runtime.run_names import find_run, is_incomplete
 from openbell.runtime.run_tables import ExactTables, FoldedTables, report_tables
+from openbell.runtime.stored_run import recorded_inputs, recorded_instruments, recorded_parameters
 from openbell.runtime.strategy_source import StrategySource
 
 if TYPE_CHECKING:
@@ -25,6 +29,36 @@ if TYPE_CHECKING:
     from openbell.report.tables import RunTables
 
 
+@dataclass(frozen=True)
+class RunRecord:
+    """What is known of a run besides its tables."""
+
+    name: str
+    strategy: str
+    parameters: Mapping[str, object]
+    settings: Mapping[str, object]
+    currency: str
+    instruments: tuple[Instrument, ...]
+    inputs: tuple[InputFile, ...]
+    digest: RunDigest
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, result: RunResult) -> RunRecord:
+        """The record of a run in memory."""
+        return cls(
+            name=result.name,
+            strategy=result.strategy_name,
+            parameters=result.parameters,
+            settings={**result.settings, "versions": dict(result.versions)},
+            currency=result.currency,
+            instruments=result.instruments,
+            inputs=result.inputs,
+            digest=RunDigest.of(result.inputs, result.output_hash, result.state_hash),
+            notes=result.notes,
+        )
+
+
 class Run:
     """The result of a run. Tables are made when they are first asked for.
 
@@ -33,54 +67,31 @@ class Run:
     `plot()` gives a figure, `report()` writes the page for people, `save()` writes a run folder. A notebook shows a summary.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        strategy: str,
-        parameters: Mapping[str, object],
-        settings: Mapping[str, object],
-        currency: str,
-        instruments: tuple[Instrument, ...],
-        inputs: tuple[InputFile, ...],
-        digest: RunDigest,
-        exact: ExactTables,
-        notes: tuple[str, ...] = (),
-        folder: Path | None = None,
-        result: RunResult | None = None,
-        source: StrategySource | None = None,
-    ) -> None:
-        self.name = name
-        self.strategy = strategy
-        self.parameters = parameters
-        self.settings = settings
-        self.currency = currency
-        self.instruments = instruments
-        self.inputs = inputs
-        self.notes = notes
-        self.folder = folder
-        self._digest = digest
-        self._exact = exact
-        self._result = result
-        self._source = source
+    def __init__(self, result: RunResult, source: StrategySource | None = None) -> None:
+        """The run of a finished engine. `source` is that of its strategy, for `save`."""
+        self._adopt(RunRecord.of(result), FoldedTables(result), None)
+        self._result: RunResult | None = result
+        self._source: StrategySource | None = source
 
     @classmethod
-    def from_result(cls, result: RunResult, source: StrategySource | None = None) -> Run:
-        """The run of a finished engine. `source` is that of its strategy, for `save`."""
-        return cls(
-            name=result.name,
-            strategy=result.strategy_name,
-            parameters=result.parameters,
-            settings=result.settings,
-            currency=result.currency,
-            instruments=result.instruments,
-            inputs=result.inputs,
-            digest=RunDigest.of(result.inputs, result.output_hash, result.state_hash),
-            exact=FoldedTables(result),
-            notes=result.notes,
-            result=result,
-            source=source,
-        )
+    def _stored(cls, record: RunRecord, folder: Path) -> Run:
+        run = cls.__new__(cls)
+        run._adopt(record, StoredTables(folder), folder)
+        run._result, run._source = None, None
+        return run
+
+    def _adopt(self, record: RunRecord, exact: ExactTables, folder: Path | None) -> None:
+        self.name = record.name
+        self.strategy = record.strategy
+        self.parameters = record.parameters
+        self.settings = record.settings
+        self.currency = record.currency
+        self.instruments = record.instruments
+        self.inputs = record.inputs
+        self.notes = record.notes
+        self.folder = folder
+        self._digest = record.digest
+        self._exact = exact
 
     @property
     def digest(self) -> str:
@@ -169,27 +180,28 @@ class Run:
         return target
 
     def save(self, out: str | Path = "runs", *, suffix: str = "") -> Path:
-        """Write a run folder into `out` and return it. Raises ConfigError for a run that has a folder already."""
+        """Write a run folder into `out` and return it. It has no journal: only `Backtest.run(out=...)` keeps one.
+
+        Raises ConfigError for a run that has a folder already.
+        """
         if self.folder is not None or self._result is None:
             raise ConfigError(f"this run is kept already, in {self.folder}")
-        source = self._source or StrategySource(
-            self.strategy, missing="the run was saved without its strategy"
-        )
+        unknown = RecordedCode(StrategySource(self.strategy, missing="the run was saved without it"))
+        code = self._code or unknown
         folder = RunFolder.begin(
-            out, strategy_name=self.strategy, clock=time.time_ns, source=source, suffix=suffix
+            out, strategy_name=self.strategy, clock=time.time_ns, code=code, suffix=suffix
         )
         try:
-            self.folder = self.complete(folder, source)
+            return self.complete(folder, code)
         except BaseException as error:
             folder.fail(error)
             raise
-        return self.folder
 
-    def complete(self, folder: RunFolder, source: StrategySource) -> Path:
+    def complete(self, folder: RunFolder, code: RecordedCode) -> Path:
         """Fill a run folder that was begun before the run, and give it its final name."""
         if self._result is None:
             raise ConfigError("a run that was opened from a folder is complete")
-        self.folder = folder.finish(self._result, self._exact, self.tables, self.stats, source)
+        self.folder = folder.finish(self._result, self._exact, self.tables, self.stats, code)
         return self.folder
 
     def __repr__(self) -> str:
@@ -246,7 +258,7 @@ def open_run(folder: str | Path) -> Run:
     if not recorded.is_file():
         raise InputError("no such file", source=recorded, expected="the folder of a finished run")
     strategy = table["strategy"]
-    return Run(
+    record = RunRecord(
         name=table["name"],
         strategy=strategy["name"],
         parameters=recorded_parameters(strategy),
@@ -255,22 +267,6 @@ def open_run(folder: str | Path) -> Run:
         instruments=recorded_instruments(table),
         inputs=recorded_inputs(path),
         digest=RunDigest.parse(recorded.read_text(encoding="utf-8"), recorded),
-        exact=StoredTables(path),
         notes=tuple(table.get("notes", ())),
-        folder=path,
     )
-
-
-def recorded_parameters(strategy: Mapping[str, Any]) -> dict[str, object]:
-    """The parameters in the table `strategy` of run.toml, those that were None included."""
-    return {**dict.fromkeys(strategy.get("parameters_unset", ())), **strategy.get("parameters", {})}
-
-
-def recorded_instruments(table: Mapping[str, Any]) -> tuple[Instrument, ...]:
-    """The instruments in run.toml, by id - 1."""
-    return tuple(Instrument(**one) for one in table.get("instrument", ()))
-
-
-def recorded_inputs(folder: Path) -> tuple[InputFile, ...]:
-    """The inputs in inputs.toml."""
-    return tuple(InputFile(**one) for one in read_table(folder / "inputs.toml").get("input", ()))
+    return Run._stored(record, path)

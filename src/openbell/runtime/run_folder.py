@@ -1,251 +1,92 @@
-"""The folder a run leaves behind: `runs/<UTC>_<strategy>_<digest8>`.
-
-| name | |
-|---|---|
-| run.toml | what ran: strategy and parameters, settings, instruments, versions, times |
-| strategy/ | the source of the strategy and of the local files it imports |
-| inputs.toml | the data: path, SHA-256, decoder |
-| journal/ | everything the engine was told |
-| orders, fills, trades, equity, positions, indicators `.parquet` | the tables, money in exact decimals |
-| stats.json, report.html | statistics, and the page for people |
-| log.jsonl | when what happened |
-| DIGEST | see digest.py |
-| INCOMPLETE | there until everything above is there |
-
-While it runs its name lacks the digest and it holds INCOMPLETE, which is made first and removed last: a killed process or a full
-disk leaves it in place. Every file appears whole or not at all.
-"""
+"""Runs something into a folder of its own."""
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Mapping
-from io import BytesIO
+import dataclasses
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from openbell.model.errors import ConfigError, InputError, OpenbellError
-from openbell.model.time import iso
-from openbell.runtime.digest import RunDigest
-from openbell.runtime.durable_file import sync_folder, write_bytes, write_text
-from openbell.runtime.run_log import RunLog, WallClock
-from openbell.runtime.run_tables import TABLES
-from openbell.runtime.strategy_source import StrategySource
-from openbell.runtime.toml_text import toml_text
+from openbell.kernel import NewJournal
+from openbell.runtime.recorded_code import RecordedCode
+from openbell.runtime.result import JournalContent, RunResult
+from openbell.runtime.run import Run
+from openbell.runtime.run_files import RunFolder
+from openbell.runtime.run_log import WallClock
+from openbell.runtime.versions import versions
 
-if TYPE_CHECKING:
-    from openbell.report.statistics import Statistics
-    from openbell.report.tables import RunTables
-    from openbell.runtime.result import RunResult
-    from openbell.runtime.run_tables import ExactTables
-
-FORMAT_VERSION = 1
-INCOMPLETE = "INCOMPLETE"
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
+Progress = Callable[[int, int], None]
+FIRST_EPOCH = 1
 
 
-class RunFolder:
-    """A run folder being written. `begin` makes it, `finish` completes it and gives it its final name."""
-
-    def __init__(self, path: Path, log: RunLog) -> None:
-        self.path = path
-        self.log = log
-
-    @classmethod
-    def begin(
-        cls,
-        parent: str | Path,
-        *,
-        strategy_name: str,
-        clock: WallClock,
-        source: StrategySource | None = None,
-        suffix: str = "",
-    ) -> RunFolder:
-        """Make the folder of a run that starts now, marked INCOMPLETE, with the strategy's source.
-
-        Its name is taken from `clock`, the name of the strategy and `suffix`. Raises ConfigError where it exists already.
-        """
-        started = clock()
-        name = f"{_time_name(started)}_{_NOT_IN_NAMES.sub('-', strategy_name)}{suffix}"
-        path = Path(parent) / name
-        _require_free(path)
-        try:
-            path.mkdir(parents=True)
-        except OSError as error:
-            raise OpenbellError(f"cannot make {path}: {error.strerror}") from error
-        write_text(
-            path / INCOMPLETE,
-            f"This run began at {iso(started)} and has not finished. Its files may be partial.\n",
-        )
-        folder = cls(path, RunLog(path / "log.jsonl", clock))
-        folder.log.info("run began", strategy=strategy_name)
-        if source is not None:
-            folder._write_source(source)
-        return folder
+class Prepared(Protocol):
+    """A run with everything read and checked that only waits to be executed."""
 
     @property
-    def journal(self) -> Path:
-        """Where the journal of the run goes; it is made by who writes it."""
-        return self.path / "journal"
+    def strategy(self) -> Any:
+        """The strategy that will run."""
 
-    def _write_source(self, source: StrategySource) -> None:
-        for name, content in source.files.items():
-            path = self.path / "strategy" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, content)
-        if source.missing is not None:
-            self.log.info("the strategy cannot be run again from this folder", reason=source.missing)
+    @property
+    def fees(self) -> object:
+        """What its fees are decided by."""
 
-    def finish(
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+
+    @property
+    def journal(self) -> JournalContent:
+        """What its journal is to hold."""
+
+    def execute(
         self,
-        result: RunResult,
-        exact: ExactTables,
-        tables: RunTables,
-        statistics: Statistics,
-        source: StrategySource,
-    ) -> Path:
-        """Write everything that is made at the end, give the folder its final name and remove the mark.
-
-        Returns the final path. Raises OpenbellError where a file cannot be written; the mark stays then.
-        """
-        from openbell.report.html import report_html
-
-        digest = RunDigest.of(result.inputs, result.output_hash, result.state_hash)
-        for name in TABLES:
-            buffer = BytesIO()
-            exact.table(name).write_parquet(buffer)
-            write_bytes(self.path / f"{name}.parquet", buffer.getvalue())
-        write_text(self.path / "stats.json", statistics.to_json())
-        write_text(self.path / "report.html", report_html(tables, statistics))
-        write_text(self.path / "inputs.toml", toml_text(inputs_table(result)))
-        write_text(self.path / "run.toml", toml_text(run_table(result, source)))
-        write_text(self.path / "DIGEST", digest.text())
-        self.log.info("run finished", digest=digest.hex, sequence=result.sequence, **_headline(statistics))
-        return self._seal(digest)
-
-    def _seal(self, digest: RunDigest) -> Path:
-        final = self.path.with_name(f"{self.path.name}_{digest.hex[:8]}")
-        _require_free(final)
-        self.log.close()
-        try:
-            self.path.rename(final)
-            (final / INCOMPLETE).unlink()
-            sync_folder(final)
-            sync_folder(final.parent)
-        except OSError as error:
-            raise OpenbellError(f"cannot complete {final}: {error.strerror}") from error
-        self.path = final
-        return final
-
-    def fail(self, error: BaseException) -> None:
-        """Note why the run ended early and let go of the folder, which stays marked."""
-        try:
-            self.log.error("run failed", error=type(error).__name__, message=str(error))
-            with (self.path / INCOMPLETE).open("a", encoding="utf-8") as mark:
-                mark.write(f"{type(error).__name__}: {error}\n")
-        except (OSError, OpenbellError):
-            pass  # the disk is full or the folder gone: the first error is the one to tell
-        self.log.close()
+        journal: NewJournal | None,
+        progress: Progress | None = None,
+        log: Callable[..., None] | None = None,
+    ) -> RunResult:
+        """Run it. The journal, if any, is closed afterwards."""
 
 
-def _require_free(path: Path) -> None:
-    if path.exists():
-        raise ConfigError(
-            f"the run folder {path} exists already; wait a moment, or tell the runs apart by suffix="
-        )
+def run_into_folder(
+    prepared: Prepared,
+    out: Path,
+    progress: Progress | None = None,
+    *,
+    clock: WallClock = time.time_ns,
+    suffix: str = "",
+) -> Run:
+    """Execute a run into a new folder below `out`.
 
-
-def _time_name(time_ns: int) -> str:
-    """2022-01-05T14-30-00.123Z: sorts by time and is a legal name everywhere."""
-    date, _, clock = iso(time_ns - time_ns % 1_000_000).rstrip("Z").partition("T")
-    seconds, _, fraction = clock.partition(".")
-    return f"{date}T{seconds.replace(':', '-')}.{fraction[:3].ljust(3, '0')}Z"
-
-
-def _headline(statistics: Statistics) -> dict[str, object]:
-    names = ("final_equity", "total_return", "max_drawdown", "trades", "fees")
-    return {name: statistics[name] for name in names}
-
-
-def inputs_table(result: RunResult) -> dict[str, object]:
-    """The content of inputs.toml: every input once."""
-    inputs = dict.fromkeys(result.inputs)
-    return {"input": [{"path": one.path, "sha256": one.sha256, "decoder": one.decoder} for one in inputs]}
-
-
-def run_table(result: RunResult, source: StrategySource) -> dict[str, object]:
-    """The content of run.toml."""
-    parameters = result.parameters
-    return {
-        "format": FORMAT_VERSION,
-        "name": result.name,
-        "currency": result.currency,
-        "journal": result.journal,
-        "seed": result.seed,
-        "started": iso(result.started_ns),
-        "ended": iso(result.ended_ns),
-        "notes": list(result.notes),
-        "engine": {
-            "sequence": result.sequence,
-            "commands": result.commands,
-            "output_hash": f"{result.output_hash:032x}",
-            "state_hash": f"{result.state_hash:032x}",
-        },
-        "strategy": {
-            "name": result.strategy_name,
-            "class": source.class_name,
-            "file": source.main or None,
-            "origin": source.origin,
-            "is_replayable": source.missing is None,
-            "reason": source.missing,
-            "parameters": dict(parameters),
-            "parameters_unset": [name for name, value in parameters.items() if value is None],
-            "files": source.hashes,
-        },
-        "settings": dict(result.settings),
-        "versions": dict(result.versions),
-        "instrument": [_instrument_table(one) for one in result.instruments],
-    }
-
-
-def _instrument_table(instrument: Any) -> dict[str, object]:
-    names = ("symbol", "currency", "tick", "lot", "price_unit", "quantity_unit", "multiplier")
-    return {name: str(getattr(instrument, name)) for name in names} | {
-        "tick_declared": instrument.tick_declared
-    }
-
-
-def read_table(path: Path) -> Mapping[str, Any]:
-    """Read a TOML file of a run folder. Raises InputError where it is missing or no TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("no such file", source=path, expected="the folder of a finished run") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not TOML: {error}", source=path) from error
-
-
-def is_incomplete(path: Path) -> bool:
-    """Whether the run in this folder did not finish."""
-    return (path / INCOMPLETE).exists()
-
-
-def find_run(name: str | Path, parent: str | Path = "runs") -> Path:
-    """The run folder that `name` means: a path, or the name (or a unique part of it, such as the digest) of one in `parent`.
-
-    Raises InputError where there is none, or more than one.
+    Whatever ends it early (a strategy that raises, a full disk, an interrupt) leaves the folder marked INCOMPLETE, with the
+    reason in its log, and is raised on.
     """
-    path = Path(name)
-    if path.is_dir():
-        return path
-    known = sorted(one for one in Path(parent).glob("*") if one.is_dir()) if Path(parent).is_dir() else []
-    found = [one for one in known if str(name) in one.name] or (known[-1:] if str(name) == "latest" else [])
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise InputError(
-            "no such run folder", value=str(name), expected=f"a folder, or part of a name in {parent}"
-        )
-    choices = ", ".join(one.name for one in found[:5])
-    raise InputError("more than one run has this in its name", value=str(name), expected=f"one of {choices}")
+    code = RecordedCode.of(prepared.strategy, prepared.fees)
+    folder = RunFolder.begin(out, strategy_name=prepared.name, clock=clock, code=code, suffix=suffix)
+    started = clock()
+    try:
+        result = prepared.execute(_journal(prepared.journal, folder, started), progress, folder.log.info)
+        result = dataclasses.replace(result, started_ns=started, ended_ns=clock(), versions=versions())
+        for note in result.notes:
+            folder.log.info("data", note=note)
+        run = Run(result, code)
+        run.complete(folder, code)
+    except BaseException as error:
+        folder.fail(error)
+        raise
+    return run
+
+
+def _journal(content: JournalContent, folder: RunFolder, started: int) -> NewJournal | None:
+    if content == "none":
+        return None
+    program = f"openbell {versions()['openbell']}"
+    # A backtest can be run again from its inputs: nothing is lost that a sync would save.
+    return NewJournal(
+        folder.journal,
+        epoch=FIRST_EPOCH,
+        created_time=started,
+        created_by=program,
+        durability="none",
+        content=content,
+    )

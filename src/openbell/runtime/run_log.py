@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class RunLog:
         except OSError as error:
             raise OpenbellError(f"cannot write {path}: {error.strerror}") from error
 
-        def add_time(_logger: object, _method: str, event: dict[str, Any]) -> Mapping[str, Any]:
+        def add_time(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
             return {"time": iso(clock()), **event}
 
         self._logger: Any = structlog.wrap_logger(

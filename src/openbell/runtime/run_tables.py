@@ -31,7 +31,7 @@ class ExactTables(Protocol):
         """One of `TABLES`."""
 
     def bars(self) -> Mapping[str, pl.DataFrame]:
-        """By symbol: time (of the open), open, high, low, close, volume; empty where they are not known any more."""
+        """By symbol: time (of the open), close_time, open, high, low, close, volume; empty where they are not known any more."""
 
 
 class FoldedTables:
@@ -123,7 +123,7 @@ def _from_start(curve: pl.DataFrame, cash_nano: int | None) -> pl.DataFrame:
 def bars_frame(series: BarSeries) -> pl.DataFrame:
     """One instrument's bars as the report wants them: by the time of their open, in floats."""
     frame = series.to_polars().rename({"open_time": "time"})
-    return frame.select("time", "open", "high", "low", "close", "volume")
+    return frame.select("time", "close_time", "open", "high", "low", "close", "volume")
 
 
 def report_tables(exact: ExactTables, settings: Mapping[str, object], currency: str) -> RunTables:
@@ -150,11 +150,15 @@ def report_tables(exact: ExactTables, settings: Mapping[str, object], currency: 
 
 
 def _wide_indicators(long: pl.DataFrame, bars: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """One frame per symbol with a column per indicator, on the times of its bars."""
+    """One frame per symbol with a column per indicator. Values are recorded when a bar closes; a chart draws it at its open."""
     wide: dict[str, pl.DataFrame] = {}
     for symbol, frame in bars.items():
         mine = long.filter(long["instrument"] == symbol)
         if mine.height:
             columns = mine.pivot("name", index="time", values="value")
-            wide[symbol] = frame.select("time").join(columns, on="time", how="left", maintain_order="left")
+            closes = columns.rename({"time": "close_time"})
+            on_bars = frame.select("time", "close_time").join(
+                closes, on="close_time", how="left", maintain_order="left"
+            )
+            wide[symbol] = on_bars.drop("close_time")
     return wide

@@ -37,10 +37,23 @@ class StrategySource:
         """SHA-256 of every file, by path."""
         return {path: hashlib.sha256(content).hexdigest() for path, content in sorted(self.files.items())}
 
+    def table(self) -> dict[str, object]:
+        """What run.toml says of it."""
+        return {
+            "class": self.class_name,
+            "file": self.main or None,
+            "origin": self.origin,
+            "is_replayable": self.missing is None,
+            "reason": self.missing,
+            "files": self.hashes,
+        }
 
-def source_of(strategy: type) -> StrategySource:
-    """Find the source of a strategy class: its file and the local files it imports, or the part of a script or notebook that it
-    needs. Never raises: what cannot be found is said in `missing`.
+
+def source_of(strategy: type, stem: str = "strategy") -> StrategySource:
+    """Find the source of a strategy (or another) class.
+
+    That is its file with the local files it imports; of a script or notebook the part that it needs, as a file called `stem`.
+    Never raises: what cannot be found is said in `missing`.
     """
     name = strategy.__qualname__
     if "<locals>" in name:
@@ -49,7 +62,7 @@ def source_of(strategy: type) -> StrategySource:
         )
     try:
         if strategy.__module__ == "__main__":
-            return _of_main(name)
+            return _of_main(name, f"{stem}.py")
         return _of_module(strategy, name)
     except OSError as error:
         return StrategySource(name, missing=f"its source cannot be read: {error}")
@@ -65,7 +78,7 @@ def _of_module(strategy: type, name: str) -> StrategySource:
     return StrategySource(name, path.relative_to(root).as_posix(), files, "file")
 
 
-def _of_main(name: str) -> StrategySource:
+def _of_main(name: str, main: str) -> StrategySource:
     cells = _notebook_cells()
     path = _file(sys.modules.get("__main__"))
     if not cells and path is None:
@@ -76,7 +89,6 @@ def _of_main(name: str) -> StrategySource:
     text = needed_source(cells or script, name.split(".")[0])
     if text is None:
         return StrategySource(name, missing=f"no statement at the top level defines {name}")
-    main = "notebook.py" if cells else path.name if path else "strategy.py"
     root = path.parent if path and not cells else Path.cwd()
     files = _local_imports(text, root, {main: text.encode()})
     return StrategySource(name, main, files, "notebook" if cells else "script")
@@ -132,8 +144,8 @@ def _module_files(root: Path, module: str) -> Iterator[Path]:
         yield from (path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file())
 
 
-def load_strategy(folder: Path, main: str, class_name: str, hashes: Mapping[str, str]) -> type:
-    """Import a strategy class from the files in a run folder, after checking that they are the ones that ran.
+def load_class(folder: Path, main: str, class_name: str, hashes: Mapping[str, str]) -> type:
+    """Import a class from the files in a run folder, after checking that they are the ones that ran.
 
     Raises DivergenceError for a file that was changed, StrategyError where the class cannot be imported.
     """
