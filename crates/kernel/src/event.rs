@@ -53,13 +53,13 @@ layouts! {
     TradingResumed = TradingResumed { reason: u64, reserved: [u64; 3], }
     TimerFired = TimerFired { timer_id: u64, due_time: u64, participant: u64, reserved: u64, }
     /// A command other than an order was refused. Followed by [`RefusalPayload`].
-    CommandRefused = CommandRefused { message: u64, rule: u64, reserved: [u64; 2], }
+    CommandRefused = CommandRefused { command: u64, rule: u64, reserved: [u64; 2], }
     InstrumentListed = InstrumentListed { tick: i64, lot: i64, venue: u64, reserved: u64, }
     AccountOpened = AccountOpened { currency: u64, shorting: u64, reserved: [u64; 2], }
     /// A request left for a remote venue through the output gate. `request`: 1 submit, 2 replace, 3 cancel, 4 query.
     VenueRequestSent = VenueRequestSent { order_id: u64, request: u64, price: i64, quantity: i64, }
     /// A venue's report named an order we never sent, or could not be applied; kept for people to look at.
-    ObservationUnmatched = ObservationUnmatched { order_id: u64, message: u64, trade_id: u64, reserved: u64, }
+    ObservationUnmatched = ObservationUnmatched { order_id: u64, observation: u64, trade_id: u64, reserved: u64, }
     SignalReceived = SignalReceived { name: u64, value_bits: u64, exchange_time: u64, reserved: u64, }
     RiskLimitSet = RiskLimitSet { limit: u64, value: i64, reserved: [u64; 2], }
 }

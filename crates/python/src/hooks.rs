@@ -191,7 +191,7 @@ impl Hooks {
         let Some(hook) = &self.on_refused else { return Ok(()) };
         let body = CommandRefused::of(head);
         let command =
-            u16::try_from(body.message).ok().and_then(Message::from_number).map_or("", Message::name);
+            u16::try_from(body.command).ok().and_then(Message::from_number).map_or("", Message::name);
         let rule = u16::try_from(body.rule).ok().and_then(Rule::from_number).map_or("", Rule::name);
         hook.call1(py, (command, rule)).map(drop).map_err(failed("on_refused"))
     }

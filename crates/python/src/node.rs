@@ -97,6 +97,17 @@ fn member<T>(py: Python<'_>, field: &str, number: u8, of: fn(u8) -> Option<T>) -
     of(number).ok_or_else(|| error(py, "InputError", format!("{field} is {number}, which names none")))
 }
 
+/// The slots in `bytes`. An empty array has no address to speak of, so nothing is asked of it.
+fn records_of<'a>(py: Python<'_>, bytes: &'a [u8]) -> PyResult<&'a [Slot]> {
+    if bytes.is_empty() {
+        return Ok(&[]);
+    }
+    <[Slot]>::ref_from_bytes(bytes).map_err(|_| {
+        let message = format!("slots hold {} bytes, which are not aligned 64-byte slots", bytes.len());
+        error(py, "InputError", message)
+    })
+}
+
 #[pymethods]
 impl Node {
     #[new]
@@ -387,10 +398,7 @@ impl Node {
             })?,
             None => &[],
         };
-        let records = <[Slot]>::ref_from_bytes(bytes).map_err(|_| {
-            let message = format!("slots hold {} bytes, which are not aligned 64-byte slots", bytes.len());
-            error(py, "InputError", message)
-        })?;
+        let records = records_of(py, bytes)?;
         let mut at = 0;
         loop {
             py.check_signals()?;

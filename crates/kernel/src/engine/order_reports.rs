@@ -94,7 +94,7 @@ impl Engine {
     pub(super) fn unmatched(&mut self, order_id: u64, message: Message, trade_id: u64, reason: Unmatched) {
         let body = event::ObservationUnmatched {
             order_id,
-            message: message as u64,
+            observation: message as u64,
             trade_id,
             reserved: reason as u64,
         };
