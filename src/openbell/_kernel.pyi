@@ -1,7 +1,6 @@
 """The compiled engine. Import it through openbell.kernel only."""
 
-from os import PathLike
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,38 +135,3 @@ class Indicator:
     @property
     def ready(self) -> bool:
         """True once `period` values have come."""
-
-@final
-class JournalReader:
-    """Reads a journal from its first record to its end; everything is checked on the way.
-
-    Raises JournalError for what is no journal, was written by a newer program, or is damaged: it names the segment, the
-    offset, the sequence and the rule.
-    """
-
-    def __new__(cls, path: str | PathLike[str]) -> JournalReader: ...
-    def read(self, slots: int = 65_536) -> NDArray[np.uint8] | None:
-        """Return the next records, whole batches of together about `slots` 64-byte slots; None at the end."""
-
-    def require_closed(self) -> None:
-        """Pass only a journal that was read to its end and whose writer ended on purpose. Raises JournalError."""
-
-    def report(self) -> dict[str, Any]:
-        """Return what was read so far: content, durability, created_by, created_time, epoch, rules_version, segments, batches,
-        records, referenced, bytes, last_sequence, state_hash and output_hash as (sequence, hash) or None, chain, closed,
-        is_torn.
-        """
-
-@final
-class ReferencedInputs:
-    """The records of inputs that a journal `by_reference` points at, by the number of the input."""
-
-    def __new__(cls, inputs: list[NDArray[np.uint8]]) -> ReferencedInputs: ...
-    def put_back(self, slots: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return slots of a journal with every reference replaced by the next records of its input.
-
-        Raises JournalError when an input has fewer records than are referred to.
-        """
-
-    def left(self) -> list[int]:
-        """Bytes of each input that no reference used."""

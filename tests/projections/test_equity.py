@@ -5,22 +5,15 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
+from openbell.messages.layouts import VALUATION_DTYPE
 from openbell.model.quantities import EXACT
 from openbell.projections.equity import equity
 
-VALUATION = np.dtype(
-    [("time", "<u8"), ("account", "<u4"), ("pad", "<u4")]
-    + [
-        (f"{name}_{half}", kind)
-        for name in ("cash", "equity", "gross", "net")
-        for half, kind in (("low", "<u8"), ("high", "<i8"))
-    ]
-)
 AMOUNTS = [0, 1, -1, 2**63, -(2**63), 2**64 + 5, -(2**64) - 5, 10**24 + 7, 1_234_567_890_123]
 
 
 def test_every_amount_is_exact_whatever_its_sign_and_size() -> None:
-    values = np.zeros(len(AMOUNTS), VALUATION)
+    values = np.zeros(len(AMOUNTS), VALUATION_DTYPE)
     for row, amount in enumerate(AMOUNTS):
         for shift, name in enumerate(("cash", "equity", "gross", "net")):
             whole = (amount + shift) % 2**128
@@ -35,6 +28,6 @@ def test_every_amount_is_exact_whatever_its_sign_and_size() -> None:
 
 
 def test_no_valuation_makes_an_empty_table() -> None:
-    table = equity(np.zeros(0, VALUATION))
+    table = equity(np.zeros(0, VALUATION_DTYPE))
     assert table.height == 0
     assert table.schema["equity"] == pl.Decimal(38, 9)

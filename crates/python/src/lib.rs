@@ -6,7 +6,6 @@ mod codec;
 mod errors;
 mod events;
 mod hooks;
-mod journal_reader;
 mod messages;
 mod new_journal;
 mod node;
@@ -20,7 +19,6 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(module)?;
     events::register(module)?;
     hooks::register(module)?;
-    journal_reader::register(module)?;
     messages::register(module)?;
     new_journal::register(module)?;
     node::register(module)?;

@@ -18,7 +18,7 @@ _FIGURES = {"equity": "equity", "cash": "cash", "exposure_gross": "gross", "expo
 
 
 def equity(valuations: NDArray[np.void]) -> pl.DataFrame:
-    """The table of valuations: an array of `VALUATION_DTYPE` as decimals, in order of time.
+    """The table of valuations: an array of `VALUATION_DTYPE` as decimals, in order of time, the last of each time.
 
     Columns: `time`, `account`, `equity`, `cash`, `exposure_gross` (sum of absolute notionals) and `exposure_net`, in the
     currency of the account.
@@ -38,7 +38,8 @@ def equity(valuations: NDArray[np.void]) -> pl.DataFrame:
             "account": np.ascontiguousarray(valuations["account"]),
         }
     ).with_columns(*(series.alias(name) for name, series in halves.items()))
-    return frame.select(utc("time"), "account", *(nano_decimal(pl.col(name)) for name in _FIGURES))
+    latest = frame.unique(["time", "account"], keep="last", maintain_order=True)
+    return latest.select(utc("time"), "account", *(nano_decimal(pl.col(name)) for name in _FIGURES))
 
 
 def starting_cash(output: Slots) -> int | None:

@@ -17,6 +17,7 @@ from openbell.engine.source import Source
 from openbell.kernel import Hooks, NewJournal, Node
 from openbell.market_data.bars import Bars
 from openbell.market_data.read_bars import read_bars
+from openbell.messages.layouts import VALUATION_DTYPE
 from openbell.messages.market_data import bar_batches
 from openbell.model.errors import ConfigError, OpenbellError, StrategyError
 from openbell.model.instrument import Instrument
@@ -60,6 +61,7 @@ class BarSource:
         self.notes = bars.notes
 
     def batches(self) -> Iterator[NDArray[np.uint8]]:
+        """The bars as records, in pieces of bounded size."""
         return bar_batches(self.bars.series, rows=CHUNK_ROWS)
 
 
@@ -382,7 +384,7 @@ class Setup:
             raise hook_failure(node, self.strategy, error, "on_stop") from error
 
     def _result(self, node: Node, session: Session, output: NDArray[np.uint8]) -> RunResult:
-        valuations = node.take_valuations()
+        valuations = node.take_valuations().view(VALUATION_DTYPE)
         bars = self.source.bars if isinstance(self.source, BarSource) else None
         count = len(self.source.instruments)
         return RunResult(

@@ -67,17 +67,17 @@ class Run:
     `plot()` gives a figure, `report()` writes the page for people, `save()` writes a run folder. A notebook shows a summary.
     """
 
-    def __init__(self, result: RunResult, source: StrategySource | None = None) -> None:
-        """The run of a finished engine. `source` is that of its strategy, for `save`."""
+    def __init__(self, result: RunResult, code: RecordedCode | None = None) -> None:
+        """The run of a finished engine. `code` is what `save` keeps beside its tables."""
         self._adopt(RunRecord.of(result), FoldedTables(result), None)
         self._result: RunResult | None = result
-        self._source: StrategySource | None = source
+        self._code: RecordedCode | None = code
 
     @classmethod
     def _stored(cls, record: RunRecord, folder: Path) -> Run:
         run = cls.__new__(cls)
         run._adopt(record, StoredTables(folder), folder)
-        run._result, run._source = None, None
+        run._result, run._code = None, None
         return run
 
     def _adopt(self, record: RunRecord, exact: ExactTables, folder: Path | None) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from openbell.messages.layouts import rule_names
 from openbell.projections.equity import equity, starting_cash
 from openbell.projections.fills import booked_fills, fills
@@ -73,13 +75,17 @@ class FoldedTables:
     def _equity(self) -> pl.DataFrame:
         import polars as pl
 
-        curve = equity(self._result.valuations)
-        benchmark = self._result.benchmark
-        column = pl.Series(
-            "benchmark", benchmark if benchmark is not None else [None] * curve.height, pl.Float64
-        )
-        curve = curve.with_columns(column.fill_nan(None))
-        return _from_start(curve, starting_cash(self._result.output))
+        valuations, benchmark = self._result.valuations, self._result.benchmark
+        curve = equity(valuations)
+        column = pl.DataFrame(
+            {
+                "time": valuations["time"].astype(np.int64),
+                "benchmark": np.full(len(valuations), np.nan) if benchmark is None else benchmark,
+            }
+        ).unique("time", keep="last")
+        column = column.select(pl.col("time").cast(pl.Datetime("ns", "UTC")), pl.col("benchmark").fill_nan(None))
+        joined = curve.join(column, on="time", how="left", maintain_order="left")
+        return _from_start(joined, starting_cash(self._result.output))
 
     def _indicators(self) -> pl.DataFrame:
         import polars as pl
