@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from openbell.engine.session import Session
-from openbell.kernel import JournalReader, Node, ReferencedInputs
+from openbell.kernel import InputExpansion, JournalReader, Node, verify_journal
 from openbell.messages.layouts import HEAD_DTYPE, Slots, message_numbers, select
 from openbell.model.errors import DivergenceError, InputError, StrategyError
 from openbell.runtime.backtest import ACCOUNT, PARTICIPANT, BarSource, fee_answer, hook_failure
@@ -171,14 +171,13 @@ def _scaled(progress: Progress | None, total: int, turn: int, passes: int) -> Ca
 
 def _batches(recorded: _Recorded, reader: JournalReader) -> Iterator[Slots]:
     """The records of the journal batch by batch, those that stand by reference in their places."""
-    references = None if recorded.references is None else ReferencedInputs([recorded.references])
+    references = None if recorded.references is None else InputExpansion([recorded.references])
     while (slots := reader.read(1)) is not None:
-        yield slots if references is None else references.put_back(slots)
-    reader.require_closed()
-    if references is not None and any(references.left()):
-        raise DivergenceError(
-            f"the data holds {references.left()[0] // 64} slots that the run did not take in"
-        )
+        yield slots if references is None else references.expand(slots)
+    if not reader.report.closed:
+        verify_journal(recorded.folder / "journal", require_closed=True)  # says where it ends
+    if references is not None and any(references.left):
+        raise DivergenceError(f"the data holds {references.left[0]} slots that the run did not take in")
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,7 @@ def _replay_engine(recorded: _Recorded, progress: Callable[[int], None]) -> _Eng
         events += int(
             np.count_nonzero(output.view(HEAD_DTYPE)["message"] != message_numbers()["Continuation"])
         )
-        at, output_hash = reader.report()["output_hash"] or (0, 0)
+        at, output_hash = reader.report.output_hash or (0, 0)
         if at == node.sequence and output_hash != node.output_hash:
             raise DivergenceError(
                 f"the engine gave other events between sequence {same + 1} and {at}: output hash {output_hash:032x} was "
@@ -207,7 +206,7 @@ def _replay_engine(recorded: _Recorded, progress: Callable[[int], None]) -> _Eng
         same = node.sequence
         progress(node.sequence)
     _require_same_end(recorded, node, "the replay of the engine")
-    return _EngineProof(events, reader.report()["bytes"])
+    return _EngineProof(events, reader.report.bytes)
 
 
 def _require_same_end(recorded: _Recorded, node: Node, what: str) -> None:
