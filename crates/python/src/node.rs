@@ -453,6 +453,12 @@ impl Node {
         Ok(PyArray1::from_vec(py, words))
     }
 
+    /// Values every account now; the figures come with `take_valuations`.
+    fn value_accounts(&self, py: Python<'_>) -> PyResult<()> {
+        self.lock(py)?.value_accounts();
+        Ok(())
+    }
+
     #[getter]
     fn sequence(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(self.lock(py)?.sequence())

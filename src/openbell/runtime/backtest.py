@@ -378,6 +378,7 @@ class Setup:
                         options=2,
                     )
             run(None)
+        node.value_accounts()
         try:
             self.strategy.on_stop()
         except Exception as error:
