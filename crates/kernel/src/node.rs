@@ -416,7 +416,7 @@ impl Node {
         self.valuation_is_due |= head.has(flags::LAST_OF_MESSAGE);
         if self.valuation_is_due && self.engine.fee_question().is_none() {
             self.valuation_is_due = false;
-            self.value_accounts(head.time);
+            self.value_accounts_at(head.time);
         }
         if self.mode != Mode::Run {
             // They left when the journal was written. What was not answered since is asked about, never sent again.
@@ -468,7 +468,6 @@ impl Node {
     /// As [`Node::poll`].
     pub fn end_run(&mut self) -> Result<(), NodeError> {
         let mut record = RecordBuffer::new(RunEnded { reserved: [0; 4] });
-        record.head_mut().flags = flags::LAST_OF_MESSAGE;
         self.guard(|node| node.sequence_record(record.slots_mut(), node.time, None))
     }
 
@@ -534,25 +533,28 @@ impl Node {
         }
     }
 
-    fn value_accounts(&mut self, time: u64) {
+    fn value_accounts_at(&mut self, time: u64) {
         let Some(interval_ns) = self.valuation_interval_ns else { return };
-        if time < self.next_valuation {
-            return;
+        if time >= self.next_valuation {
+            self.next_valuation = time.saturating_add(interval_ns);
+            self.value_accounts();
         }
-        self.next_valuation = time.saturating_add(interval_ns);
+    }
+
+    /// Values every account now, whatever the interval. An account that holds something without a price is
+    /// left out: its worth is not known.
+    pub fn value_accounts(&mut self) {
         let engine = &self.engine;
         for account in engine.portfolio().accounts() {
             let figures = account.valuation(engine.instruments(), engine.marks(), None);
-            if let Some(figures) = figures {
-                self.valuations.push(Valuation {
-                    time,
-                    account: account.id,
-                    cash: account.cash_in(account.currency),
-                    equity: figures.equity,
-                    gross_exposure: figures.gross,
-                    net_exposure: figures.net,
-                });
-            }
+            self.valuations.extend(figures.map(|figures| Valuation {
+                time: self.time,
+                account: account.id,
+                cash: account.cash_in(account.currency),
+                equity: figures.equity,
+                gross_exposure: figures.gross,
+                net_exposure: figures.net,
+            }));
         }
     }
 

@@ -1,11 +1,14 @@
 //! The thin binding: Python's view of the kernel. No logic lives here.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "bench")]
+mod bench;
 mod book;
 mod codec;
 mod errors;
 mod events;
 mod hooks;
+mod journal;
 mod messages;
 mod new_journal;
 mod node;
@@ -16,9 +19,12 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     codec::register(module)?;
+    #[cfg(feature = "bench")]
+    bench::register(module)?;
     book::register(module)?;
     events::register(module)?;
     hooks::register(module)?;
+    journal::register(module)?;
     messages::register(module)?;
     new_journal::register(module)?;
     node::register(module)?;

@@ -439,13 +439,24 @@ impl Node {
         Ok(PyArray1::from_slice(py, output.as_bytes()))
     }
 
-    /// Account valuations since the last call: time, account, then cash, equity, gross and net exposure.
-    fn take_valuations(&self, py: Python<'_>) -> PyResult<Vec<(u64, u32, i128, i128, i128, i128)>> {
+    /// Account valuations since the last call, ten words each: time, account, then low and high half of cash,
+    /// equity, gross and net exposure.
+    fn take_valuations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u64>>> {
         let taken = self.lock(py)?.take_valuations();
-        Ok(taken
-            .iter()
-            .map(|of| (of.time, of.account, of.cash, of.equity, of.gross_exposure, of.net_exposure))
-            .collect())
+        let mut words = Vec::with_capacity(taken.len() * 10);
+        for of in &taken {
+            words.extend([of.time, u64::from(of.account)]);
+            for amount in [of.cash, of.equity, of.gross_exposure, of.net_exposure] {
+                words.extend([amount as u64, (amount >> 64) as u64]);
+            }
+        }
+        Ok(PyArray1::from_vec(py, words))
+    }
+
+    /// Values every account now; the figures come with `take_valuations`.
+    fn value_accounts(&self, py: Python<'_>) -> PyResult<()> {
+        self.lock(py)?.value_accounts();
+        Ok(())
     }
 
     #[getter]

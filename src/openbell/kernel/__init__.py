@@ -4,6 +4,10 @@ from openbell._kernel import (
     Bar,
     Fill,
     Hooks,
+    InputExpansion,
+    JournalReader,
+    JournalReport,
+    JournalWriter,
     NewJournal,
     Node,
     OrderRecord,
@@ -13,12 +17,17 @@ from openbell._kernel import (
     message_registry,
     payload_layouts,
     rule_registry,
+    verify_journal,
 )
 
 __all__ = [
     "Bar",
     "Fill",
     "Hooks",
+    "InputExpansion",
+    "JournalReader",
+    "JournalReport",
+    "JournalWriter",
     "NewJournal",
     "Node",
     "OrderRecord",
@@ -28,4 +37,5 @@ __all__ = [
     "message_registry",
     "payload_layouts",
     "rule_registry",
+    "verify_journal",
 ]

@@ -17,6 +17,7 @@ from openbell.engine.source import Source
 from openbell.kernel import Hooks, NewJournal, Node
 from openbell.market_data.bars import Bars
 from openbell.market_data.read_bars import read_bars
+from openbell.messages.layouts import VALUATION_DTYPE
 from openbell.messages.market_data import bar_batches
 from openbell.model.errors import ConfigError, OpenbellError, StrategyError
 from openbell.model.instrument import Instrument
@@ -60,6 +61,7 @@ class BarSource:
         self.notes = bars.notes
 
     def batches(self) -> Iterator[NDArray[np.uint8]]:
+        """The bars as records, in pieces of bounded size."""
         return bar_batches(self.bars.series, rows=CHUNK_ROWS)
 
 
@@ -111,9 +113,13 @@ class Backtest:
 
     def __post_init__(self) -> None:
         if isinstance(self.strategy, type):
-            raise ConfigError(f"strategy is the class {self.strategy.__name__}; give an instance: {self.strategy.__name__}()")
+            raise ConfigError(
+                f"strategy is the class {self.strategy.__name__}; give an instance: {self.strategy.__name__}()"
+            )
         if not isinstance(self.strategy, Strategy):
-            raise ConfigError(f"strategy is {type(self.strategy).__name__}; it must derive from openbell.Strategy")
+            raise ConfigError(
+                f"strategy is {type(self.strategy).__name__}; it must derive from openbell.Strategy"
+            )
         for field, least in (("warm_up", 0), ("history", 0)):
             value = getattr(self, field)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -313,7 +319,11 @@ class Setup:
         node.set_risk_limit(ACCOUNT, 0, MAX_LEVERAGE, self.leverage_nano)
         self._set_fees(node)
         node.register_participant(
-            PARTICIPANT, ACCOUNT, feed_latency_ns=self.latency.feed_ns, history=self.history, warm_up=self.warm_up
+            PARTICIPANT,
+            ACCOUNT,
+            feed_latency_ns=self.latency.feed_ns,
+            history=self.history,
+            warm_up=self.warm_up,
         )
 
     def _set_fees(self, node: Node) -> None:
@@ -327,7 +337,7 @@ class Setup:
     def _drive(
         self, node: Node, session: Session, hooks: Hooks, progress: Progress | None
     ) -> NDArray[np.uint8]:
-        fee = _fee_answer(self.fees, self.currency) if isinstance(self.fees, FeeModel) else None
+        fee = fee_answer(self.fees, self.currency) if isinstance(self.fees, FeeModel) else None
         total = sum(len(one) for one in self.source.bars.series) if isinstance(self.source, BarSource) else 0
         parts: list[NDArray[np.uint8]] = []
         done = 0
@@ -356,16 +366,26 @@ class Setup:
                 held = node.position(ACCOUNT, number)[0]
                 if held:
                     node.submit_order(
-                        0, ACCOUNT, number, session.next_order_id(), 2 if held > 0 else 1, 1, 2, 0, sizing=3, options=2
+                        0,
+                        ACCOUNT,
+                        number,
+                        session.next_order_id(),
+                        2 if held > 0 else 1,
+                        1,
+                        2,
+                        0,
+                        sizing=3,
+                        options=2,
                     )
             run(None)
+        node.value_accounts()
         try:
             self.strategy.on_stop()
         except Exception as error:
             raise hook_failure(node, self.strategy, error, "on_stop") from error
 
     def _result(self, node: Node, session: Session, output: NDArray[np.uint8]) -> RunResult:
-        valuations = node.take_valuations()
+        valuations = node.take_valuations().view(VALUATION_DTYPE)
         bars = self.source.bars if isinstance(self.source, BarSource) else None
         count = len(self.source.instruments)
         return RunResult(
@@ -428,13 +448,17 @@ def _list(node: Node, number: int, instrument: Instrument) -> None:
     )
 
 
-def _fee_answer(model: FeeModel, currency: str) -> Callable[[Any], int]:
+def fee_answer(model: FeeModel, currency: str) -> Callable[[Any], int]:
+    """What the engine asks: the fee of a fill in nano of `currency`. It raises StrategyError for anything but such Money."""
+
     def answer(fill: Any) -> int:
         fee = model.fee(fill)
         if not isinstance(fee, Money):
             raise StrategyError(f"{type(model).__name__}.fee returned {fee!r}; it must return Money")
         if fee.currency != currency:
-            raise StrategyError(f"{type(model).__name__}.fee is in {fee.currency}; the account is in {currency}")
+            raise StrategyError(
+                f"{type(model).__name__}.fee is in {fee.currency}; the account is in {currency}"
+            )
         return fee.nano
 
     return answer
@@ -448,7 +472,9 @@ def hook_failure(node: Node, strategy: Strategy, error: Exception, hook: str | N
     name, sequence, time = failed
     owner = "" if "." in name else f"{type(strategy).__name__}."
     when = iso(time) if time else "the start"
-    return StrategyError(f"{owner}{name} raised {type(error).__name__}: {error} (sequence {sequence}, {when})")
+    return StrategyError(
+        f"{owner}{name} raised {type(error).__name__}: {error} (sequence {sequence}, {when})"
+    )
 
 
 def _recorded(strategy: Strategy, instruments: Sequence[Instrument]) -> dict[str, Any]:

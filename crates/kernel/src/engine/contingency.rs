@@ -91,8 +91,7 @@ impl Engine {
             *(if is_stop { &mut order.terms.stop_price } else { &mut order.terms.price }) = target;
         }
         let ReplaceTerms { price: limit, quantity, stop_price } = order.terms;
-        // Without its parent it is an order like any other to the gate, and holds back what it may trade.
-        let request = SubmitOrder { price: limit, quantity, stop_price, parent: 0, ..order.request };
+        let request = SubmitOrder { price: limit, quantity, stop_price, ..order.request };
         if let Err(refusal) = self.risk.check_release(child, &request, &self.risk_view()) {
             return self.deny_released(child, refusal);
         }
@@ -105,8 +104,8 @@ impl Engine {
         let Some(order) = self.orders.get_mut(child) else { return Ok(()) };
         order.state = OrderState::Denied;
         order.refusal = Some(refusal);
-        let (about, client_order_id) = (super::order_entry::about(order), order.request.client_order_id);
-        self.emit_denied(about, child, client_order_id, &refusal);
+        let (about, asked) = (super::order_entry::about(order), super::order_entry::asked(&order.request));
+        self.emit_denied(about, child, asked, &refusal);
         self.closed(child)
     }
 

@@ -6,7 +6,7 @@ use crate::event;
 use crate::message::Message;
 use crate::orders::{Order, order_id};
 use crate::record::{Body, Slot, flags, payload};
-use crate::risk::{ReplaceTerms, check_terms};
+use crate::risk::{ReplaceTerms, check_held_terms, check_terms};
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderState, PackedTerms, Side, Sizing};
 use crate::venue::VenueRequest;
@@ -33,6 +33,16 @@ fn packed(order: &SubmitOrder) -> PackedTerms {
     }
 }
 
+/// What the command asked for, as its body says it.
+pub(super) fn asked(order: &SubmitOrder) -> SubmitOrderBody {
+    SubmitOrderBody {
+        price: order.price,
+        quantity: order.quantity,
+        client_order_id: order.client_order_id,
+        terms: packed(order),
+    }
+}
+
 impl Engine {
     pub(super) fn submit_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
         let head = &record[0];
@@ -46,7 +56,7 @@ impl Engine {
                     participant: head.source,
                     ..About::NOTHING
                 };
-                self.emit_denied(about, order_id, SubmitOrderBody::of(head).client_order_id, &refusal);
+                self.emit_denied(about, order_id, SubmitOrderBody::of(head), &refusal);
                 return Ok(());
             }
         };
@@ -59,12 +69,17 @@ impl Engine {
         if let Err(refusal) = self.admit(&mut order) {
             order.state = OrderState::Denied;
             order.refusal = Some(refusal);
-            self.emit_denied(about(&order), order_id, request.client_order_id, &refusal);
+            self.emit_denied(about(&order), order_id, asked(&request), &refusal);
             self.orders.insert(order);
             return Ok(());
         }
         self.emit_submitted(&order, record);
         self.link(&mut order);
+        if order.is_held {
+            self.risk.held(order_id, &order.request);
+        } else {
+            self.risk.opened(order_id, &order.request);
+        }
         self.risk.opened(order_id, &order.request);
         let is_held = order.is_held;
         self.orders.insert(order);
@@ -80,10 +95,16 @@ impl Engine {
         self.check_participant(order.participant, request.account)?;
         self.risk.check_kill_switch(request.account)?;
         self.check_halts(request.instrument)?;
-        check_terms(request, instrument)?;
+        let waits = request.parent != 0;
+        if waits {
+            check_held_terms(request, instrument)?
+        } else {
+            check_terms(request, instrument)?
+        }
         self.check_sizing(request, instrument.venue)?;
-        order.is_held = self.check_links(request)?;
-        self.risk.check_limits(request, &view)
+        self.check_links(request)?;
+        order.is_held = waits;
+        if waits { self.risk.check_held(request, &view) } else { self.risk.check_limits(request, &view) }
     }
 
     /// A participant sends orders for its own account, and none once it was stopped.
@@ -114,16 +135,15 @@ impl Engine {
         Ok(())
     }
 
-    /// What can be said of an order whose quantity and price its parent's fill will decide.
-    fn check_held(&self, request: &SubmitOrder) -> Result<(), Refusal> {
+    /// What can be said of new terms whose quantity and price the parent's fill will decide.
+    fn check_held_terms(&self, request: &SubmitOrder) -> Result<(), Refusal> {
         self.risk.check_parties(request, &self.risk_view())?;
         let unlisted = Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(request.instrument));
-        check_terms(request, self.instruments.get(request.instrument).ok_or(unlisted)?)
+        check_held_terms(request, self.instruments.get(request.instrument).ok_or(unlisted)?)
     }
 
-    /// Whether the order has to wait for its parent's first fill. A parent that traded and is closed is as good as
-    /// an open one; a partner must be open and without a partner.
-    fn check_links(&self, request: &SubmitOrder) -> Result<bool, Refusal> {
+    /// A parent that traded and is closed is as good as an open one; a partner must be open and without a partner.
+    fn check_links(&self, request: &SubmitOrder) -> Result<(), Refusal> {
         let find = |client_order_id: u64| {
             let missing = Refusal::new(Rule::LinkedOrderMustExist, 0, i128::from(client_order_id));
             self.orders.by_client_id(request.account, client_order_id).ok_or(missing)
@@ -146,7 +166,7 @@ impl Engine {
                 return Err(Refusal::new(Rule::PartnerMustBeFree, taken_by, i128::from(request.partner)));
             }
         }
-        Ok(request.parent != 0)
+        Ok(())
     }
 
     /// The same request again gets the first answer; another one under the same id is refused.
@@ -155,14 +175,14 @@ impl Engine {
         if first.request != *request {
             let refusal =
                 Refusal::new(Rule::ClientOrderIdMustBeUnique, 0, i128::from(request.client_order_id));
-            self.emit_denied(about, order_id, request.client_order_id, &refusal);
+            self.emit_denied(about, order_id, asked(request), &refusal);
             return;
         }
         let about = about.flagged(flags::REPEATED, true);
         let client_order_id = request.client_order_id;
         match (first.state, first.refusal) {
             (OrderState::Denied, Some(refusal)) => {
-                self.emit_denied(about, first.order_id, client_order_id, &refusal);
+                self.emit_denied(about, first.order_id, asked(request), &refusal);
             }
             (OrderState::Rejected, Some(refusal)) => {
                 let rule = refusal.rule as u64;
@@ -192,11 +212,13 @@ impl Engine {
         &mut self,
         about: About,
         order_id: u64,
-        client_order_id: u64,
+        asked: SubmitOrderBody,
         refusal: &Refusal,
     ) {
-        let body = event::OrderDenied { order_id, client_order_id, rule: refusal.rule as u64, reserved: 0 };
-        self.events.emit_with(about, body, event::RefusalPayload::new(refusal));
+        let SubmitOrderBody { client_order_id, quantity, terms, .. } = asked;
+        let body = event::OrderDenied { order_id, client_order_id, rule: refusal.rule as u64, quantity };
+        let rest = event::RefusalPayload { terms, ..event::RefusalPayload::new(refusal) };
+        self.events.emit_with(about, body, rest);
     }
 
     fn emit_submitted(&mut self, order: &Order, record: &[Slot]) {
@@ -258,7 +280,7 @@ impl Engine {
                 stop_price: terms.stop_price,
                 ..order.request
             };
-            self.check_held(&request)?;
+            self.check_held_terms(&request)?;
         } else {
             self.risk.check_replace(order_id, &terms, &self.risk_view())?;
         }
@@ -283,7 +305,7 @@ impl Engine {
         if order.is_held {
             order.terms = terms;
             let ReplaceTerms { price, quantity, stop_price } = terms;
-            self.risk.opened(order_id, &SubmitOrder { price, quantity, stop_price, ..order.request });
+            self.risk.held(order_id, &SubmitOrder { price, quantity, stop_price, ..order.request });
             self.emit_replaced(order_id);
             return Ok(());
         }
