@@ -1,11 +1,13 @@
 //! The thin binding: Python's view of the kernel. No logic lives here.
 #![deny(unsafe_code)]
 
+mod arrays;
 mod book;
 mod codec;
 mod errors;
 mod events;
 mod hooks;
+mod journal;
 mod messages;
 mod new_journal;
 mod node;
@@ -19,6 +21,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(module)?;
     events::register(module)?;
     hooks::register(module)?;
+    journal::register(module)?;
     messages::register(module)?;
     new_journal::register(module)?;
     node::register(module)?;

@@ -1,0 +1,12 @@
+"""Journals: made by a node that is given a `NewJournal`, read back batch by batch."""
+
+from openbell._kernel import (
+    RULES_VERSION,
+    Expansion,
+    JournalReader,
+    JournalReport,
+    NewJournal,
+    verify_journal,
+)
+
+__all__ = ["RULES_VERSION", "Expansion", "JournalReader", "JournalReport", "NewJournal", "verify_journal"]
