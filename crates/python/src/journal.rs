@@ -158,7 +158,7 @@ struct InputArray {
 #[pymethods]
 impl Expansion {
     #[new]
-    #[pyo3(signature = (inputs=Vec::new()))]
+    #[pyo3(signature = (inputs=Vec::new()), text_signature = "(inputs=())")]
     fn new(inputs: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
         let mut expansion = Expansion { inputs: Vec::with_capacity(inputs.len()) };
         inputs.iter().try_for_each(|input| expansion.add(input))?;

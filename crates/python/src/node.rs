@@ -1,6 +1,7 @@
 //! The node as one Python object: queue commands, run, read.
 
 mod guard;
+mod outbox;
 mod rows;
 mod running;
 
@@ -9,9 +10,9 @@ use std::sync::MutexGuard;
 use numpy::PyArray1;
 use openbell_kernel::command::{
     AddBarInterval, AddIndicator, CancelAllOrders, CancelOrder, CancelTimer, ConfigureVenue, DefineCurrency,
-    DepositCash, EngageKillSwitch, InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant,
-    ReleaseKillSwitch, ReplaceOrder, SetFeeSchedule, SetRiskLimit, StartTimer, StopParticipant, SubmitOrder,
-    Subscribe, TextPayload, VenuePayload,
+    DepositCash, EngageKillSwitch, HaltTrading, InstrumentPayload, ListInstrument, OpenAccount,
+    RegisterParticipant, ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetRiskLimit,
+    StartTimer, StopParticipant, SubmitOrder, Subscribe, TextPayload, VenuePayload, WithdrawCash,
 };
 use openbell_kernel::engine::Engine;
 use openbell_kernel::node::{self, Mode};
@@ -27,6 +28,7 @@ use crate::hooks::Hooks;
 use crate::new_journal::NewJournal;
 use crate::orders::OrderRecord;
 use guard::{FailedHook, Guarded, Inner};
+use outbox::OutboxRow;
 use rows::{BarRow, ValuationRow};
 use running::Run;
 
@@ -188,6 +190,11 @@ impl Node {
         self.command(py, Head { account, ..Head::default() }, body)
     }
 
+    fn withdraw_cash(&self, py: Python<'_>, account: u32, amount_nano: i64, currency: u32) -> PyResult<()> {
+        let body = WithdrawCash { amount_nano, currency: u64::from(currency), reserved: [0; 2] };
+        self.command(py, Head { account, ..Head::default() }, body)
+    }
+
     #[pyo3(signature = (account, instrument, *, maker_rate, taker_rate, flat_nano=0, external=false))]
     #[allow(clippy::too_many_arguments)]
     fn set_fee_schedule(
@@ -222,6 +229,14 @@ impl Node {
 
     fn release_kill_switch(&self, py: Python<'_>, account: u32, reason: u64) -> PyResult<()> {
         self.command(py, Head { account, ..Head::default() }, ReleaseKillSwitch { reason, reserved: [0; 3] })
+    }
+
+    fn halt_trading(&self, py: Python<'_>, instrument: u32, reason: u64) -> PyResult<()> {
+        self.command(py, Head { instrument, ..Head::default() }, HaltTrading { reason, reserved: [0; 3] })
+    }
+
+    fn resume_trading(&self, py: Python<'_>, instrument: u32, reason: u64) -> PyResult<()> {
+        self.command(py, Head { instrument, ..Head::default() }, ResumeTrading { reason, reserved: [0; 3] })
     }
 
     #[pyo3(signature = (participant, account, *, feed_latency_ns=0, history=0, warm_up=0))]
@@ -425,6 +440,13 @@ impl Node {
         ValuationRow::array(py, &rows)
     }
 
+    /// Requests to remote venues whose cause is durable.
+    fn take_outbox<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let taken = self.read(py)?.node.take_outbox();
+        let rows: Vec<OutboxRow> = taken.iter().map(OutboxRow::from).collect();
+        OutboxRow::array(py, &rows)
+    }
+
     #[getter]
     fn sequence(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(self.read(py)?.node.sequence())
@@ -539,5 +561,6 @@ impl Node {
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Node>()?;
     module.add_function(wrap_pyfunction!(rows::valuation_dtype, module)?)?;
-    module.add_function(wrap_pyfunction!(rows::bar_dtype, module)?)
+    module.add_function(wrap_pyfunction!(rows::bar_dtype, module)?)?;
+    module.add_function(wrap_pyfunction!(outbox::outbox_dtype, module)?)
 }

@@ -22,6 +22,7 @@ from openbell.kernel.journal import (
 )
 from openbell.kernel.node import (
     BAR_DTYPE,
+    OUTBOX_DTYPE,
     VALUATION_DTYPE,
     Bar,
     Fill,
@@ -29,6 +30,7 @@ from openbell.kernel.node import (
     Node,
     OrderRecord,
     Quote,
+    RequestKind,
     Trade,
 )
 from openbell.kernel.order_book import OrderBook
@@ -36,6 +38,7 @@ from openbell.kernel.registry import body_layouts, message_registry, payload_lay
 
 __all__ = [
     "BAR_DTYPE",
+    "OUTBOX_DTYPE",
     "RULES_VERSION",
     "VALUATION_DTYPE",
     "Bar",
@@ -54,6 +57,7 @@ __all__ = [
     "OrderBook",
     "OrderRecord",
     "Quote",
+    "RequestKind",
     "Trade",
     "body_layouts",
     "message_registry",

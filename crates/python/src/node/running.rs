@@ -40,7 +40,9 @@ struct Carried<'py> {
     is_quiet: bool,
     news: Vec<Slot>,
     instruments: Arc<Instruments>,
-    /// The participant that was woken hears of the run for the first time.
+    /// Which hooks are to be called; none for a participant that has none here.
+    woken: Option<usize>,
+    /// They are called for the first time.
     is_first: bool,
     bars: ClosedBars<'py>,
 }
@@ -49,7 +51,7 @@ impl Carried<'_> {
     /// Takes along what the participant is to be shown, so that it can send commands while it looks at it.
     fn prepare_wake(&mut self, inner: &mut Inner, participant: u16) {
         self.news = inner.node.take_news();
-        self.is_first = !inner.started.contains(&participant);
+        self.is_first = self.woken.is_some() && !inner.started.contains(&participant);
         if self.is_first {
             inner.started.push(participant);
         }
@@ -69,6 +71,7 @@ impl<'py> Run<'_, 'py> {
             is_quiet,
             news: Vec::new(),
             instruments: Arc::default(),
+            woken: None,
             is_first: false,
             bars: Vec::new(),
         };
@@ -80,9 +83,9 @@ impl<'py> Run<'_, 'py> {
             match self.poll(&mut carried)? {
                 Poll::Idle => return Ok(()),
                 Poll::Budget => wakes = 0,
-                Poll::Wake(participant) => {
+                Poll::Wake(_) => {
                     wakes = wakes.wrapping_add(1);
-                    self.wake(participant, &mut carried)?;
+                    self.wake(&mut carried)?;
                 }
                 Poll::Fee(question) => self.assess(&question)?,
             }
@@ -102,15 +105,17 @@ impl<'py> Run<'_, 'py> {
             carried.at = input.at();
             carried.is_quiet = self.hooks.is_empty() || matches!(polled, Ok(Poll::Budget));
             if let Ok(Poll::Wake(participant)) = polled {
+                carried.woken = self.hooks.iter().position(|hooks| hooks.get().participant == participant);
                 carried.prepare_wake(inner, participant);
             }
             polled
         })
     }
 
-    fn wake(&self, participant: u16, carried: &mut Carried<'py>) -> PyResult<()> {
-        let mut all = self.hooks.iter().map(Bound::get);
-        let Some(hooks) = all.find(|hooks| hooks.participant == participant) else { return Ok(()) };
+    fn wake(&self, carried: &mut Carried<'py>) -> PyResult<()> {
+        let Some(hooks) = carried.woken.and_then(|index| self.hooks.get(index)).map(Bound::get) else {
+            return Ok(());
+        };
         let called = if carried.is_first { hooks.start(self.py) } else { Ok(()) };
         called
             .and_then(|()| hooks.show(self.py, &carried.news, &carried.instruments, &mut carried.bars))
