@@ -47,7 +47,8 @@ class Stage(IntEnum):
 class Session:
     """What a participant needs to act: the node, its own numbers and the instruments it trades.
 
-    `history` is how many bars the engine keeps for it, None where that is not known here.
+    `history` is how many bars the engine keeps for it, None where that is not known here; `interval_ns` the length of the
+    longest bars it is fed, 0 where that is not known.
     """
 
     node: Node
@@ -56,6 +57,7 @@ class Session:
     currency: str
     instruments: tuple[Instrument, ...]
     history: int | None = None
+    interval_ns: int = 0
     stage: Stage = field(default=Stage.READY, init=False)
     _ids: dict[str, int] = field(init=False)
     _orders: int = field(default=0, init=False)

@@ -17,7 +17,7 @@ from openbell.model.instrument import Instrument
 from openbell.model.position import Position
 from openbell.model.quantities import Money, Number
 from openbell.model.terms import OrderType, Side, TimeInForce
-from openbell.model.time import duration_ns, iso, to_ns
+from openbell.model.time import duration, duration_ns, iso, to_ns
 from openbell.strategy.hooks import check_hooks
 from openbell.strategy.indicators import Indicator
 from openbell.strategy.orders import Bracket, Order, require_side
@@ -171,15 +171,22 @@ class Strategy:
         return self._send(instrument, Side.BUY if percent >= 0 else Side.SELL, size, Ticket())
 
     def target_weights(self, weights: Mapping[Instrument | str, float | Decimal]) -> list[Order]:
-        """Trade to several targets, those that free cash first. Instruments that are not named stay as they are."""
+        """Trade to several targets, those that free cash first. Instruments that are not named stay as they are.
+
+        One with weight 0 that has neither a position nor an open order gets no order.
+        """
         if not isinstance(weights, Mapping):
             raise StrategyError(
                 f'weights is {weights!r}; it must map instruments to shares, as {{"AAPL": 0.5}}'
             )
         for weight in weights.values():
             target_of(weight)
-        ordered = sorted(weights.items(), key=lambda item: self._freed(item[0], item[1]))
-        return [self.target_percent(instrument, weight) for instrument, weight in ordered]
+        wanted = [item for item in weights.items() if item[1] or self._is_engaged(item[0])]
+        wanted.sort(key=lambda item: self._freed(item[0], item[1]))
+        return [self.target_percent(instrument, weight) for instrument, weight in wanted]
+
+    def _is_engaged(self, instrument: Instrument | str) -> bool:
+        return bool(self.position(instrument)) or bool(self.open_orders(instrument))
 
     def _freed(self, instrument: Instrument | str, weight: float | Decimal) -> tuple[float, int]:
         """Sort key: the change of weight a target means at the last price, then the instrument's number."""
@@ -433,7 +440,7 @@ class Strategy:
                 f"{name} period is {period!r}; it must be a whole number from 1 to {MOST_PERIOD:,}"
             )
         self._require_start(f"{name}({period})")
-        every_ns = 0 if every is None else _interval(every)
+        every_ns = 0 if every is None else self._bar_interval(every)
         label = f"{name}({period})" if every is None else f"{name}({period}, every={every})"
         return Indicator(self._session, self._session.add_indicator(kind, int(period), every_ns), label)
 
@@ -446,7 +453,13 @@ class Strategy:
     def bars_every(self, interval: str) -> None:
         """Have closed bars of a longer interval formed for `history`. To be asked in `on_start`."""
         self._require_start(f"bars of {interval}")
-        self._session.node.add_bar_interval(self._session.participant, _interval(interval))
+        self._session.node.add_bar_interval(self._session.participant, self._bar_interval(interval))
+
+    def _bar_interval(self, every: str) -> int:
+        length, fed = _interval(every), self._session.interval_ns
+        if fed and length % fed:
+            raise StrategyError(f"bars of {every} cannot be formed: the data has bars of {duration(fed)}; ask for a multiple of it")
+        return length
 
     def schedule(self, name: str, *, every: str | None = None, at: Any = None) -> None:
         """Have `on_timer(name)` called at a time, at every interval from now on, or at every interval from a time on.
