@@ -31,7 +31,7 @@ from openbell.kernel.order_book import (
 from openbell.model.terms import OrderType, Side, TimeInForce
 from tests.model.book_twin import BookTwin, Report
 
-SEQUENCES = int(os.environ.get("OPENBELL_SEQUENCES", "3000"))
+SEQUENCES = int(os.environ.get("OPENBELL_SEQUENCES", "1000"))
 SEED = int(os.environ.get("OPENBELL_SEED", random.SystemRandom().randrange(2**32)))
 
 RULES = dict(rule_registry())

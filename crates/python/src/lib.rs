@@ -6,6 +6,7 @@ mod codec;
 mod errors;
 mod events;
 mod hooks;
+mod journal;
 mod messages;
 mod new_journal;
 mod node;
@@ -19,6 +20,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(module)?;
     events::register(module)?;
     hooks::register(module)?;
+    journal::register(module)?;
     messages::register(module)?;
     new_journal::register(module)?;
     node::register(module)?;

@@ -16,7 +16,7 @@ pub(super) struct Proposal<'a> {
     order: &'a Reservation,
     /// Terms asked for.
     terms: ReplaceTerms,
-    limits: Applicable,
+    limits: Applicable<'a>,
     reservations: &'a Reservations,
     view: &'a RiskView<'a>,
     account: &'a Account,
@@ -121,7 +121,8 @@ impl<'a> Proposal<'a> {
         if self.order.sizing != Sizing::Units {
             return Ok(());
         }
-        let notional = match self.reference_price() {
+        let is_limited = self.limits.get(LimitKind::MaxOrderNotional).is_some();
+        let notional = match self.reference_price().filter(|_| is_limited) {
             Some(price) => self.instrument.notional(price, self.terms.quantity).unwrap_or(Nano::MAX),
             None => 0,
         };
@@ -256,7 +257,11 @@ fn interest_at_reference(order: &Reservation, terms: &ReplaceTerms, mark: Option
     interest
 }
 
-pub(super) fn check_order_size(limits: &Applicable, quantity: i64, notional: Nano) -> Result<(), Refusal> {
+pub(super) fn check_order_size(
+    limits: &Applicable<'_>,
+    quantity: i64,
+    notional: Nano,
+) -> Result<(), Refusal> {
     let measures = [
         (LimitKind::MaxOrderQuantity, Rule::QuantityMustNotExceedLimit, i128::from(quantity)),
         (LimitKind::MaxOrderNotional, Rule::NotionalMustNotExceedLimit, notional),
@@ -270,7 +275,7 @@ pub(super) fn check_order_size(limits: &Applicable, quantity: i64, notional: Nan
     Ok(())
 }
 
-pub(super) fn check_gross(limits: &Applicable, of_instrument: Nano, gross: Nano) -> Result<(), Refusal> {
+pub(super) fn check_gross(limits: &Applicable<'_>, of_instrument: Nano, gross: Nano) -> Result<(), Refusal> {
     let kind = LimitKind::MaxGrossExposure;
     let measures = [(limits.instrument_wide(kind), of_instrument), (limits.account_wide(kind), gross)];
     for (limit, actual) in measures {

@@ -240,6 +240,7 @@ fn a_stop_released_inside_a_bar_is_assumed_touched_and_a_target_waits_for_the_ne
         ("the range holds the stop", limit(1, Buy, 98, 5), 97, 103, [(1, 98, 5), (8, 97, 5)].as_slice()),
         ("the range holds the target only", limit(1, Buy, 98, 5), 95, 103, &[(1, 98, 5), (9, 103, 5)]),
         ("a stop entry, worst case", stop(1, Buy, 103, 5), 97, 110, &[(1, 103, 5), (8, 97, 5)]),
+        ("a stop entry below the target", stop(1, Buy, 102, 5), 95, 103, &[(1, 102, 5), (9, 103, 5)]),
         (
             "a stop above the entry fills at the entry",
             limit(1, Buy, 98, 5),
@@ -326,6 +327,23 @@ fn a_close_and_a_percent_order_at_one_open_see_each_other() {
 }
 
 #[test]
+fn a_target_is_traded_in_the_direction_that_leads_there() {
+    let target =
+        |order_id, share| VenueOrder { sizing: Sizing::TargetPercent, ..market(order_id, Buy, share) };
+    let mut floor = with_terms(|terms| terms.slippage = 10_000_000);
+    floor.books.cash_nano = 1_000 * 1_000_000_000;
+    floor.submit(target(1, 1_000_000_000));
+    floor.bar(10, 20, [100, 104, 96, 100]);
+    floor.submit(target(2, 500_000_000));
+    floor.bar(20, 30, [100, 104, 96, 100]);
+    floor.submit(target(3, -500_000_000));
+    floor.bar(30, 40, [100, 104, 96, 100]);
+    // Bought at 101, sold at 99: the sign tells the direction.
+    assert_eq!(floor.prices(), [(1, 101, 9), (2, 99, -4), (3, 99, -9)]);
+    assert_eq!(floor.books.position(1, 1), -4);
+}
+
+#[test]
 fn an_order_sized_at_the_fill_is_done_after_one_fill_even_when_volume_cut_it() {
     let mut floor = with_terms(|terms| terms.volume_share = 10_000_000);
     floor.submit(VenueOrder { sizing: Sizing::Percent, ..market(1, Buy, 1_000_000_000) });
@@ -389,6 +407,20 @@ fn at_the_end_open_orders_are_canceled_and_closing_orders_get_the_last_close() {
         for order in [2, 3, 5] {
             assert_eq!(floor.rule(order), Some(Rule::CanceledAtEnd), "order {order}");
         }
+    }
+}
+
+#[test]
+fn a_closing_order_that_still_waits_at_the_end_executes_then() {
+    for order_latency_ns in [0, 5] {
+        let mut floor = with_terms(|terms| terms.order_latency_ns = order_latency_ns);
+        floor.submit(market(1, Buy, 5));
+        floor.bar(20, 30, [100, 104, 96, 101]);
+        floor.submit(market(2, Buy, 7));
+        floor.submit(VenueOrder { sizing: Sizing::ClosePosition, ..market(3, Sell, 0) });
+        floor.finish(30);
+        assert_eq!(floor.prices(), [(1, 100, 5), (3, 101, 5)]);
+        assert_eq!(floor.rule(2), Some(Rule::CanceledAtEnd));
     }
 }
 

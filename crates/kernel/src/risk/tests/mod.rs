@@ -1,5 +1,6 @@
 //! One small world for all risk tests: an account of 10,000 in cents, shares on a lot of 1, contracts on a lot of 5.
 
+mod extremes;
 mod refusals;
 mod reservations;
 mod sizing;

@@ -284,6 +284,9 @@ impl BarWork<'_> {
         price: i64,
         venue_time: u64,
     ) -> Option<Offer> {
+        if self.is_refused(market, index, price, venue_time) {
+            return None;
+        }
         let order = market.orders[index];
         market.orders[index].fresh = false;
         if !order.is_market() && !self.reaches(order.terms.side, price, order.terms.price) {
@@ -323,13 +326,16 @@ impl BarWork<'_> {
 
     /// Triggers a stop that lies in the bar's range, at the worse of itself and the price it started from.
     fn touch_stop(&mut self, market: &mut Market, index: usize, bar: &Bar, reference: i64) -> Option<Offer> {
-        let order = market.orders[index];
-        let (side, stop) = (order.terms.side, order.terms.stop_price);
+        let (side, stop) = (market.orders[index].terms.side, market.orders[index].terms.stop_price);
         if !pricing::triggers(side, stop, bar.worst_for(side)) {
             return None;
         }
         let price = pricing::worse(side, stop, reference);
         self.trigger(market, index, price, bar.close_time);
+        if self.is_refused(market, index, price, bar.close_time) {
+            return None;
+        }
+        let order = market.orders[index];
         let is_reached = order.limit().is_none_or(|limit| !pricing::is_better(side, limit, price));
         if !is_reached {
             // The path after the trigger is unknown: the limit counts from the next bar on.
@@ -369,6 +375,15 @@ impl BarWork<'_> {
         }
         self.expire(market, index, bar.close_time);
         None
+    }
+
+    /// An order for a target takes its side; refused, it is canceled.
+    fn is_refused(&mut self, market: &mut Market, index: usize, price: i64, venue_time: u64) -> bool {
+        let refused = execution::choose_side(&mut market.orders[index], price, self.context).err();
+        if let Some(refusal) = refused {
+            execution::cancel(market, index, venue_time, refusal, self.reports);
+        }
+        refused.is_some()
     }
 
     /// A market price that fills a limit order: beyond the limit, or at it where that is configured.
@@ -518,7 +533,7 @@ impl State for Pass {
         out.u64(self.time);
         out.u8(self.phase as u8);
         out.u64(self.done);
-        super::market::write_option(self.again.as_ref(), out);
+        out.option(self.again.as_ref());
         out.list(self.released.iter());
         out.length(self.instruments.len());
         self.instruments.iter().for_each(|&instrument| out.u32(instrument));
@@ -529,7 +544,7 @@ impl State for Pass {
         let number = input.u8()?;
         let phase = PHASES.get(usize::from(number)).copied();
         let phase = phase.ok_or_else(|| input.invalid("phase", u64::from(number)))?;
-        let (done, again) = (input.u64()?, super::market::read_option(input)?);
+        let (done, again) = (input.u64()?, input.option()?);
         let released = input.list()?.into();
         let len = input.length()?;
         let instruments = (0..len).map(|_| input.u32()).collect::<Result<_, _>>()?;

@@ -6,8 +6,8 @@
 //! * Reports are pulled until there is none before participants are woken. What the engine asks between
 //!   pulling a report of a bar in work and the next pull (cancel the partner, release the child) is done at
 //!   once, without order latency: linked orders live at the venue.
-//! * [`SimulatedVenue::finish`] is called first when the run ends and pulled dry; market orders requested
-//!   after that close positions at the last price.
+//! * When the run ends, [`SimulatedVenue::finish`] is called and the venue pulled dry. Positions are closed
+//!   by CLOSE_POSITION market orders, sent before or after that.
 
 mod bars;
 mod books;
@@ -17,7 +17,6 @@ mod market;
 mod orders;
 mod pricing;
 mod requests;
-mod saved;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,11 +26,13 @@ use crate::money::NANO;
 use crate::record::{Slot, flags};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::terms::TimeInForce;
 use crate::venue::{Outcome, Venue, VenueContext, VenueReport, VenueRequest};
 
 use bars::{Bar, BarWork, Pass};
 use latency::{Arrival, Arriving, Inbox, Outbox};
 use market::{Feed, Market};
+use orders::LiveOrder;
 use requests::Desk;
 
 /// Bits of [`VenuePayload::options`].
@@ -100,9 +101,9 @@ impl SimulatedVenue {
         })
     }
 
-    /// Ends the run at `time`: nothing travels any longer, requests under way and open orders are canceled
-    /// with `CanceledAtEnd`. Market orders requested afterwards fill at once: at the close of the last bar,
-    /// at the last trade, or against what the last quote or book displays.
+    /// Ends the run at `time`: nothing travels any longer. CLOSE_POSITION market orders that wait execute at
+    /// the close of the last bar, at the last trade, or against what the last quote or book displays; so does
+    /// every market order that comes later. All other orders are canceled with `CanceledAtEnd`.
     pub fn finish(&mut self, time: u64) {
         self.reports.finish(time);
         self.terms.order_latency_ns = 0;
@@ -115,11 +116,30 @@ impl SimulatedVenue {
             market.half_applied = false;
             market.close_out = if market.feed == Feed::Trades { market.last_trade } else { bar };
         }
+        self.finish_requests(time);
+        self.finish_closing_orders();
+    }
+
+    /// Requests under way arrive now if they close a position; the others never do.
+    fn finish_requests(&mut self, time: u64) {
         for arrival in self.inbox.take_all() {
             if let Arriving::Request(VenueRequest::Submit(order)) = arrival.what {
+                if orders::closes_position(&order) {
+                    self.inbox.push(Arrival { time: arrival.time.min(time), ..arrival });
+                    continue;
+                }
                 let outcome = Outcome::Canceled { refusal: Refusal::of(Rule::CanceledAtEnd) };
                 self.reports.send_last(order.account, order.order_id, time, outcome);
             }
+        }
+    }
+
+    fn finish_closing_orders(&mut self) {
+        for (&instrument, market) in &mut self.markets {
+            for order in market.orders.iter_mut().filter(|order| order.closes_position()) {
+                order.fresh = true;
+            }
+            make_ready(market, instrument, &mut self.ready);
         }
     }
 
@@ -179,9 +199,8 @@ impl SimulatedVenue {
     }
 
     fn expire_day_orders(&mut self, instrument: u32, time: u64) {
-        let is_day = |order: &orders::LiveOrder| {
-            order.terms.time_in_force == crate::terms::TimeInForce::Day && order.arrival <= time
-        };
+        let is_day =
+            |order: &LiveOrder| order.terms.time_in_force == TimeInForce::Day && order.arrival < time;
         for (_, market) in self.markets.iter_mut().filter(|(id, _)| instrument == 0 || instrument == **id) {
             expire(market, &mut self.reports, is_day, |_| time);
         }
@@ -194,7 +213,7 @@ impl SimulatedVenue {
             return;
         }
         for market in self.markets.values_mut().filter(|market| market.feed != Feed::Bars) {
-            let at = |order: &orders::LiveOrder| order.terms.expire_time;
+            let at = |order: &LiveOrder| order.terms.expire_time;
             expire(market, &mut self.reports, |order| order.has_expired(time), at);
         }
         self.earliest_expiry = earliest_expiry(&self.markets);
@@ -232,18 +251,23 @@ impl SimulatedVenue {
     }
 
     fn has_leftover(&self) -> bool {
-        let Some(last) = self.finished else { return false };
         self.pass.is_none()
-            && self.markets.values().any(|market| market.orders.iter().any(|order| order.priority <= last))
+            && self.finished.is_some()
+            && self.markets.values().any(|market| self.leftover(market).is_some())
+    }
+
+    /// The first order of `market` from before the end that nothing will execute any more.
+    fn leftover(&self, market: &Market) -> Option<usize> {
+        let last = self.finished?;
+        market.orders.iter().position(|order| order.priority <= last && !order.closes_position())
     }
 
     fn cancel_leftover(&mut self, time: u64) {
-        let last = self.finished.unwrap_or(0);
-        for market in self.markets.values_mut() {
-            if let Some(index) = market.orders.iter().position(|order| order.priority <= last) {
-                let refusal = Refusal::of(Rule::CanceledAtEnd);
-                return execution::cancel(market, index, time, refusal, &mut self.reports);
-            }
+        let found = self.markets.iter().find_map(|(&id, market)| Some((id, self.leftover(market)?)));
+        if let Some((market, index)) = found.and_then(|(id, index)| Some((self.markets.get_mut(&id)?, index)))
+        {
+            let refusal = Refusal::of(Rule::CanceledAtEnd);
+            execution::cancel(market, index, time, refusal, &mut self.reports);
         }
     }
 
@@ -335,8 +359,8 @@ fn make_ready(market: &mut Market, instrument: u32, ready: &mut Vec<u32>) {
 fn expire(
     market: &mut Market,
     reports: &mut Outbox,
-    ends: impl Fn(&orders::LiveOrder) -> bool,
-    at: impl Fn(&orders::LiveOrder) -> u64,
+    ends: impl Fn(&LiveOrder) -> bool,
+    at: impl Fn(&LiveOrder) -> u64,
 ) {
     while let Some(index) = market.orders.iter().position(&ends) {
         let time = at(&market.orders[index]);
@@ -347,7 +371,7 @@ fn expire(
 fn earliest_expiry(markets: &Markets) -> u64 {
     let outside_bars = markets.values().filter(|market| market.feed != Feed::Bars);
     let orders = outside_bars.flat_map(|market| &market.orders);
-    let good_till = orders.filter(|order| order.terms.time_in_force == crate::terms::TimeInForce::Gtd);
+    let good_till = orders.filter(|order| order.terms.time_in_force == TimeInForce::Gtd);
     good_till.map(|order| order.terms.expire_time).min().unwrap_or(u64::MAX)
 }
 
@@ -401,8 +425,8 @@ impl Venue for SimulatedVenue {
         [self.reports.next_release(), arrival, work].into_iter().flatten().min()
     }
 
-    fn close_session(&mut self, instrument: u32, time: u64) {
-        self.inbox.push(Arrival { time, what: Arriving::SessionClose { instrument } });
+    fn close_session(&mut self, instrument: u32, session_end: u64) {
+        self.inbox.push(Arrival { time: session_end, what: Arriving::SessionClose { instrument } });
     }
 }
 
@@ -443,7 +467,7 @@ impl State for SimulatedVenue {
             bar.write(out);
             out.bool(*last);
         }
-        market::write_option(self.pass.as_ref(), out);
+        out.option(self.pass.as_ref());
         for list in [&self.ready, &self.touched] {
             out.length(list.len());
             list.iter().for_each(|&instrument| out.u32(instrument));
@@ -460,7 +484,7 @@ impl State for SimulatedVenue {
             inbox: Inbox::read(input)?,
             reports: Outbox::read(input)?,
             bars: read_bars(input)?,
-            pass: market::read_option(input)?,
+            pass: input.option()?,
             ready: read_instruments(input)?,
             touched: read_instruments(input)?,
             last_priority: input.u64()?,

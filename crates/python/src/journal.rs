@@ -1,0 +1,363 @@
+//! Journals from Python: reading whole batches as arrays, checking, writing, and putting back what a journal by
+//! reference only points at.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use numpy::{PyArray1, PyReadonlyArray1};
+use openbell_kernel::disk::RealDisk;
+use openbell_kernel::journal::{
+    self, Content, Durability, Expansion, Identity, JournalError, Report, Settings, Tail, verify,
+};
+use openbell_kernel::record::Slot;
+use pyo3::prelude::*;
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::errors::error;
+
+type Bytes<'py> = Bound<'py, PyArray1<u8>>;
+
+fn journal_error(py: Python<'_>, found: &JournalError) -> PyErr {
+    error(py, "JournalError", found.to_string())
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The slots in an array of bytes, in place.
+fn slots_in<'a>(py: Python<'_>, array: &'a PyReadonlyArray1<'_, u8>) -> PyResult<&'a [Slot]> {
+    let refused = |problem: String| error(py, "InputError", problem);
+    let bytes =
+        array.as_slice().map_err(|_| refused("slots must be one contiguous array of bytes".to_owned()))?;
+    <[Slot]>::ref_from_bytes(bytes).map_err(|_| {
+        refused(format!("slots hold {} bytes, which are not aligned 64-byte slots", bytes.len()))
+    })
+}
+
+/// An array of bytes over words that NumPy takes over without a copy; words, so that they stay aligned.
+fn bytes_of(py: Python<'_>, words: Vec<u64>) -> PyResult<Bytes<'_>> {
+    Ok(PyArray1::from_vec(py, words).call_method1("view", ("uint8",))?.cast_into::<PyArray1<u8>>()?)
+}
+
+fn words_of(slots: &[Slot]) -> &[u64] {
+    <[u64]>::ref_from_bytes(slots.as_bytes()).unwrap_or(&[])
+}
+
+/// What a journal holds, counted while it was checked.
+#[pyclass(frozen, get_all, module = "openbell._kernel")]
+pub struct JournalReport {
+    epoch: u64,
+    shard: u8,
+    schema: u16,
+    rules_version: u32,
+    created_time: u64,
+    created_by: String,
+    durability: &'static str,
+    content: &'static str,
+    segment_size: u64,
+    sector_size: u32,
+    segments: u32,
+    batches: u64,
+    records: u64,
+    referenced: u64,
+    slots: u64,
+    bytes: u64,
+    file_bytes: u64,
+    first_sequence: u64,
+    last_sequence: u64,
+    durable_sequence: u64,
+    state_hash: Option<(u64, u128)>,
+    output_hash: Option<(u64, u128)>,
+    chain: u128,
+    closed: bool,
+    torn: Option<String>,
+}
+
+impl From<&Report> for JournalReport {
+    fn from(report: &Report) -> Self {
+        let Identity { epoch, shard, schema, rules_version, created_time, .. } = report.identity;
+        let Settings { durability, content, segment_size, sector_size } = report.settings;
+        JournalReport {
+            epoch,
+            shard,
+            schema,
+            rules_version,
+            created_time,
+            created_by: report.identity.created_by.clone(),
+            durability: durability.name(),
+            content: content.name(),
+            segment_size,
+            sector_size,
+            segments: report.segments,
+            batches: report.batches,
+            records: report.records,
+            referenced: report.referenced,
+            slots: report.slots,
+            bytes: report.bytes,
+            file_bytes: report.file_bytes,
+            first_sequence: report.first_sequence,
+            last_sequence: report.last_sequence,
+            durable_sequence: report.durable_sequence,
+            state_hash: report.state_hash,
+            output_hash: report.output_hash,
+            chain: report.chain,
+            closed: report.closed,
+            torn: torn(&report.tail),
+        }
+    }
+}
+
+fn torn(tail: &Tail) -> Option<String> {
+    match tail.clone() {
+        Tail::Clean => None,
+        Tail::Torn { place, rule, found, bytes } => {
+            Some(JournalError::TornTail { place, rule, found, bytes }.to_string())
+        }
+    }
+}
+
+/// Reads and checks the whole journal in `path`.
+#[pyfunction]
+#[pyo3(signature = (path, *, require_closed=false))]
+fn verify_journal(py: Python<'_>, path: PathBuf, require_closed: bool) -> PyResult<JournalReport> {
+    let report = py.detach(|| {
+        let report = verify(Arc::new(RealDisk), &path)?;
+        if require_closed { report.require_closed(&path).map(|()| report) } else { Ok(report) }
+    });
+    report.map(|report| JournalReport::from(&report)).map_err(|found| journal_error(py, &found))
+}
+
+/// Reads a journal batch by batch, checking each.
+#[pyclass(frozen, module = "openbell._kernel")]
+pub struct JournalReader {
+    inner: Mutex<journal::JournalReader>,
+}
+
+#[pymethods]
+impl JournalReader {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let reader = py.detach(|| journal::JournalReader::open(Arc::new(RealDisk), &path));
+        let inner = Mutex::new(reader.map_err(|found| journal_error(py, &found))?);
+        Ok(JournalReader { inner })
+    }
+
+    /// The slots of the next batches: whole ones, at least one, then as many as `max_slots` holds.
+    #[pyo3(signature = (max_slots=65536))]
+    fn read<'py>(&self, py: Python<'py>, max_slots: usize) -> PyResult<Option<Bytes<'py>>> {
+        let words = py.detach(|| read_words(&mut lock(&self.inner), max_slots));
+        let words = words.map_err(|found| journal_error(py, &found))?;
+        words.map(|words| bytes_of(py, words)).transpose()
+    }
+
+    /// What was read so far.
+    #[getter]
+    fn report(&self) -> JournalReport {
+        JournalReport::from(lock(&self.inner).report())
+    }
+}
+
+/// Words of whole batches; `None` at the end. An error waits until what came before it was given out.
+fn read_words(
+    reader: &mut journal::JournalReader,
+    max_slots: usize,
+) -> Result<Option<Vec<u64>>, JournalError> {
+    let mut words = Vec::new();
+    loop {
+        match reader.next_batch() {
+            Ok(Some(batch)) => words.extend_from_slice(words_of(batch.slots)),
+            Ok(None) => return Ok((!words.is_empty()).then_some(words)),
+            Err(_) if !words.is_empty() => return Ok(Some(words)),
+            Err(found) => return Err(found),
+        }
+        if words.len() >= max_slots.saturating_mul(8) && !words.is_empty() {
+            return Ok(Some(words));
+        }
+    }
+}
+
+/// Writes a journal: for tools and tests; a node writes its own.
+#[pyclass(frozen, module = "openbell._kernel")]
+pub struct JournalWriter {
+    inner: Mutex<Option<journal::JournalWriter>>,
+    /// What was cut off when the journal was opened, in words.
+    #[pyo3(get)]
+    cut: Option<String>,
+}
+
+#[pymethods]
+impl JournalWriter {
+    /// Begins a journal.
+    #[staticmethod]
+    #[pyo3(signature = (path, *, epoch, created_time, created_by, durability="batch", content="full", segment_size=None))]
+    #[allow(clippy::too_many_arguments)] // keywords in Python
+    fn create(
+        py: Python<'_>,
+        path: PathBuf,
+        epoch: u64,
+        created_time: u64,
+        created_by: &str,
+        durability: &str,
+        content: &str,
+        segment_size: Option<u64>,
+    ) -> PyResult<Self> {
+        let (durability, content) = modes(py, durability, content)?;
+        let mut settings = settings_of(durability, content);
+        settings.segment_size = segment_size.unwrap_or(settings.segment_size);
+        let identity = Identity::new(epoch, created_time, created_by);
+        let writer =
+            py.detach(|| journal::JournalWriter::create(Arc::new(RealDisk), &path, &identity, settings));
+        let inner = Mutex::new(Some(writer.map_err(|found| journal_error(py, &found))?));
+        Ok(JournalWriter { inner, cut: None })
+    }
+
+    /// Opens a journal to continue it: checks all of it, and cuts off a torn tail after keeping a copy.
+    #[staticmethod]
+    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let opened = py.detach(|| journal::JournalWriter::open(Arc::new(RealDisk), &path));
+        let (writer, recovery) = opened.map_err(|found| journal_error(py, &found))?;
+        let cut = recovery.cut.map(|cut| {
+            format!(
+                "{}: cut off {} bytes ({}), kept in {}",
+                cut.place,
+                cut.bytes,
+                cut.rule,
+                cut.copy.display()
+            )
+        });
+        Ok(JournalWriter { inner: Mutex::new(Some(writer)), cut })
+    }
+
+    fn append(&self, py: Python<'_>, slots: PyReadonlyArray1<'_, u8>) -> PyResult<()> {
+        let slots = slots_in(py, &slots)?;
+        self.with(py, |writer| writer.append(slots))
+    }
+
+    fn append_reference(
+        &self,
+        py: Python<'_>,
+        input: u16,
+        count: u64,
+        sequence: u64,
+        time: u64,
+    ) -> PyResult<()> {
+        self.with(py, |writer| writer.append_reference(input, count, sequence, time))
+    }
+
+    #[pyo3(signature = (output_hash=0, state_hash=None))]
+    fn commit(&self, py: Python<'_>, output_hash: u128, state_hash: Option<(u64, u128)>) -> PyResult<u64> {
+        self.with(py, |writer| writer.commit(state_hash, output_hash))
+    }
+
+    /// Commits, and ends the journal with the batch that says so.
+    #[pyo3(signature = (output_hash=0, state_hash=None))]
+    fn close(&self, py: Python<'_>, output_hash: u128, state_hash: Option<(u64, u128)>) -> PyResult<u64> {
+        let Some(writer) = lock(&self.inner).take() else { return Err(closed(py)) };
+        py.detach(|| writer.close(state_hash, output_hash)).map_err(|found| journal_error(py, &found))
+    }
+
+    #[getter]
+    fn next_sequence(&self, py: Python<'_>) -> PyResult<u64> {
+        self.with(py, |writer| Ok(writer.next_sequence()))
+    }
+
+    #[getter]
+    fn durable_sequence(&self, py: Python<'_>) -> PyResult<u64> {
+        self.with(py, |writer| Ok(writer.durable_sequence()))
+    }
+}
+
+impl JournalWriter {
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mut journal::JournalWriter) -> Result<T, JournalError> + Send,
+    ) -> PyResult<T> {
+        let done = py.detach(|| lock(&self.inner).as_mut().map(call));
+        done.ok_or_else(|| closed(py))?.map_err(|found| journal_error(py, &found))
+    }
+}
+
+fn closed(py: Python<'_>) -> PyErr {
+    error(py, "JournalError", "the journal was closed; open it again to continue it".to_owned())
+}
+
+/// The modes by their names.
+pub fn modes(py: Python<'_>, durability: &str, content: &str) -> PyResult<(Durability, Content)> {
+    let refused = |field: &str, found: &str, allowed: &str| {
+        error(py, "ConfigError", format!("{field} is {found:?}; it must be {allowed}"))
+    };
+    let durabilities = [Durability::None, Durability::Batch].into_iter();
+    let contents = [Content::Full, Content::ByReference].into_iter();
+    Ok((
+        durabilities
+            .into_iter()
+            .find(|mode| mode.name() == durability)
+            .ok_or_else(|| refused("durability", durability, "none or batch"))?,
+        contents
+            .into_iter()
+            .find(|of| of.name() == content)
+            .ok_or_else(|| refused("content", content, "full or by_reference"))?,
+    ))
+}
+
+pub fn settings_of(durability: Durability, content: Content) -> Settings {
+    match durability {
+        Durability::Batch => Settings { content, ..Settings::durable() },
+        Durability::None => Settings::backtest(content),
+    }
+}
+
+/// Puts the records of inputs back where a journal by reference only points at them.
+#[pyclass(frozen, module = "openbell._kernel")]
+pub struct InputExpansion {
+    inputs: Mutex<Vec<Left>>,
+}
+
+/// The records of one input, and how many of its slots were used.
+struct Left {
+    slots: Vec<Slot>,
+    used: usize,
+}
+
+#[pymethods]
+impl InputExpansion {
+    #[new]
+    fn new(py: Python<'_>, inputs: Vec<PyReadonlyArray1<'_, u8>>) -> PyResult<Self> {
+        let left = |input| Ok(Left { slots: slots_in(py, input)?.to_vec(), used: 0 });
+        let inputs: PyResult<Vec<Left>> = inputs.iter().map(left).collect();
+        Ok(InputExpansion { inputs: Mutex::new(inputs?) })
+    }
+
+    /// The slots of whole records as the journal holds them, references replaced by what they stand for.
+    fn expand<'py>(&self, py: Python<'py>, slots: PyReadonlyArray1<'py, u8>) -> PyResult<Bytes<'py>> {
+        let slots = slots_in(py, &slots)?;
+        let words = py.detach(|| {
+            let mut inputs = lock(&self.inputs);
+            let mut expansion = Expansion::new(inputs.iter().map(|left| &left.slots[left.used..]).collect());
+            let mut expanded = Vec::with_capacity(slots.len());
+            expansion.expand(slots, &mut expanded)?;
+            let left = expansion.left();
+            inputs.iter_mut().zip(left).for_each(|(input, left)| input.used = input.slots.len() - left);
+            Ok(words_of(&expanded).to_vec())
+        });
+        let words =
+            words.map_err(|found: journal::ExpansionError| error(py, "JournalError", found.to_string()))?;
+        bytes_of(py, words)
+    }
+
+    /// Slots that each input still has.
+    #[getter]
+    fn left(&self) -> Vec<usize> {
+        lock(&self.inputs).iter().map(|left| left.slots.len() - left.used).collect()
+    }
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<JournalReport>()?;
+    module.add_class::<JournalReader>()?;
+    module.add_class::<JournalWriter>()?;
+    module.add_class::<InputExpansion>()?;
+    module.add_function(wrap_pyfunction!(verify_journal, module)?)
+}
