@@ -13,8 +13,8 @@ layouts! {
     /// The order passed the risk gate and is on its way to its venue.
     OrderSubmitted = OrderSubmitted { order_id: u64, client_order_id: u64, price: i64, quantity: i64, }
     OrderAccepted = OrderAccepted { order_id: u64, client_order_id: u64, venue_order_id: u64, venue_time: u64, }
-    /// Refused by us, before the venue. Followed by [`RefusalPayload`].
-    OrderDenied = OrderDenied { order_id: u64, client_order_id: u64, rule: u64, reserved: u64, }
+    /// Refused by us, before the venue; `quantity` is what was asked for. Followed by [`RefusalPayload`].
+    OrderDenied = OrderDenied { order_id: u64, client_order_id: u64, rule: u64, quantity: i64, }
     /// Refused by the venue. Followed by [`RefusalPayload`].
     OrderRejected = OrderRejected { order_id: u64, client_order_id: u64, rule: u64, venue_time: u64, }
     /// Flags: `SELL`, `MAKER`. Followed by [`FillPayload`].
@@ -66,7 +66,8 @@ layouts! {
 
 payloads! {
     FillPayload = FILL { trade_id: u64, client_order_id: u64, cumulative_quantity: i64, fee_nano: i64, venue_time: u64, }
-    RefusalPayload = REFUSAL { limit_low: u64, limit_high: i64, actual_low: u64, actual_high: i64, reserved: u64, }
+    /// `terms` are those of a denied order, which no earlier event has told; zeros elsewhere.
+    RefusalPayload = REFUSAL { limit_low: u64, limit_high: i64, actual_low: u64, actual_high: i64, terms: crate::terms::PackedTerms, }
     /// Terms of the order an event is about, so that a reader needs no table of orders.
     OrderPayload = ORDER { terms: crate::terms::PackedTerms, stop_price: i64, cause_sequence: u64, participant: u64, reserved: u64, }
     /// Cost basis and what this fill realized, both in 10^-9.
@@ -80,7 +81,7 @@ impl RefusalPayload {
             limit_high: (refusal.limit >> 64) as i64,
             actual_low: refusal.actual as u64,
             actual_high: (refusal.actual >> 64) as i64,
-            reserved: 0,
+            terms: crate::terms::PackedTerms::NONE,
         }
     }
 

@@ -6,7 +6,7 @@ use std::thread::ThreadId;
 use numpy::{PyArray1, PyReadonlyArray1};
 use openbell_kernel::command::{
     AddBarInterval, AddIndicator, CancelAllOrders, CancelOrder, CancelTimer, ConfigureVenue, DefineCurrency,
-    DepositCash, EngageKillSwitch, InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant,
+    DepositCash, EngageKillSwitch, HaltTrading, InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant,
     ReleaseKillSwitch, ReplaceOrder, SetFeeSchedule, SetRiskLimit, StartTimer, StopParticipant, SubmitOrder,
     Subscribe, TextPayload, VenuePayload,
 };
@@ -237,6 +237,13 @@ impl Node {
         self.command(py, Head { account, ..Head::default() }, ReleaseKillSwitch { reason, reserved: [0; 3] })
     }
 
+    /// Refuses new orders in `instrument` (0 = all) from now on.
+    #[pyo3(signature = (instrument=0, reason=0))]
+    fn halt_trading(&self, py: Python<'_>, instrument: u32, reason: u64) -> PyResult<()> {
+        let head = Head { instrument, ..Head::default() };
+        self.command(py, head, HaltTrading { reason, reserved: [0; 3] })
+    }
+
     #[pyo3(signature = (participant, account, *, feed_latency_ns=0, history=0, warm_up=0))]
     fn register_participant(
         &self,
@@ -411,11 +418,14 @@ impl Node {
         }
     }
 
-    /// Fires what is due up to `time`, in time order.
+    /// Fires what is due up to `time`, in time order, and takes the engine's time there.
     fn advance_clock(&self, py: Python<'_>, time: u64) -> PyResult<()> {
         let mut node = self.lock(py)?;
         while let Some(due) = node.engine().next_due().filter(|due| *due <= time) {
             node.advance_clock(due).map_err(|found| node_error(py, &found))?;
+        }
+        if node.time() < time {
+            node.advance_clock(time).map_err(|found| node_error(py, &found))?;
         }
         Ok(())
     }
@@ -439,13 +449,18 @@ impl Node {
         Ok(PyArray1::from_slice(py, output.as_bytes()))
     }
 
-    /// Account valuations since the last call: time, account, then cash, equity, gross and net exposure.
-    fn take_valuations(&self, py: Python<'_>) -> PyResult<Vec<(u64, u32, i128, i128, i128, i128)>> {
+    /// Account valuations since the last call, ten words each: time, account, then low and high half of cash,
+    /// equity, gross and net exposure.
+    fn take_valuations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u64>>> {
         let taken = self.lock(py)?.take_valuations();
-        Ok(taken
-            .iter()
-            .map(|of| (of.time, of.account, of.cash, of.equity, of.gross_exposure, of.net_exposure))
-            .collect())
+        let mut words = Vec::with_capacity(taken.len() * 10);
+        for of in &taken {
+            words.extend([of.time, u64::from(of.account)]);
+            for amount in [of.cash, of.equity, of.gross_exposure, of.net_exposure] {
+                words.extend([amount as u64, (amount >> 64) as u64]);
+            }
+        }
+        Ok(PyArray1::from_vec(py, words))
     }
 
     /// Values every account now; the figures come with `take_valuations`.

@@ -4,6 +4,8 @@ from openbell._kernel import (
     Bar,
     Fill,
     Hooks,
+    InputExpansion,
+    JournalReader,
     NewJournal,
     Node,
     OrderRecord,
@@ -13,12 +15,15 @@ from openbell._kernel import (
     message_registry,
     payload_layouts,
     rule_registry,
+    verify_journal,
 )
 
 __all__ = [
     "Bar",
     "Fill",
     "Hooks",
+    "InputExpansion",
+    "JournalReader",
     "NewJournal",
     "Node",
     "OrderRecord",
@@ -28,4 +33,5 @@ __all__ = [
     "message_registry",
     "payload_layouts",
     "rule_registry",
+    "verify_journal",
 ]

@@ -87,6 +87,7 @@ def _fields() -> dict[str, list[tuple[str, str]]]:
 
 
 def _type_of(field: str) -> Any:
+    field = field.rsplit("::", 1)[-1]  # the registry may write a type with its path
     if field in _SCALARS:
         return _SCALARS[field]
     element, count = field.strip("[]").split("; ")
@@ -130,6 +131,16 @@ HEAD_DTYPE = np.dtype(
     }
 )
 """The head of any slot; what follows is the message's own."""
+
+VALUATION_DTYPE = np.dtype(
+    [("time", "<u8"), ("account", "<u8")]
+    + [
+        (f"{name}_{half}", kind)
+        for name in ("cash", "equity", "gross", "net")
+        for half, kind in (("low", "<u8"), ("high", "<i8"))
+    ]
+)
+"""One valuation of an account: 128-bit amounts in 10^-9 as two halves."""
 
 
 def select(slots: Slots, message: str) -> NDArray[np.void]:

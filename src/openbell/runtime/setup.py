@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from openbell.engine.session import Session, Stage
 from openbell.engine.source import Source
 from openbell.kernel import Hooks, NewJournal, Node
+from openbell.messages.layouts import VALUATION_DTYPE
 from openbell.model.errors import StrategyError
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Money
@@ -284,7 +285,7 @@ def fee_answer(model: FeeModel, currency: str) -> Callable[[Any], int]:
 
 def _valuations(node: Node, start_ns: int) -> NDArray[np.void]:
     """One valuation for each time at which something closed after the start, the last of those at one time."""
-    valuations = node.take_valuations()
+    valuations = node.take_valuations().view(VALUATION_DTYPE)
     time = valuations["time"]
     is_last = np.append(time[1:] != time[:-1], True)[: len(time)]
     return valuations[is_last & (time.astype(np.int64) > start_ns)]

@@ -103,8 +103,8 @@ impl Engine {
         let Some(order) = self.orders.get_mut(child) else { return Ok(()) };
         order.state = OrderState::Denied;
         order.refusal = Some(refusal);
-        let (about, client_order_id) = (super::order_entry::about(order), order.request.client_order_id);
-        self.emit_denied(about, child, client_order_id, &refusal);
+        let (about, asked) = (super::order_entry::about(order), super::order_entry::asked(&order.request));
+        self.emit_denied(about, child, asked, &refusal);
         self.after_close(child)
     }
 

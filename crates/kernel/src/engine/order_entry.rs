@@ -33,6 +33,16 @@ fn packed(order: &SubmitOrder) -> PackedTerms {
     }
 }
 
+/// What the command asked for, as its body says it.
+pub(super) fn asked(order: &SubmitOrder) -> SubmitOrderBody {
+    SubmitOrderBody {
+        price: order.price,
+        quantity: order.quantity,
+        client_order_id: order.client_order_id,
+        terms: packed(order),
+    }
+}
+
 impl Engine {
     pub(super) fn submit_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
         let head = &record[0];
@@ -46,7 +56,7 @@ impl Engine {
                     participant: head.source,
                     ..About::NOTHING
                 };
-                self.emit_denied(about, order_id, SubmitOrderBody::of(head).client_order_id, &refusal);
+                self.emit_denied(about, order_id, SubmitOrderBody::of(head), &refusal);
                 return Ok(());
             }
         };
@@ -59,7 +69,7 @@ impl Engine {
         if let Err(refusal) = self.admit(&mut order) {
             order.state = OrderState::Denied;
             order.refusal = Some(refusal);
-            self.emit_denied(about(&order), order_id, request.client_order_id, &refusal);
+            self.emit_denied(about(&order), order_id, asked(&request), &refusal);
             self.orders.insert(order);
             return Ok(());
         }
@@ -122,14 +132,14 @@ impl Engine {
         if first.request != *request {
             let refusal =
                 Refusal::new(Rule::ClientOrderIdMustBeUnique, 0, i128::from(request.client_order_id));
-            self.emit_denied(about(first), order_id, request.client_order_id, &refusal);
+            self.emit_denied(about(first), order_id, asked(request), &refusal);
             return;
         }
         let about = about(first).flagged(flags::REPEATED, true);
         let client_order_id = request.client_order_id;
         match (first.state, first.refusal) {
             (OrderState::Denied, Some(refusal)) => {
-                self.emit_denied(about, first.order_id, client_order_id, &refusal);
+                self.emit_denied(about, first.order_id, asked(request), &refusal);
             }
             (OrderState::Rejected, Some(refusal)) => {
                 let rule = refusal.rule as u64;
@@ -159,11 +169,13 @@ impl Engine {
         &mut self,
         about: About,
         order_id: u64,
-        client_order_id: u64,
+        asked: SubmitOrderBody,
         refusal: &Refusal,
     ) {
-        let body = event::OrderDenied { order_id, client_order_id, rule: refusal.rule as u64, reserved: 0 };
-        self.events.emit_with(about, body, event::RefusalPayload::new(refusal));
+        let SubmitOrderBody { client_order_id, quantity, terms, .. } = asked;
+        let body = event::OrderDenied { order_id, client_order_id, rule: refusal.rule as u64, quantity };
+        let rest = event::RefusalPayload { terms, ..event::RefusalPayload::new(refusal) };
+        self.events.emit_with(about, body, rest);
     }
 
     fn emit_submitted(&mut self, order: &Order, record: &[Slot]) {

@@ -1,0 +1,39 @@
+"""A proof of replay as a rich table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from openbell.runtime.replay import ReplayReport
+
+
+def replay_table(report: ReplayReport) -> RenderableType:
+    """Return what was compared, line by line."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_column(style="green")
+    records = f"{report.records:,} records, {report.journal_bytes / 1e6:,.1f} MB, {report.journal_content}"
+    table.add_row("Journal", records, "whole and undamaged")
+    table.add_row("Events", f"{report.events:,} in {report.replay_seconds:.2f} s", "the same")
+    table.add_row("Output hash", report.output_hash, "the same")
+    table.add_row("State hash", report.state_hash, "the same")
+    if report.commands is None:
+        table.add_row("Strategy", Text(f"did not run again: {report.not_rerun}", style="yellow"), "")
+    else:
+        seconds = report.rerun_seconds or 0.0
+        table.add_row(
+            "Commands",
+            f"{report.commands:,} of {report.strategy}, run again in {seconds:.2f} s",
+            "all the same",
+        )
+    if report.fees is not None:
+        table.add_row("Fees", report.fees, "")
+    table.add_row("Digest", report.digest, "")
+    return table
