@@ -406,9 +406,6 @@ impl Node {
     /// # Errors
     /// A journal that failed.
     pub fn close(&mut self) -> Result<(), NodeError> {
-        // What happened since the last whole update belongs on the equity curve too.
-        self.next_valuation = 0;
-        self.value_accounts(self.time);
         let state_hash = Some((self.sequence, self.engine.state_hash()));
         if let Some(sink) = self.sink.take() {
             self.durable_sequence = sink.close(state_hash, self.output_hash)?;

@@ -20,11 +20,20 @@ class Source(Protocol):
     """
 
     @property
-    def instruments(self) -> Sequence[Instrument]: ...
+    def instruments(self) -> Sequence[Instrument]:
+        """By number, from 1."""
+        ...
+
     @property
-    def inputs(self) -> Sequence[Any]: ...
+    def inputs(self) -> Sequence[Any]:
+        """The files behind the records."""
+        ...
+
     @property
-    def notes(self) -> Sequence[str]: ...
+    def notes(self) -> Sequence[str]:
+        """What people should know of the data."""
+        ...
+
     def batches(self) -> Iterator[NDArray[np.uint8]]:
         """Yield arrays of 64-byte slots: whole observations, in time order, in bounded memory."""
         ...

@@ -27,7 +27,14 @@ REPEATED = 1 << 5
 """Bits of `flags`; see crates/kernel/src/record.rs."""
 
 _TERMS = np.dtype(
-    [("side", "u1"), ("order_type", "u1"), ("time_in_force", "u1"), ("sizing", "u1"), ("options", "<u2"), ("", "V2")]
+    [
+        ("side", "u1"),
+        ("order_type", "u1"),
+        ("time_in_force", "u1"),
+        ("sizing", "u1"),
+        ("options", "<u2"),
+        ("", "V2"),
+    ]
 )
 _SCALARS: dict[str, Any] = {"u64": "<u8", "i64": "<i8", "u32": "<u4", "PackedTerms": _TERMS}
 _ELEMENTS = {"u64": "<u8", "u8": "u1"}

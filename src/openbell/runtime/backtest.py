@@ -93,7 +93,11 @@ class Backtest:
 
     def __post_init__(self) -> None:
         self._check_strategy()
-        for name, least, most in (("warm_up", 0, MOST_BARS), ("history", 0, MOST_BARS), ("seed", 0, 2**63 - 1)):
+        for name, least, most in (
+            ("warm_up", 0, MOST_BARS),
+            ("history", 0, MOST_BARS),
+            ("seed", 0, 2**63 - 1),
+        ):
             _require_whole(name, getattr(self, name), least, most)
         _require_one_of("close_at_end", self.close_at_end, (True, False, "open"))
         _require_one_of("journal", self.journal, ("full", "by_reference", "none"))
@@ -115,7 +119,9 @@ class Backtest:
         if isinstance(given, type):
             raise ConfigError(f"strategy is the class {given.__name__}; give an instance: {given.__name__}()")
         if not isinstance(given, Strategy):
-            raise ConfigError(f"strategy is {given!r}; it must be an instance of a class derived from openbell.Strategy")
+            raise ConfigError(
+                f"strategy is {given!r}; it must be an instance of a class derived from openbell.Strategy"
+            )
         for name, value in given.parameters.items():
             if getattr(given, name) is not value:
                 raise ConfigError(

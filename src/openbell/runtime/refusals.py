@@ -54,7 +54,9 @@ def refusal_notes(output: NDArray[np.uint8], instruments: Sequence[Instrument]) 
             if not rule or name in ORDINARY:
                 continue
             first = events[events["rule"] == rule][0]
-            symbol = instruments[int(first["instrument"]) - 1].symbol if first["instrument"] else "no instrument"
+            symbol = (
+                instruments[int(first["instrument"]) - 1].symbol if first["instrument"] else "no instrument"
+            )
             orders = "1 order was" if count == 1 else f"{count} orders were"
             notes.append(f"{orders} {what}: {name}, first {symbol} at {iso(int(first['time']))}")
     refused = select(output, "CommandRefused")

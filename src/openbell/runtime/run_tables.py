@@ -83,7 +83,9 @@ class FoldedTables:
                 "benchmark": np.full(len(valuations), np.nan) if benchmark is None else benchmark,
             }
         ).unique("time", keep="last")
-        column = column.select(pl.col("time").cast(pl.Datetime("ns", "UTC")), pl.col("benchmark").fill_nan(None))
+        column = column.select(
+            pl.col("time").cast(pl.Datetime("ns", "UTC")), pl.col("benchmark").fill_nan(None)
+        )
         joined = curve.join(column, on="time", how="left", maintain_order="left")
         return _from_start(joined, starting_cash(self._result.output))
 

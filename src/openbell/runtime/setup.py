@@ -186,7 +186,9 @@ class Setup:
             indicators=recorded_figures(strategy, instruments[0].symbol),
             benchmark=None
             if bars is None or self.benchmark is None
-            else benchmark_equity(bars, self.benchmark, self.cash_nano / NANO, self.start_ns, valuations["time"]),
+            else benchmark_equity(
+                bars, self.benchmark, self.cash_nano / NANO, self.start_ns, valuations["time"]
+            ),
             marks=tuple(node.mark(number) for number in range(1, len(instruments) + 1)),
             notes=(*self.source.notes, *refusal_notes(output, instruments)),
             journal=self.journal,
@@ -240,7 +242,16 @@ class _Drive:
             for number, side in self._held():
                 closing = self.session.next_order_id()
                 self.node.submit_order(
-                    0, ACCOUNT, number, closing, side, MARKET, GTC, 0, sizing=CLOSE_POSITION, options=REDUCE_ONLY
+                    0,
+                    ACCOUNT,
+                    number,
+                    closing,
+                    side,
+                    MARKET,
+                    GTC,
+                    0,
+                    sizing=CLOSE_POSITION,
+                    options=REDUCE_ONLY,
                 )
         # What hooks send in answer to the end would fill at a price that is gone.
         self.node.halt_trading(0)
@@ -273,7 +284,9 @@ def fee_answer(model: FeeModel, currency: str) -> Callable[[Any], int]:
     def answer(fill: Any) -> int:
         fee = model.fee(fill)
         if not isinstance(fee, Money):
-            raise StrategyError(f'{name} returned {fee!r}; it must return Money, as Money("1.50", "{currency}")')
+            raise StrategyError(
+                f'{name} returned {fee!r}; it must return Money, as Money("1.50", "{currency}")'
+            )
         if fee.currency != currency:
             raise StrategyError(f"{name} returned {fee}; the account is in {currency}")
         if abs(fee.nano) > MOST_NANO:

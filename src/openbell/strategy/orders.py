@@ -63,6 +63,7 @@ class Order:
 
     @property
     def state(self) -> OrderState:
+        """Where it is in its life."""
         order = self._now()
         if order is None:
             return OrderState.DENIED if self._was_late else OrderState.SUBMITTED

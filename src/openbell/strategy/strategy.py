@@ -458,7 +458,9 @@ class Strategy:
     def _bar_interval(self, every: str) -> int:
         length, fed = _interval(every), self._session.interval_ns
         if fed and length % fed:
-            raise StrategyError(f"bars of {every} cannot be formed: the data has bars of {duration(fed)}; ask for a multiple of it")
+            raise StrategyError(
+                f"bars of {every} cannot be formed: the data has bars of {duration(fed)}; ask for a multiple of it"
+            )
         return length
 
     def schedule(self, name: str, *, every: str | None = None, at: Any = None) -> None:

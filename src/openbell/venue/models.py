@@ -78,7 +78,9 @@ def fraction(value: object, name: str) -> Decimal:
     try:
         return exact_decimal(text).scaleb(scale)  # type: ignore[arg-type]
     except InputError:
-        raise ConfigError(f'{name} is {value!r}; it must be a fraction such as 0.001, or text such as "0.1%"') from None
+        raise ConfigError(
+            f'{name} is {value!r}; it must be a fraction such as 0.001, or text such as "0.1%"'
+        ) from None
 
 
 def fee_model(fees: object) -> FeeModel | PercentageFee:
@@ -106,7 +108,9 @@ class LatencyModel:
         for name in ("order_ns", "report_ns", "feed_ns"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise ConfigError(f"latency {name} is {value!r}; it must be a whole number of nanoseconds, not below 0")
+                raise ConfigError(
+                    f"latency {name} is {value!r}; it must be a whole number of nanoseconds, not below 0"
+                )
 
     def describe(self) -> str:
         """One line for the report."""
@@ -155,7 +159,9 @@ class FillModel:
         if not 0 <= self.slippage < 1:
             raise ConfigError(f"slippage is {self.slippage}; it must be a fraction from 0 up to 1")
         if self.volume_share is not None and not 0 < self.volume_share <= 1:
-            raise ConfigError(f"volume_share is {self.volume_share}; it must be a fraction above 0, at most 1")
+            raise ConfigError(
+                f"volume_share is {self.volume_share}; it must be a fraction above 0, at most 1"
+            )
 
     def describe(self) -> str:
         """One line for the report."""
