@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +61,8 @@ class Session:
     history: int | None = None
     interval_ns: int = 0
     stage: Stage = field(default=Stage.READY, init=False)
+    orders: WeakValueDictionary[int, Any] = field(default_factory=WeakValueDictionary, init=False)
+    """Orders that somebody still holds, by client order id."""
     _ids: dict[str, int] = field(init=False)
     _orders: int = field(default=0, init=False)
     _looked: tuple[int, int] = field(default=(0, -1), init=False)

@@ -44,9 +44,9 @@ def param(
     choices: Sequence[Any] | None = None,
     doc: str = "",
 ) -> Any:
-    """Bounds for a parameter, as in `fast: int = param(10, minimum=2, maximum=200)`.
+    """Give a parameter bounds, choices or a description.
 
-    Without a default the parameter must be given. A value outside the bounds is a ConfigError before anything runs.
+    As in `fast: int = param(10, minimum=2, maximum=200)`. Without a default the parameter must be given. A value outside the bounds is a ConfigError before anything runs.
     """
     return Parameter(default, minimum, maximum, choices, doc)
 

@@ -15,12 +15,12 @@ from openbell.kernel import Bar, Fill, Quote, Trade
 from openbell.model.errors import StrategyError
 from openbell.model.instrument import Instrument
 from openbell.model.position import Position
-from openbell.model.quantities import Money, Number
+from openbell.model.quantities import Money, Number, exact_decimal
 from openbell.model.terms import OrderType, Side, TimeInForce
 from openbell.model.time import duration, duration_ns, iso, to_ns
 from openbell.strategy.hooks import check_hooks
 from openbell.strategy.indicators import Indicator
-from openbell.strategy.orders import Bracket, Order, require_side
+from openbell.strategy.orders import Bracket, Order, order_of, require_side
 from openbell.strategy.parameters import Parameter, collect, param, resolve
 from openbell.strategy.ticket import (
     Size,
@@ -168,7 +168,9 @@ class Strategy:
         Denied or canceled with `SIZED_QUANTITY_MUST_BE_POSITIVE` where less than a lot is missing to the target.
         """
         size = target_of(percent)
-        return self._send(instrument, Side.BUY if percent >= 0 else Side.SELL, size, Ticket())
+        # The venue decides at the fill; this is what it will be unless the price moves across the target.
+        side = Side.BUY if self._freed(instrument, percent)[0] >= 0 else Side.SELL
+        return self._send(instrument, side, size, Ticket())
 
     def target_weights(self, weights: Mapping[Instrument | str, float | Decimal]) -> list[Order]:
         """Trade to several targets, those that free cash first. Instruments that are not named stay as they are.
@@ -188,12 +190,11 @@ class Strategy:
     def _is_engaged(self, instrument: Instrument | str) -> bool:
         return bool(self.position(instrument)) or bool(self.open_orders(instrument))
 
-    def _freed(self, instrument: Instrument | str, weight: float | Decimal) -> tuple[float, int]:
+    def _freed(self, instrument: Instrument | str, weight: float | Decimal) -> tuple[Decimal, int]:
         """Sort key: the change of weight a target means at the last price, then the instrument's number."""
-        position, equity = self.position(instrument), self.equity
-        value = position.value
-        held = float(value.amount / equity.amount) if value is not None and equity.amount else 0.0
-        return float(weight) - held, self._session.id_of(instrument)
+        value, equity = self.position(instrument).value, self.equity
+        held = value / equity if value and equity else Decimal(0)
+        return exact_decimal(weight) - held, self._session.id_of(instrument)
 
     def bracket(
         self,
@@ -390,17 +391,7 @@ class Strategy:
         """Open orders of the account, oldest first."""
         session = self._session
         number = 0 if instrument is None else session.id_of(instrument)
-        found = session.node.open_orders(session.account, number)
-        return [
-            Order(
-                session,
-                one.client_order_id,
-                session.instruments[one.instrument - 1],
-                one.side,
-                one.order_type,
-            )
-            for one in found
-        ]
+        return [order_of(session, found) for found in session.node.open_orders(session.account, number)]
 
     def history(self, instrument: Instrument | str, count: int, every: str | None = None) -> NDArray[np.void]:
         """The last `count` closed bars, oldest first, fewer where there were fewer: `self.history("AAPL", 20)["close"]`.
