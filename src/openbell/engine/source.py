@@ -21,17 +21,17 @@ class Source(Protocol):
 
     @property
     def instruments(self) -> Sequence[Instrument]:
-        """By number, from 1."""
+        """What the records are about, by id from 1."""
         ...
 
     @property
     def inputs(self) -> Sequence[Any]:
-        """The files behind the records."""
+        """The files behind the records: path, SHA-256, decoder."""
         ...
 
     @property
     def notes(self) -> Sequence[str]:
-        """What people should know of the data."""
+        """What was inferred, changed or left out."""
         ...
 
     def batches(self) -> Iterator[NDArray[np.uint8]]:

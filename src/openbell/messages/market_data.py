@@ -27,12 +27,12 @@ class BarArrays(Protocol):
 
     @property
     def close_time(self) -> IntArray:
-        """When each bar closes: then it is known."""
+        """When each bar closes."""
         ...
 
     @property
     def interval(self) -> int:
-        """Length of a bar in nanoseconds; 0 where it is not known."""
+        """Nanoseconds from one open to the next, 0 where unknown."""
         ...
 
     def __len__(self) -> int: ...

@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from openbell.runtime.digest import RunDigest
 from openbell.runtime.hook_failure import hook_failure
 from openbell.runtime.parameter_values import fitted_parameters
 from openbell.runtime.recorded_code import recorded_fee_model
+from openbell.runtime.replay_report import ReplayReport
 from openbell.runtime.run_files import read_table
 from openbell.runtime.run_names import find_run, is_incomplete
 from openbell.runtime.setup import ACCOUNT, PARTICIPANT, fee_answer
@@ -32,45 +33,9 @@ from openbell.runtime.stored_run import recorded_data, recorded_instruments, rec
 from openbell.runtime.strategy_source import load_class
 from openbell.strategy.binding import bind
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 Progress = Callable[[int, int], None]
 FIRST_COMMAND, LAST_COMMAND = 16, 63
 """Numbers of messages that are commands; see crates/kernel/src/message.rs."""
-
-
-@dataclass(frozen=True)
-class ReplayReport:
-    """The proof. It exists only where everything was the same: any difference is raised.
-
-    `records` were taken in by the engine, `commands` of the strategy compared one by one (None where it did not run again, and
-    then `not_rerun` says why). `fees` says where the answers of a fee model in Python came from.
-    """
-
-    folder: str
-    strategy: str
-    digest: str
-    state_hash: str
-    output_hash: str
-    records: int
-    events: int
-    journal_bytes: int
-    journal_content: str
-    commands: int | None
-    not_rerun: str | None
-    fees: str | None
-    replay_seconds: float
-    rerun_seconds: float | None
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
-    def __rich__(self) -> RenderableType:
-        from openbell.runtime.replay_table import replay_table
-
-        return replay_table(self)
 
 
 @dataclass(frozen=True)

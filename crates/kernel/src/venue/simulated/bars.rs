@@ -79,9 +79,10 @@ impl State for Bar {
 }
 
 /// A part of the work on a bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Phase {
+    #[default]
     Open = 0,
     Stops = 1,
     Limits = 2,
@@ -112,7 +113,7 @@ struct Place {
 
 /// The work on all bars of one message: in each phase their orders take turns in order of priority, whatever
 /// their instrument, so a sale at the open can pay for a purchase at the same open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pass {
     pub time: u64,
     phase: Phase,
@@ -127,27 +128,22 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Starts on `bars`, which are now in work at their markets.
-    pub fn start(bars: &[Bar], markets: &mut Markets) -> Pass {
-        let mut instruments: Vec<u32> = bars.iter().map(|bar| bar.instrument).collect();
-        instruments.sort_unstable();
-        instruments.dedup();
+    /// Starts on `bars`, which are now in work at their markets. What the pass did before is forgotten, only
+    /// its memory is used again.
+    pub fn start(&mut self, bars: impl Iterator<Item = Bar>, markets: &mut Markets) {
+        (self.time, self.phase, self.done, self.again) = (0, Phase::Open, 0, None);
+        self.released.clear();
+        self.instruments.clear();
         for bar in bars {
             let market = markets.entry(bar.instrument).or_default();
-            market.bar = Some(*bar);
+            market.bar = Some(bar);
             market.last_bar = Some((bar.open, bar.close));
+            self.time = self.time.max(bar.time);
+            self.instruments.push(bar.instrument);
         }
-        let mut pass = Pass {
-            time: bars.iter().map(|bar| bar.time).max().unwrap_or(0),
-            phase: Phase::Open,
-            done: 0,
-            again: None,
-            released: VecDeque::new(),
-            instruments,
-            plan: Vec::new(),
-        };
-        pass.make_plan(markets);
-        pass
+        self.instruments.sort_unstable();
+        self.instruments.dedup();
+        self.make_plan(markets);
     }
 
     pub fn works_on(&self, instrument: u32) -> bool {
@@ -260,7 +256,7 @@ impl BarWork<'_> {
 
     fn visit_open(&mut self, market: &mut Market, index: usize, bar: &Bar) -> Option<Offer> {
         let order = market.orders[index];
-        if !takes_part(&order, bar, Phase::Open) || self.expire(market, index, bar.open_time) {
+        if !arrived_in_time(&order, bar) || self.expire(market, index, bar.open_time) {
             return None;
         }
         if order.terms.time_in_force == TimeInForce::AtClose {
@@ -307,7 +303,7 @@ impl BarWork<'_> {
 
     fn visit_stop(&mut self, market: &mut Market, index: usize, bar: &Bar) -> Option<Offer> {
         let order = market.orders[index];
-        if !takes_part(&order, bar, Phase::Stops) {
+        if !arrived_in_time(&order, bar) {
             return None;
         }
         // An order that ends at an unknown place inside the bar has no part in what happens there.
@@ -353,7 +349,7 @@ impl BarWork<'_> {
     fn visit_limit(&mut self, market: &mut Market, index: usize, bar: &Bar) -> Option<Offer> {
         let order = market.orders[index];
         let rests = !order.is_market() && !order.awaits_trigger() && !order.is_immediate();
-        if !rests || !takes_part(&order, bar, Phase::Limits) {
+        if !rests || !arrived_in_time(&order, bar) {
             return None;
         }
         if !self.reaches(order.terms.side, bar.best_for(order.terms.side), order.terms.price) {
@@ -465,13 +461,9 @@ impl BarWork<'_> {
     }
 }
 
-/// The order was there in time for `phase` of `bar`.
-fn takes_part(order: &LiveOrder, bar: &Bar, phase: Phase) -> bool {
-    match order.entry {
-        Entry::Open => order.arrival <= bar.open_time,
-        Entry::AfterOpen => phase > Phase::Open,
-        Entry::NextBar => false,
-    }
+/// The order was there when the bar opened, or was released at its open.
+fn arrived_in_time(order: &LiveOrder, bar: &Bar) -> bool {
+    order.entry == Entry::AfterOpen || order.arrival <= bar.open_time
 }
 
 fn post_only(order: &LiveOrder, price: i64) -> Refusal {

@@ -1,17 +1,47 @@
-"""A proof of replay as a rich table."""
+"""The proof that a replay was the same."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from openbell.runtime.replay import ReplayReport
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """The proof. It exists only where everything was the same: any difference is raised.
+
+    `records` were taken in by the engine, `commands` of the strategy compared one by one (None where it did not run again, and
+    then `not_rerun` says why). `fees` says where the answers of a fee model in Python came from.
+    """
+
+    folder: str
+    strategy: str
+    digest: str
+    state_hash: str
+    output_hash: str
+    records: int
+    events: int
+    journal_bytes: int
+    journal_content: str
+    commands: int | None
+    not_rerun: str | None
+    fees: str | None
+    replay_seconds: float
+    rerun_seconds: float | None
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    def __rich__(self) -> RenderableType:
+        return _table(self)
 
 
-def replay_table(report: ReplayReport) -> RenderableType:
-    """Return what was compared, line by line."""
+def _table(report: ReplayReport) -> RenderableType:
+    """What was compared, line by line."""
     from rich.table import Table
     from rich.text import Text
 
