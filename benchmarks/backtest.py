@@ -88,9 +88,9 @@ def rate(count: int, times: list[float]) -> str:
     return spread([count / taken / 1e6 for taken in times], " M/s")
 
 
-def ours(bars: Bars, strategy: Strategy) -> Callable[[], Any]:
-    """A run from bars in memory to the finished result, encoding included."""
-    return Backtest(strategy, data=bars, fees="0.2%", history=0).prepare().execute
+def ours(bars: Bars, strategy: Strategy) -> Any:
+    """Run from bars in memory to the finished result, encoding included."""
+    return Backtest(strategy, data=bars, fees="0.2%", history=0).prepare().execute(None)
 
 
 def with_backtesting_py(frame: pd.DataFrame) -> Callable[[], Any]:
@@ -117,14 +117,15 @@ def with_backtesting_py(frame: pd.DataFrame) -> Callable[[], Any]:
                 self.sell()
 
     test = TheirBacktest(frame.tz_localize(None), TheirCross, cash=10_000, commission=0.002)
-    return test.run
+    run: Callable[[], Any] = test.run
+    return run
 
 
 def compare(frame: pd.DataFrame, bars: Bars, rounds: int) -> None:
     warnings.simplefilter("ignore")
     mine, theirs = [], []
     for _ in range(rounds):
-        mine.append(seconds(lambda: ours(bars, Cross())(None)))
+        mine.append(seconds(lambda: ours(bars, Cross())))
         theirs.append(seconds(with_backtesting_py(frame)))
     ratios = [their / own for own, their in zip(mine, theirs, strict=True)]
     print(f"  SMA cross, {len(frame):,} bars: ours          {spread(mine, ' s')}")
@@ -133,7 +134,9 @@ def compare(frame: pd.DataFrame, bars: Bars, rounds: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bars", type=int, default=100_000)
     parser.add_argument("--callbacks", type=int, default=1_000_000)
@@ -141,8 +144,8 @@ def main() -> None:
     print(f"backtest, {args.rounds} rounds, median (least to most), seed {SEED}")
     many = read_bars(random_walk(args.callbacks), symbol="WALK")
     encode = [seconds(lambda: list(bar_batches(many.series))) for _ in range(args.rounds)]
-    alone = [seconds(lambda: ours(many, NoHook())(None)) for _ in range(args.rounds)]
-    called = [seconds(lambda: ours(many, NoOp())(None)) for _ in range(args.rounds)]
+    alone = [seconds(lambda: ours(many, NoHook())) for _ in range(args.rounds)]
+    called = [seconds(lambda: ours(many, NoOp())) for _ in range(args.rounds)]
     print(f"  encode {args.callbacks:,} bars to records        {rate(args.callbacks, encode)}")
     print(f"  engine alone, encoding included         {rate(args.callbacks, alone)}")
     print(f"  one empty on_bar per bar, encoding incl. {rate(args.callbacks, called)}")

@@ -1,6 +1,8 @@
 //! The thin binding: Python's view of the kernel. No logic lives here.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "bench")]
+mod bench;
 mod book;
 mod codec;
 mod errors;
@@ -17,6 +19,8 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     codec::register(module)?;
+    #[cfg(feature = "bench")]
+    bench::register(module)?;
     book::register(module)?;
     events::register(module)?;
     hooks::register(module)?;

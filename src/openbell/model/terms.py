@@ -13,6 +13,7 @@ class Side(IntEnum):
 
     @property
     def opposite(self) -> Side:
+        """The other side."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
 

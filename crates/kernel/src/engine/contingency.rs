@@ -91,7 +91,7 @@ impl Engine {
         let mut request = order.request;
         (request.price, request.quantity, request.stop_price) =
             (order.terms.price, order.terms.quantity, order.terms.stop_price);
-        if let Err(refusal) = self.check_risk(&request) {
+        if let Err(refusal) = self.risk.check_release(child, &request, &self.risk_view()) {
             return self.deny_released(child, refusal);
         }
         self.risk.opened(child, &request);
@@ -105,7 +105,7 @@ impl Engine {
         order.refusal = Some(refusal);
         let (about, asked) = (super::order_entry::about(order), super::order_entry::asked(&order.request));
         self.emit_denied(about, child, asked, &refusal);
-        self.after_close(child)
+        self.closed(child)
     }
 
     /// Both of a reduce-only pair protect one position: the other keeps what is left of it. Any other pair

@@ -6,7 +6,7 @@ use crate::event;
 use crate::message::Message;
 use crate::orders::{Order, order_id};
 use crate::record::{Body, Slot, flags, payload};
-use crate::risk::{ReplaceTerms, check_terms};
+use crate::risk::{ReplaceTerms, check_held_terms};
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderState, PackedTerms, Side, Sizing, VenueKind};
 use crate::venue::{VenueOrder, VenueRequest};
@@ -76,6 +76,7 @@ impl Engine {
         self.emit_submitted(&order, record);
         self.link(&mut order);
         if order.is_held {
+            self.risk.held(order_id, &order.request);
             self.orders.insert(order);
             return Ok(());
         }
@@ -95,18 +96,18 @@ impl Engine {
                 return Err(Refusal::new(Rule::TradingMustNotBeHalted, 0, i128::from(instrument)));
             }
         }
-        if order.is_held { self.check_held(request) } else { self.check_risk(request) }
+        if order.is_held {
+            self.risk.check_held(request, &self.risk_view())
+        } else {
+            self.risk.check(request, &self.risk_view())
+        }
     }
 
-    pub(super) fn check_risk(&self, request: &SubmitOrder) -> Result<(), Refusal> {
-        self.risk.check(request, &self.risk_view())
-    }
-
-    /// What can be said of an order whose quantity and price its parent's fill will decide.
-    fn check_held(&self, request: &SubmitOrder) -> Result<(), Refusal> {
+    /// What can be said of new terms whose quantity and price the parent's fill will decide.
+    fn check_held_terms(&self, request: &SubmitOrder) -> Result<(), Refusal> {
         self.risk.check_parties(request, &self.risk_view())?;
         let unlisted = Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(request.instrument));
-        check_terms(request, self.instruments.get(request.instrument).ok_or(unlisted)?)
+        check_held_terms(request, self.instruments.get(request.instrument).ok_or(unlisted)?)
     }
 
     /// Whether the order has to wait for its parent's first fill.
@@ -283,7 +284,7 @@ impl Engine {
                 stop_price: terms.stop_price,
                 ..order.request
             };
-            self.check_held(&request)?;
+            self.check_held_terms(&request)?;
         } else {
             self.risk.check_replace(order_id, &terms, &self.risk_view())?;
         }

@@ -453,7 +453,7 @@ impl Engine {
     }
 
     /// The order is closed: its reservations go, and what hangs on it follows.
-    fn closed(&mut self, order_id: u64) -> Result<(), EngineStopped> {
+    pub(super) fn closed(&mut self, order_id: u64) -> Result<(), EngineStopped> {
         self.risk.closed(order_id);
         self.after_close(order_id)
     }

@@ -82,11 +82,11 @@ impl<'a> Proposal<'a> {
 
     /// May make the position larger, by a quantity known now.
     fn widens(&self) -> bool {
-        self.order.sizing == Sizing::Units && !self.order.only_reduces() && !self.order.dormant
+        self.order.sizing == Sizing::Units && !self.order.only_reduces() && !self.order.is_held
     }
 
     fn reference_price(&self) -> Option<i64> {
-        match self.order.dormant {
+        match self.order.is_held {
             true => price_bound(self.order.side, self.order.order_type, &self.terms),
             false => reference_price(self.order, &self.terms, self.mark),
         }
@@ -105,10 +105,10 @@ impl<'a> Proposal<'a> {
 
     /// A price is needed to value the order, to find its band, and for every market order that widens.
     fn check_reference_price(&self) -> Result<(), Refusal> {
-        let in_units = self.order.sizing == Sizing::Units && !self.order.dormant;
+        let in_units = self.order.sizing == Sizing::Units && !self.order.is_held;
         let limited = self.limits.get(LimitKind::MaxOrderNotional).is_some();
         let unvalued = in_units && (limited || self.widens()) && self.reference_price().is_none();
-        let banded = self.order.order_type == OrderType::Limit && !self.order.dormant;
+        let banded = self.order.order_type == OrderType::Limit && !self.order.is_held;
         let unbanded = banded && self.limits.get(LimitKind::PriceBand).is_some() && self.mark.is_none();
         match unvalued || unbanded {
             true => Err(Refusal::new(Rule::ReferencePriceMustBeKnown, 0, i128::from(self.instrument.id))),
@@ -133,7 +133,7 @@ impl<'a> Proposal<'a> {
     fn check_band(&self) -> Result<(), Refusal> {
         let Some(band) = self.limits.get(LimitKind::PriceBand) else { return Ok(()) };
         let center = match self.order.order_type {
-            OrderType::Limit if !self.order.dormant => self.mark,
+            OrderType::Limit if !self.order.is_held => self.mark,
             OrderType::StopLimit => Some(self.terms.stop_price),
             _ => None,
         };
@@ -210,7 +210,7 @@ impl<'a> Proposal<'a> {
 
     /// There must be something to reduce, or an open order that may yet bring it.
     fn check_reduction(&self) -> Result<(), Refusal> {
-        let goes_out = !self.order.dormant && self.replaced.is_none_or(|order| order.dormant);
+        let goes_out = !self.order.is_held && self.replaced.is_none_or(|order| order.is_held);
         if !self.order.only_reduces() || !goes_out {
             return Ok(());
         }

@@ -411,20 +411,6 @@ fn at_the_end_open_orders_are_canceled_and_closing_orders_get_the_last_close() {
 }
 
 #[test]
-fn a_closing_order_that_still_waits_at_the_end_executes_then() {
-    for order_latency_ns in [0, 5] {
-        let mut floor = with_terms(|terms| terms.order_latency_ns = order_latency_ns);
-        floor.submit(market(1, Buy, 5));
-        floor.bar(20, 30, [100, 104, 96, 101]);
-        floor.submit(market(2, Buy, 7));
-        floor.submit(VenueOrder { sizing: Sizing::ClosePosition, ..market(3, Sell, 0) });
-        floor.finish(30);
-        assert_eq!(floor.prices(), [(1, 100, 5), (3, 101, 5)]);
-        assert_eq!(floor.rule(2), Some(Rule::CanceledAtEnd));
-    }
-}
-
-#[test]
 fn the_end_finds_orders_and_reports_under_way() {
     let mut floor = with_terms(|terms| (terms.order_latency_ns, terms.report_latency_ns) = (5, 50));
     floor.submit(limit(1, Buy, 98, 5));

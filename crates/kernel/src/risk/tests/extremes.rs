@@ -70,13 +70,17 @@ proptest! {
             _ = world.check(&order);
             // Opened whether it passed or not: terms may come from a venue.
             world.gate.opened(id, &order);
+            _ = world.gate.check_held(&order, &world.view());
             let terms = ReplaceTerms { price: a, quantity: b, stop_price: c };
             _ = world.gate.check_replace(id, &terms, &world.view());
-            _ = world.gate.check_release(id, &SubmitOrder { parent: 0, ..order }, &world.view());
+            _ = world.gate.check_release(id, &order, &world.view());
             world.gate.pending_replace(id, &terms);
             world.gate.filled(id, c);
             _ = world.executable(&at_venue(&order), b, a);
             _ = world.gate.target_delta(order.account, order.instrument, b, a, &world.view());
+            if id % 3 == 0 {
+                world.gate.held(id, &order);
+            }
             if id % 2 == 0 {
                 world.gate.replaced(id, &terms);
             }

@@ -101,6 +101,11 @@ impl World {
         self
     }
 
+    pub fn hold_back(mut self, order_id: u64, order: &SubmitOrder) -> Self {
+        self.gate.held(order_id, order);
+        self
+    }
+
     pub fn charge(mut self, rate: i64) -> Self {
         let schedule = FeeSchedule { maker_rate: rate, taker_rate: rate, ..FeeSchedule::FREE };
         self.fees.set(0, 0, schedule).unwrap();

@@ -79,9 +79,10 @@ impl State for Bar {
 }
 
 /// A part of the work on a bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Phase {
+    #[default]
     Open = 0,
     Stops = 1,
     Limits = 2,
@@ -112,7 +113,7 @@ struct Place {
 
 /// The work on all bars of one message: in each phase their orders take turns in order of priority, whatever
 /// their instrument, so a sale at the open can pay for a purchase at the same open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pass {
     pub time: u64,
     phase: Phase,
@@ -127,27 +128,22 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Starts on `bars`, which are now in work at their markets.
-    pub fn start(bars: &[Bar], markets: &mut Markets) -> Pass {
-        let mut instruments: Vec<u32> = bars.iter().map(|bar| bar.instrument).collect();
-        instruments.sort_unstable();
-        instruments.dedup();
+    /// Starts on `bars`, which are now in work at their markets. What the pass did before is forgotten, only
+    /// its memory is used again.
+    pub fn start(&mut self, bars: impl Iterator<Item = Bar>, markets: &mut Markets) {
+        (self.time, self.phase, self.done, self.again) = (0, Phase::Open, 0, None);
+        self.released.clear();
+        self.instruments.clear();
         for bar in bars {
             let market = markets.entry(bar.instrument).or_default();
-            market.bar = Some(*bar);
+            market.bar = Some(bar);
             market.last_bar = Some((bar.open, bar.close));
+            self.time = self.time.max(bar.time);
+            self.instruments.push(bar.instrument);
         }
-        let mut pass = Pass {
-            time: bars.iter().map(|bar| bar.time).max().unwrap_or(0),
-            phase: Phase::Open,
-            done: 0,
-            again: None,
-            released: VecDeque::new(),
-            instruments,
-            plan: Vec::new(),
-        };
-        pass.make_plan(markets);
-        pass
+        self.instruments.sort_unstable();
+        self.instruments.dedup();
+        self.make_plan(markets);
     }
 
     pub fn works_on(&self, instrument: u32) -> bool {

@@ -6,8 +6,8 @@
 //! * Reports are pulled until there is none before participants are woken. What the engine asks between
 //!   pulling a report of a bar in work and the next pull (cancel the partner, release the child) is done at
 //!   once, without order latency: linked orders live at the venue.
-//! * When the run ends, [`SimulatedVenue::finish`] is called and the venue pulled dry. Positions are closed
-//!   by CLOSE_POSITION market orders, sent before or after that.
+//! * When the run ends, [`SimulatedVenue::finish`] is called and the venue pulled dry; positions are closed by
+//!   market orders sent after that.
 
 mod bars;
 mod books;
@@ -57,6 +57,8 @@ pub struct SimulatedVenue {
     /// Observed bars not worked on yet; a message of bars is complete at the one marked as its last.
     bars: VecDeque<(Bar, bool)>,
     pass: Option<Pass>,
+    /// The last pass that ended, for its memory; not part of the state.
+    spare_pass: Option<Pass>,
     /// Instruments whose orders are to be measured against the market, in the order they became so.
     ready: Vec<u32>,
     /// Instruments of the update being applied.
@@ -92,6 +94,7 @@ impl SimulatedVenue {
             reports: Outbox::new(terms.order_latency_ns, terms.report_latency_ns),
             bars: VecDeque::new(),
             pass: None,
+            spare_pass: None,
             ready: Vec::new(),
             touched: Vec::new(),
             last_priority: 0,
@@ -101,9 +104,9 @@ impl SimulatedVenue {
         })
     }
 
-    /// Ends the run at `time`: nothing travels any longer. CLOSE_POSITION market orders that wait execute at
-    /// the close of the last bar, at the last trade, or against what the last quote or book displays; so does
-    /// every market order that comes later. All other orders are canceled with `CanceledAtEnd`.
+    /// Ends the run at `time`: nothing travels any longer, requests under way and open orders are canceled
+    /// with `CanceledAtEnd`. Market orders requested afterwards fill at once: at the close of the last bar,
+    /// at the last trade, or against what the last quote or book displays.
     pub fn finish(&mut self, time: u64) {
         self.reports.finish(time);
         self.terms.order_latency_ns = 0;
@@ -116,30 +119,11 @@ impl SimulatedVenue {
             market.half_applied = false;
             market.close_out = if market.feed == Feed::Trades { market.last_trade } else { bar };
         }
-        self.finish_requests(time);
-        self.finish_closing_orders();
-    }
-
-    /// Requests under way arrive now if they close a position; the others never do.
-    fn finish_requests(&mut self, time: u64) {
         for arrival in self.inbox.take_all() {
             if let Arriving::Request(VenueRequest::Submit(order)) = arrival.what {
-                if orders::closes_position(&order) {
-                    self.inbox.push(Arrival { time: arrival.time.min(time), ..arrival });
-                    continue;
-                }
                 let outcome = Outcome::Canceled { refusal: Refusal::of(Rule::CanceledAtEnd) };
                 self.reports.send_last(order.account, order.order_id, time, outcome);
             }
-        }
-    }
-
-    fn finish_closing_orders(&mut self) {
-        for (&instrument, market) in &mut self.markets {
-            for order in market.orders.iter_mut().filter(|order| order.closes_position()) {
-                order.fresh = true;
-            }
-            make_ready(market, instrument, &mut self.ready);
         }
     }
 
@@ -150,8 +134,8 @@ impl SimulatedVenue {
             self.arrive(place);
         } else if self.can_work_on_bars() {
             self.work_on_bars(context);
-        } else if self.has_leftover() {
-            self.cancel_leftover(time);
+        } else if let Some(place) = self.leftover() {
+            self.cancel_leftover(place, time);
         } else if let Some(place) = self.next_ready() {
             self.sweep(place, context);
         } else {
@@ -240,32 +224,26 @@ impl SimulatedVenue {
             context,
         };
         if !work.step(pass, &mut self.markets) {
-            self.pass = None;
+            self.spare_pass = self.pass.take();
         }
     }
 
     fn start_pass(&mut self) {
         let end = self.bars.iter().position(|&(_, last)| last).map_or(0, |place| place + 1);
-        let bars: Vec<Bar> = self.bars.drain(..end).map(|(bar, _)| bar).collect();
-        self.pass = Some(Pass::start(&bars, &mut self.markets));
+        let mut pass = self.spare_pass.take().unwrap_or_default();
+        pass.start(self.bars.drain(..end).map(|(bar, _)| bar), &mut self.markets);
+        self.pass = Some(pass);
     }
 
-    fn has_leftover(&self) -> bool {
-        self.pass.is_none()
-            && self.finished.is_some()
-            && self.markets.values().any(|market| self.leftover(market).is_some())
+    /// Instrument and place of an order from before the end of the run that nothing will execute any more.
+    fn leftover(&self) -> Option<(u32, usize)> {
+        let last = self.finished.filter(|_| self.pass.is_none())?;
+        let of = |market: &Market| market.orders.iter().position(|order| order.priority <= last);
+        self.markets.iter().find_map(|(&instrument, market)| Some((instrument, of(market)?)))
     }
 
-    /// The first order of `market` from before the end that nothing will execute any more.
-    fn leftover(&self, market: &Market) -> Option<usize> {
-        let last = self.finished?;
-        market.orders.iter().position(|order| order.priority <= last && !order.closes_position())
-    }
-
-    fn cancel_leftover(&mut self, time: u64) {
-        let found = self.markets.iter().find_map(|(&id, market)| Some((id, self.leftover(market)?)));
-        if let Some((market, index)) = found.and_then(|(id, index)| Some((self.markets.get_mut(&id)?, index)))
-        {
+    fn cancel_leftover(&mut self, (instrument, index): (u32, usize), time: u64) {
+        if let Some(market) = self.markets.get_mut(&instrument) {
             let refusal = Refusal::of(Rule::CanceledAtEnd);
             execution::cancel(market, index, time, refusal, &mut self.reports);
         }
@@ -419,7 +397,7 @@ impl Venue for SimulatedVenue {
     }
 
     fn next_due(&self) -> Option<u64> {
-        let has_work = self.can_work_on_bars() || self.has_leftover() || self.next_ready().is_some();
+        let has_work = self.can_work_on_bars() || self.leftover().is_some() || self.next_ready().is_some();
         let work = has_work.then_some(self.reports.now);
         let arrival = self.next_arrival().map(|(_, due)| due);
         [self.reports.next_release(), arrival, work].into_iter().flatten().min()
@@ -485,6 +463,7 @@ impl State for SimulatedVenue {
             reports: Outbox::read(input)?,
             bars: read_bars(input)?,
             pass: input.option()?,
+            spare_pass: None,
             ready: read_instruments(input)?,
             touched: read_instruments(input)?,
             last_priority: input.u64()?,

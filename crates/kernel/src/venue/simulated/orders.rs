@@ -69,11 +69,6 @@ impl LiveOrder {
         self.terms.options & options::POST_ONLY != 0
     }
 
-    /// Closes a position whatever its price: what is left of it when the run ends is executed then.
-    pub fn closes_position(&self) -> bool {
-        closes_position(&self.terms)
-    }
-
     /// The direction follows from the target and the position at the fill, not from the order's side.
     pub fn seeks_target(&self) -> bool {
         self.terms.sizing == Sizing::TargetPercent
@@ -104,10 +99,6 @@ impl LiveOrder {
         self.fresh = true;
         self.first_update = first_update;
     }
-}
-
-pub(super) fn closes_position(terms: &VenueOrder) -> bool {
-    terms.sizing == Sizing::ClosePosition && terms.order_type == OrderType::Market
 }
 
 impl State for LiveOrder {
