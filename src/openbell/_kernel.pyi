@@ -1034,10 +1034,10 @@ class JournalReport:
     def created_by(self) -> str: ...
     @property
     def durability(self) -> str:
-        """"batch": synced before anything is acknowledged; "none": not synced."""
+        """Either "batch": synced before anything is acknowledged; or "none": not synced."""
     @property
     def content(self) -> str:
-        """"full", or "by_reference": records of the inputs are only pointed at."""
+        """Either "full", or "by_reference": records of the inputs are only pointed at."""
     @property
     def segment_size(self) -> int: ...
     @property
@@ -1163,7 +1163,6 @@ def verify_journal(path: str | PathLike[str], *, require_closed: bool = False) -
     Raises JournalError for damage; a torn tail is told in the report. With `require_closed`, also for a journal that does
     not end with the batch that closes it.
     """
-
 
 # ---- registries
 
