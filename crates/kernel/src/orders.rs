@@ -1,6 +1,6 @@
 //! The life of every order: one table, one state machine, whatever the venue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::SubmitOrder;
 use crate::hash::{Table, entity_hash};
@@ -145,6 +145,8 @@ impl Order {
 pub struct Orders {
     orders: BTreeMap<u64, Order>,
     by_client_id: Table<(u32, u64), u64>,
+    /// Those that wait or waited for a parent; follows from the rest and is not saved.
+    children: BTreeSet<u64>,
     hashes: EntityHashes,
 }
 
@@ -168,12 +170,20 @@ impl Orders {
         let key = (order.request.account, order.request.client_order_id);
         self.by_client_id.insert(key, order.order_id);
         self.hashes.touch(order.order_id);
+        if order.request.parent != 0 {
+            self.children.insert(order.order_id);
+        }
         self.orders.insert(order.order_id, order);
     }
 
     /// Open orders in the order of their submission.
     pub fn open(&self) -> impl Iterator<Item = &Order> {
         self.orders.values().filter(|order| order.is_open())
+    }
+
+    /// Open orders that have or had a parent, in the order of their submission.
+    pub fn open_children(&self) -> impl Iterator<Item = &Order> {
+        self.children.iter().filter_map(|order_id| self.orders.get(order_id)).filter(|order| order.is_open())
     }
 
     /// Orders submitted after `order_id`, oldest first.
@@ -187,12 +197,13 @@ impl Orders {
 
     /// Forgets the closed orders: their session day is over.
     pub fn retire_closed(&mut self) {
-        let Orders { orders, by_client_id, hashes } = self;
+        let Orders { orders, by_client_id, children, hashes } = self;
         orders.retain(|order_id, order| {
             if order.is_open() {
                 return true;
             }
             by_client_id.remove(&(order.request.account, order.request.client_order_id));
+            children.remove(order_id);
             hashes.touch(*order_id);
             false
         });

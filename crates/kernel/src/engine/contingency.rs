@@ -186,6 +186,26 @@ impl Engine {
         if partner != 0 { self.cancel_linked(partner) } else { Ok(()) }
     }
 
+    /// The position that the exits of filled parents protected is gone: they must not meet the next one. Those
+    /// whose parent may still fill stay, and so does `filled`, the order that ended the position.
+    pub(super) fn cancel_exits(&mut self, filled: u64) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get(filled) else { return Ok(()) };
+        let (account, instrument) = (order.request.account, order.request.instrument);
+        let is_alone = |exit: &Order| {
+            let parent = self.orders.by_client_id(account, exit.request.parent);
+            !exit.is_held && parent.is_none_or(|parent| !parent.is_open())
+        };
+        let exits: Vec<u64> = self
+            .orders
+            .open_children()
+            .filter(|exit| exit.order_id != filled && exit.request.is_reduce_only())
+            .filter(|exit| exit.request.account == account && exit.request.instrument == instrument)
+            .filter(|exit| is_alone(exit))
+            .map(|exit| exit.order_id)
+            .collect();
+        exits.into_iter().try_for_each(|exit| self.cancel_linked(exit))
+    }
+
     fn cancel_linked(&mut self, order_id: u64) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get(order_id) else { return Ok(()) };
         if order.state.is_closed() || order.state == OrderState::PendingCancel {

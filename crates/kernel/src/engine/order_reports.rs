@@ -432,6 +432,9 @@ impl Engine {
         if was_open && is_closed_now {
             self.risk.closed(order_id);
         }
+        if matches!(booking.kind, BookingKind::Closed | BookingKind::Flipped) {
+            self.cancel_exits(order_id)?;
+        }
         self.after_fill(order_id, fill.price, fill.quantity)?;
         if was_open && is_closed_now { self.after_close(order_id) } else { Ok(()) }
     }
