@@ -21,7 +21,7 @@ from openbell.messages.layouts import VALUATION_DTYPE
 from openbell.messages.market_data import bar_batches
 from openbell.model.errors import ConfigError, OpenbellError, StrategyError
 from openbell.model.instrument import Instrument
-from openbell.model.quantities import Money, Number, exact_decimal
+from openbell.model.quantities import EXACT, Money, Number, exact_decimal
 from openbell.model.time import iso, to_ns
 from openbell.runtime.result import RunResult
 from openbell.strategy.binding import bind
@@ -263,7 +263,7 @@ class Setup:
     def settings(self) -> dict[str, object]:
         """Everything that was chosen, for people: reports and run.toml."""
         return {
-            "cash": str(Decimal(self.cash_nano).scaleb(-9).normalize()),
+            "cash": _plain(self.cash_nano),
             "currency": self.currency,
             "fee_model": self.fees.describe(),
             "fill_model": self.fills.describe(),
@@ -272,7 +272,7 @@ class Setup:
             else "no queue: resting orders fill when touched",
             "slippage_model": self.fills.describe_slippage(),
             "latency_model": self.latency.describe(),
-            "leverage": str(Decimal(self.leverage_nano).scaleb(-9).normalize()),
+            "leverage": _plain(self.leverage_nano),
             "shorting": self.shorting,
             "warm_up": self.warm_up,
             "history": self.history,
@@ -422,6 +422,11 @@ class Setup:
             ratio = np.concatenate(([1.0], one.values("close") / one.values("open")[0]))
             growth += ratio[at] / len(held)
         return growth * cash
+
+
+def _plain(nano: int) -> str:
+    """An amount in nano as decimals without exponent or trailing zeros."""
+    return f"{EXACT.scaleb(Decimal(nano), -9).normalize(EXACT):f}"
 
 
 def _nano(value: Decimal) -> int:
