@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +49,8 @@ class Stage(IntEnum):
 class Session:
     """What a participant needs to act: the node, its own numbers and the instruments it trades.
 
-    `history` is how many bars the engine keeps for it, None where that is not known here.
+    `history` is how many bars the engine keeps for it, None where that is not known here; `interval_ns` the length of the
+    longest bars it is fed, 0 where that is not known.
     """
 
     node: Node
@@ -56,7 +59,10 @@ class Session:
     currency: str
     instruments: tuple[Instrument, ...]
     history: int | None = None
+    interval_ns: int = 0
     stage: Stage = field(default=Stage.READY, init=False)
+    orders: WeakValueDictionary[int, Any] = field(default_factory=WeakValueDictionary, init=False)
+    """Orders that somebody still holds, by client order id."""
     _ids: dict[str, int] = field(init=False)
     _orders: int = field(default=0, init=False)
     _looked: tuple[int, int] = field(default=(0, -1), init=False)
