@@ -35,7 +35,8 @@ class PerShare(FeeModel):
         self.rate = rate
 
     def fee(self, fill: Fill) -> Money:
-        return max(Money("1", "USD"), fill.quantity * Money(self.rate, "USD"))
+        fee: Money = fill.quantity * Money(self.rate, "USD")
+        return max(Money("1", "USD"), fee)
 
 
 def write_bars(path: Path, count: int = 120, seed: int = 7) -> Path:

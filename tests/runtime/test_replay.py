@@ -146,11 +146,9 @@ def test_a_fee_model_in_python_is_asked_again(tmp_path: Path) -> None:
 
 
 def test_fees_come_from_the_journal_where_their_model_cannot_be_built_again(tmp_path: Path) -> None:
-    fees = PerShare()
-    fees.rate = object()  # type: ignore[assignment]
     model = type("Odd", (PerShare,), {"fee": lambda self, fill: PerShare().fee(fill)})
     odd = model()
-    odd.table = object()  # type: ignore[attr-defined]
+    odd.table = object()
     proof = replay(finished(tmp_path, fees=odd))
     assert proof.fees is not None
     assert proof.fees.startswith("from the journal")
