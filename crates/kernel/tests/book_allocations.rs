@@ -1,35 +1,9 @@
 //! Counts what the book allocates: nothing, once its pools have grown to what is live at once.
-#![allow(unsafe_code)] // a global allocator cannot be written without it; this one only counts and passes on
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+mod counting;
 
 use openbell_kernel::book::{Book, NewOrder, PriceTime, Silent};
 use openbell_kernel::terms::{Side, TimeInForce};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is passed to the system allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// A seeded flow of adds, cancels, replaces and marketable orders around a slowly moving price.
 struct Flow {
@@ -87,10 +61,7 @@ fn a_warm_book_allocates_nothing_per_command() {
     for _ in 0..200_000 {
         flow.step(&mut book);
     }
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    for _ in 0..500_000 {
-        flow.step(&mut book);
-    }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    let allocations = counting::allocations(|| (0..500_000).for_each(|_| flow.step(&mut book)));
+    assert_eq!(allocations, 0);
     assert!(book.len() > 1_000, "the flow keeps a book alive: {}", book.len());
 }

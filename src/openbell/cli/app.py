@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from openbell.cli.failure import place_in_user_code
-from openbell.model.errors import ConfigError, OpenbellError
+from openbell.model.errors import ConfigError, OpenbellError, StrategyError
 
 INTERRUPTED = 130
 
@@ -25,7 +25,12 @@ _CODES = """Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input,
 7 engine stopped, 130 interrupted."""
 
 app = App(
-    name="openbell", help=_ABOUT, help_epilogue=_CODES, version=lambda: _version(), help_format="markdown"
+    name="openbell",
+    help=_ABOUT,
+    help_epilogue=_CODES,
+    version=lambda: _version(),
+    help_format="markdown",
+    suppress_keyboard_interrupt=False,
 )
 
 # Each verb is imported when it is called, so that `openbell --help` stays quick.
@@ -83,7 +88,7 @@ def _told(error: Exception, debug: bool, hint: str = "") -> int:
         traceback.print_exception(error)
     is_ours = isinstance(error, OpenbellError)
     message = str(error) if is_ours else f"{type(error).__name__}: {error}"
-    place = place_in_user_code(error)
+    place = place_in_user_code(error) if isinstance(error, StrategyError) or not is_ours else None
     parts = [" ".join(message.split()), f"at {place}" if place else "", f"({hint})" if hint else ""]
     print("openbell:", " ".join(part for part in parts if part), file=sys.stderr)
     return error.exit_code if isinstance(error, OpenbellError) else 1

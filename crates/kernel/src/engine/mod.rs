@@ -337,13 +337,14 @@ impl Engine {
     }
 
     fn close_session(&mut self, instrument: u32, session_end: u64) -> Result<(), EngineStopped> {
+        // Before the venues: what expires now has not been shown to anybody yet.
+        if instrument == 0 {
+            self.orders.retire_closed();
+        }
         for venue in 0..self.venues.len() {
             // A day that ends later than now has not ended yet, whatever the feed says.
             self.venues[venue].get_mut().close_session(instrument, session_end.min(self.time));
             self.pull(venue)?;
-        }
-        if instrument == 0 {
-            self.orders.retire_closed();
         }
         Ok(())
     }
@@ -416,8 +417,8 @@ impl Engine {
         &self.instruments
     }
 
-    pub fn shared_instruments(&self) -> Arc<Instruments> {
-        Arc::clone(&self.instruments)
+    pub fn shared_instruments(&self) -> &Arc<Instruments> {
+        &self.instruments
     }
 
     pub fn orders(&self) -> &Orders {
