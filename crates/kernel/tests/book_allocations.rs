@@ -83,8 +83,8 @@ impl VenueContext for NoPosition {
 
 /// Adds an order, cancels one of a thousand requests ago, and trades now and then.
 fn venue_requests(step: u64) -> [VenueRequest; 2] {
-    let side = if step % 2 == 0 { Side::Buy } else { Side::Sell };
-    let crosses = step % 16 == 0;
+    let side = if step.is_multiple_of(2) { Side::Buy } else { Side::Sell };
+    let crosses = step.is_multiple_of(16);
     let distance = if crosses { -40 } else { 1 + (step * 7_919 % 60) as i64 };
     let order = VenueOrder {
         order_id: step,
