@@ -117,7 +117,7 @@ class Maker:
         kind = rng.randrange(100) if self.sent else 0
         if kind < 60:
             return self.submit(rng)
-        target = rng.choice(self.sent[-8:])
+        target = rng.choice(self.sent[-6:])
         if kind < 68:
             return Cancel(target.account, target.client_id + (rng.random() < 0.03))
         if kind < 80:
@@ -137,8 +137,8 @@ class Maker:
         return SetLimit(rng.randint(0, 3), rng.randint(0, 2), limit, value)
 
     def replace(self, target: Submit, rng: random.Random) -> Replace:
-        price = rng.randint(95, 105) if target.kind in (LIMIT, STOP_LIMIT) and rng.random() < 0.6 else 0
-        stop = rng.randint(95, 105) if target.kind in (STOP, STOP_LIMIT) and rng.random() < 0.6 else 0
+        price = limit_price(target.side, rng) if target.kind in (LIMIT, STOP_LIMIT) and rng.random() < 0.6 else 0
+        stop = stop_price(target.side, rng) if target.kind in (STOP, STOP_LIMIT) and rng.random() < 0.6 else 0
         return Replace(target.account, target.client_id, price, self.quantity(target.instrument, rng), stop)
 
     def quantity(self, instrument: int, rng: random.Random) -> int:
@@ -157,15 +157,16 @@ class Maker:
         mine = [order.client_id for order in self.sent if order.account == account][-4:]
         parent, partner = self.links(mine, rng)
         used = rng.choice(self.sent).client_id if self.sent and rng.random() < 0.02 else 0
+        side = rng.choice((1, -1))
         return Submit(
             account=account,
             client_id=used or self.place,
             instrument=instrument,
-            side=rng.choice((1, -1)),
+            side=side,
             kind=kind,
             quantity=0 if parent and rng.random() < 0.8 else self.quantity(instrument, rng),
-            price=rng.randint(95, 105) if has_limit and rng.random() < 0.99 else 0,
-            stop=rng.randint(95, 105) if has_stop else 0,
+            price=limit_price(side, rng) if has_limit and rng.random() < 0.99 else 0,
+            stop=stop_price(side, rng) if has_stop else 0,
             time_in_force=time_in_force,
             post_only=has_limit and rng.random() < 0.1,
             reduce_only=rng.random() < (0.6 if parent or partner else 0.1),
@@ -177,10 +178,20 @@ class Maker:
 
     def links(self, mine: list[int], rng: random.Random) -> tuple[int, int]:
         """(parent, partner)"""
-        if not mine or rng.random() < 0.75:
+        if not mine or rng.random() < 0.8:
             return 0, 0
         one, other = rng.choice(mine), rng.choice(mine)
         return rng.choice(((one, 0), (0, one), (one, other if other != one else 0)))
+
+
+def limit_price(side: int, rng: random.Random) -> int:
+    """Mostly one that rests."""
+    return 100 - side * rng.randint(-3, 5)
+
+
+def stop_price(side: int, rng: random.Random) -> int:
+    """Mostly one that waits."""
+    return 100 + side * rng.randint(-1, 4)
 
 
 def check_whole(twin: EngineTwin) -> None:

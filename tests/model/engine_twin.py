@@ -102,9 +102,10 @@ class EngineTwin:
 
     def observe(self, what: Bars | CloseSession) -> None:
         if isinstance(what, CloseSession):
+            # What expires now is still to be looked up for a day; what closed before is forgotten.
+            self.orders = [order for order in self.orders if order.is_open]
             self.venue.close_session(self.time)
             self.pull()
-            self.orders = [order for order in self.orders if order.is_open]
             return
         self.venue.request(("bars", what.rows), self.time)
         self.pull()
@@ -244,12 +245,18 @@ class EngineTwin:
             raise RefusedError("ORDER_MUST_NOT_BE_PENDING", 0, state_number(order.state))
         if request.sizing != UNITS and command.quantity:
             raise RefusedError("SIZING_MUST_BE_SUPPORTED")
-        self.gate.check_switch(request.account)
-        least = order.filled + 1 if not order.held else 1
-        self.gate.check_terms(request, terms, order.held, least)
         if not order.held:
-            account = self.accounts[request.account]
-            self.gate.check(request, terms, account, self.orders, self.marks, instead_of=order)
+            self.check_terms_of_open(order, terms)
+            return
+        self.gate.check_switch(request.account)
+        self.gate.check_terms(request, terms, True)
+
+    def check_terms_of_open(self, order: Order, terms: Terms) -> None:
+        request = order.request
+        self.gate.check_switch(request.account)
+        self.gate.check_terms(request, terms, False, order.filled + 1)
+        account = self.accounts[request.account]
+        self.gate.check(request, terms, account, self.orders, self.marks, instead_of=order)
 
     def start_replace(self, order: Order, terms: Terms) -> None:
         if order.held:
@@ -520,7 +527,17 @@ class EngineTwin:
         if wanted <= order.filled:
             self.start_cancel(order)
         elif wanted != order.terms.quantity:
-            self.start_replace(order, Terms(order.terms.price, wanted, order.terms.stop))
+            self.replace_linked(order, Terms(order.terms.price, wanted, order.terms.stop))
+
+    def replace_linked(self, order: Order, terms: Terms) -> None:
+        """What only reduces may grow with the position it protects; anything else passes the gate."""
+        try:
+            self.check_terms_of_open(order, terms)
+        except RefusedError as refused:
+            if not order.request.reduce_only:
+                self.events.append(("ReplaceRejected", order.order_id, *refused.words))
+                return
+        self.start_replace(order, terms)
 
     def after_close(self, order: Order) -> None:
         if not order.filled:
