@@ -11,7 +11,7 @@ field OverflowError, as anywhere in Python.
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from os import PathLike
-from typing import Final, Literal, Self, SupportsIndex, TypeAlias, final
+from typing import Final, Literal, SupportsFloat, SupportsIndex, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +34,13 @@ __all__ = [
     "BookTrade",
     "DecodeError",
     "Depth",
-    "Expansion",
     "Fill",
     "Hooks",
     "Indicator",
+    "InputExpansion",
     "JournalReader",
     "JournalReport",
+    "JournalWriter",
     "NewJournal",
     "Node",
     "OrderBook",
@@ -202,7 +203,7 @@ class Indicator:
 _BookNumber: TypeAlias = int | Decimal
 """A price or quantity of a book: an int of units, or an exact Decimal where the book has a tick and a lot."""
 
-_BookInput: TypeAlias = SupportsIndex | Decimal | str | float
+_BookInput: TypeAlias = SupportsIndex | SupportsFloat | str
 """What a book takes as a number: whole units, or any decimal where it has a tick and a lot (a float by its shortest form)."""
 
 @final
@@ -932,6 +933,8 @@ class Node:
         """Move out the events whose cause is durable, oldest first, as slots; `openbell.messages.layouts.select` reads them."""
     def take_valuations(self) -> NDArray[np.void]:
         """Move out account valuations, oldest first, as an array of `openbell.kernel.VALUATION_DTYPE`."""
+    def value_accounts(self) -> None:
+        """Value every account now; the figures come with `take_valuations`."""
     def take_outbox(self) -> NDArray[np.void]:
         """Move out requests to remote venues whose cause is durable, as an array of `openbell.kernel.OUTBOX_DTYPE`."""
 
@@ -1011,22 +1014,62 @@ class NewJournal:
 
 @final
 class JournalReader:
-    """Reads a journal batch by batch and checks everything on the way: checksums, chain, sequences.
+    """Reads the journal in the directory `path` batch by batch and checks each: checksums, chain, sequences. Takes no lock.
 
-    Iterating gives the records of each batch as slots, markers of references among them (see `Expansion`). Raises
-    JournalError, naming path, segment, offset, sequence and rule, for what is no journal, of a newer version, damaged, or
-    ends with a write that was cut short; with `lenient` such a torn tail ends the iteration and is told by `report().torn`.
-
-    Reads without the writer's lock. Not for use from several threads at once.
+    Raises JournalError, naming path, segment, offset, sequence and rule, for what is no journal, is damaged, ends with a write
+    that was cut short, or was written by a newer program.
     """
 
-    def __new__(cls, path: str | PathLike[str], *, lenient: bool = False) -> JournalReader: ...
-    def __iter__(self) -> Self: ...
-    def __next__(self) -> NDArray[np.uint8]: ...
+    def __new__(cls, path: str | PathLike[str]) -> JournalReader: ...
+    def read(self, max_slots: int = 65536) -> NDArray[np.uint8] | None:
+        """Return the next records as slots: those of one whole batch, then of more until there are `max_slots` of them.
+
+        None at the end. References come as markers (see `InputExpansion`). An error is raised after what comes before it
+        was given out.
+        """
+    @property
     def report(self) -> JournalReport:
-        """Return what was read so far."""
-    def require_closed(self) -> None:
-        """Raise JournalError unless the journal was read to the end and its writer ended it on purpose."""
+        """What was read so far."""
+
+@final
+class JournalWriter:
+    """Writes a journal: for tools and tests; a node writes its own. Holds the journal's lock until closed or dropped.
+
+    After a failed write or sync every call raises JournalError naming the first cause.
+    """
+
+    @staticmethod
+    def create(
+        path: str | PathLike[str],
+        *,
+        epoch: int,
+        created_time: int,
+        created_by: str,
+        durability: str = "batch",
+        content: str = "full",
+        segment_size: int | None = None,
+    ) -> JournalWriter:
+        """Begin a journal. Raises JournalError where there is one already, ConfigError for settings that cannot be."""
+    @staticmethod
+    def open(path: str | PathLike[str]) -> JournalWriter:
+        """Open a journal to continue it: checks all of it and cuts off a torn tail after keeping a copy."""
+    @property
+    def cut(self) -> str | None:
+        """What was cut off when the journal was opened; None where nothing was."""
+    def append(self, slots: _Slots) -> None:
+        """Add whole, stamped records that continue the sequence."""
+    def append_reference(self, input: int, count: int, sequence: int, time: int) -> None:
+        """Let `count` records of an input stand by reference, from `sequence` and `time` on."""
+    def commit(self, output_hash: int = 0, state_hash: tuple[int, int] | None = None) -> int:
+        """Write what was appended; return the last sequence that is as durable as the mode promises."""
+    def close(self, output_hash: int = 0, state_hash: tuple[int, int] | None = None) -> int:
+        """Commit, and end the journal with a batch that says so: from now on the loss of its end is noticed."""
+    @property
+    def next_sequence(self) -> int:
+        """The sequence the next record must have."""
+    @property
+    def durable_sequence(self) -> int:
+        """The last sequence that is as durable as the mode promises."""
 
 @final
 class JournalReport:
@@ -1057,6 +1100,12 @@ class JournalReport:
     def content(self) -> Literal["full", "by_reference"]:
         """Whether the records of inputs are here or only pointed at."""
     @property
+    def segment_size(self) -> int:
+        """Most bytes a segment has."""
+    @property
+    def sector_size(self) -> int:
+        """Bytes to which batches are padded, so that no sector is written twice."""
+    @property
     def segments(self) -> int:
         """Files read."""
     @property
@@ -1069,6 +1118,9 @@ class JournalReport:
     def referenced(self) -> int:
         """Records that stand by reference."""
     @property
+    def slots(self) -> int:
+        """Slots of all records and markers that are here."""
+    @property
     def bytes(self) -> int:
         """Bytes up to the end of the last whole batch, headers and padding included."""
     @property
@@ -1080,6 +1132,9 @@ class JournalReport:
     @property
     def last_sequence(self) -> int:
         """Sequence of the last record; one less than the first when there is none."""
+    @property
+    def durable_sequence(self) -> int:
+        """What the last batch says was durable when it was written."""
     @property
     def state_hash(self) -> tuple[int, int] | None:
         """Sequence after which the last state hash was taken, and the hash."""
@@ -1097,26 +1152,31 @@ class JournalReport:
         """Where and how a write at the end was cut short; None where none was."""
 
 @final
-class Expansion:
+class InputExpansion:
     """Puts the records of inputs back where a journal by reference only points at them.
 
-    `inputs` are the decoded, unstamped slots of each input, in the order in which the journal names them; they are kept,
+    `inputs` are the decoded, unstamped records of each input, in the order in which the journal numbers them; they are kept,
     not copied.
     """
 
-    def __new__(cls, inputs: Sequence[_Slots] = ()) -> Expansion: ...
+    def __new__(cls, inputs: Sequence[_Slots] = ()) -> InputExpansion: ...
     def add(self, slots: _Slots) -> None:
         """Add the input with the next number."""
-    def expand(self, batch: _Slots) -> NDArray[np.uint8]:
-        """Return the records of a batch, markers replaced by the records they stand for, sequences included.
+    def expand(self, slots: _Slots) -> NDArray[np.uint8]:
+        """Return the records of `slots`, which a JournalReader gave, with what references stand for in their place, stamped.
 
-        Batches must come in the journal's order. Raises JournalError where an input is missing or has too few records.
+        Must be given a journal's records in order. Raises JournalError where an input is missing or has too few records.
         """
+    @property
     def left(self) -> list[int]:
-        """Return how many slots each input has left: none, once a whole journal was expanded."""
+        """Slots that each input still has: none, once a whole journal was expanded."""
 
-def verify_journal(path: str | PathLike[str]) -> JournalReport:
-    """Read and check a whole journal. A torn tail is told in the report; damage raises JournalError."""
+def verify_journal(path: str | PathLike[str], *, require_closed: bool = False) -> JournalReport:
+    """Read and check the whole journal in the directory `path`.
+
+    Raises JournalError for damage; a torn tail is told in the report. With `require_closed`, also for a journal that does
+    not end with the batch that closes it.
+    """
 
 # ---- registries
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -40,7 +40,8 @@ def commands(*rows: tuple[Any, ...]) -> np.ndarray[Any, np.dtype[np.void]]:
 
 def test_a_book_with_tick_and_lot_takes_any_exact_number_and_answers_in_decimals() -> None:
     book = OrderBook(tick="0.05", lot=Decimal("0.001"))
-    for price, quantity in [("100.05", "1.5"), (100.05, 1.5), (Decimal("100.0500"), Decimal("15e-1")), ("10005e-2", 1.5)]:
+    same: list[tuple[Any, Any]] = [("100.05", "1.5"), (100.05, 1.5), (Decimal("100.0500"), Decimal("15e-1")), ("10005e-2", 1.5)]
+    for price, quantity in same:
         accepted = book.submit(Side.SELL, price, quantity)[0]
         assert isinstance(accepted, BookAccepted)
         assert (accepted.price, accepted.quantity) == (Decimal("100.05"), Decimal("1.5"))
@@ -135,7 +136,7 @@ def test_reports_and_levels_are_immutable_comparable_and_say_what_they_are() -> 
         (lambda book: OrderBook(tick="1e-3x", lot=1), r"field 'tick'"),
         (lambda book: OrderBook(tick="1", lot="1").submit("BUY", float("nan"), 1), r"field 'price': found nan"),
         (lambda book: OrderBook(tick="1", lot="1").submit("BUY", 1, Decimal("Infinity")), r"field 'quantity'"),
-        (lambda book: OrderBook(tick="1", lot="1").submit("BUY", b"1", 1), r"field 'price': found b'1'"),
+        (lambda book: OrderBook(tick="1", lot="1").submit("BUY", cast(Any, b"1"), 1), r"field 'price': found b'1'"),
         (lambda book: book.submit_batch([1, 2]), r"field 'commands': found list"),
         (lambda book: book.submit_batch(np.zeros(2)), r"expected a one-dimensional NumPy array of COMMAND_DTYPE"),
         (lambda book: book.submit_batch(np.zeros((2, 2), COMMAND_DTYPE)), r"one-dimensional"),

@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from openbell.kernel import rule_registry
 from openbell.kernel.order_book import (
@@ -31,7 +37,7 @@ from openbell.kernel.order_book import (
 from openbell.model.terms import OrderType, Side, TimeInForce
 from tests.model.book_twin import BookTwin, Report
 
-SEQUENCES = int(os.environ.get("OPENBELL_SEQUENCES", "3000"))
+SEQUENCES = int(os.environ.get("OPENBELL_SEQUENCES", "1000"))
 SEED = int(os.environ.get("OPENBELL_SEED", random.SystemRandom().randrange(2**32)))
 
 RULES = dict(rule_registry())
@@ -39,7 +45,10 @@ RULES = dict(rule_registry())
 ids = st.integers(1, 25)
 sides = st.sampled_from(["BUY", "SELL"])
 prices = st.one_of(
-    st.integers(97, 103), st.integers(97, 103), st.integers(-600, 900), st.sampled_from([2**56, -(2**56), 2**56 + 1])
+    st.integers(97, 103),
+    st.integers(97, 103),
+    st.integers(-600, 900),
+    st.sampled_from([2**56, -(2**56), 2**56 + 1]),
 )
 quantities = st.one_of(st.integers(1, 12), st.integers(1, 12), st.sampled_from([0, -3, 2**56 + 1]))
 times = st.sampled_from(["GTC", "GTC", "GTC", "DAY", "IOC", "FOK"])
@@ -111,9 +120,16 @@ class BookAgainstTwin(RuleBasedStateMachine):
                 self.taken_out += report[2]  # type: ignore[operator]
 
     @rule(
-        order_id=st.one_of(ids, st.none()), side=sides, price=prices, quantity=quantities, time=times, post=st.booleans()
+        order_id=st.one_of(ids, st.none()),
+        side=sides,
+        price=prices,
+        quantity=quantities,
+        time=times,
+        post=st.booleans(),
     )
-    def submit(self, order_id: int | None, side: str, price: int, quantity: int, time: str, post: bool) -> None:
+    def submit(
+        self, order_id: int | None, side: str, price: int, quantity: int, time: str, post: bool
+    ) -> None:
         post_only = post and time in ("GTC", "DAY")
         reports = self.book.submit(side, price, quantity, order_id, time_in_force=time, post_only=post_only)
         self.compare(reports, self.twin.submit(order_id, side, price, quantity, time, post_only))
@@ -121,7 +137,8 @@ class BookAgainstTwin(RuleBasedStateMachine):
     @rule(order_id=ids, side=sides, price=st.integers(97, 103), quantity=st.integers(1, 12))
     def submit_near_the_best(self, order_id: int, side: str, price: int, quantity: int) -> None:
         self.compare(
-            self.book.submit(side, price, quantity, order_id), self.twin.submit(order_id, side, price, quantity)
+            self.book.submit(side, price, quantity, order_id),
+            self.twin.submit(order_id, side, price, quantity),
         )
 
     @rule(side=sides, quantity=quantities, time=times)
@@ -133,7 +150,12 @@ class BookAgainstTwin(RuleBasedStateMachine):
     def cancel(self, order_id: int) -> None:
         self.compare(self.book.cancel(order_id), self.twin.cancel(order_id))
 
-    @rule(order_id=ids, price=st.one_of(st.none(), prices), quantity=st.one_of(st.none(), quantities), post=st.booleans())
+    @rule(
+        order_id=ids,
+        price=st.one_of(st.none(), prices),
+        quantity=st.one_of(st.none(), quantities),
+        post=st.booleans(),
+    )
     def replace(self, order_id: int, price: int | None, quantity: int | None, post: bool) -> None:
         old = self.twin.find(order_id)
         before = old.leaves if old else 0
@@ -151,13 +173,21 @@ class BookAgainstTwin(RuleBasedStateMachine):
         assert copy.state_hash == self.book.state_hash
         self.book = copy
 
-    @rule(commands=st.lists(st.tuples(st.sampled_from([1, 1, 2, 3]), ids, sides, prices, quantities, times), max_size=8))
+    @rule(
+        commands=st.lists(
+            st.tuples(st.sampled_from([1, 1, 2, 3]), ids, sides, prices, quantities, times), max_size=8
+        )
+    )
     def batch(self, commands: list[tuple[int, int, str, int, int, str]]) -> None:
         rows = np.zeros(len(commands), COMMAND_DTYPE)
         expected: list[list[Report]] = []
         for row, (kind, order_id, side, price, quantity, time) in zip(rows, commands, strict=True):
             row["kind"], row["order_id"], row["price"], row["quantity"] = kind, order_id, price, quantity
-            row["side"], row["order_type"], row["time_in_force"] = Side[side], OrderType.LIMIT, TimeInForce[time]
+            row["side"], row["order_type"], row["time_in_force"] = (
+                Side[side],
+                OrderType.LIMIT,
+                TimeInForce[time],
+            )
             row["options"] = POST_ONLY if kind == CommandKind.REPLACE else 0
             old = self.twin.find(order_id)
             before = old.leaves if old else 0
@@ -195,7 +225,9 @@ class BookAgainstTwin(RuleBasedStateMachine):
 
     @invariant()
     def no_quantity_appears_or_is_lost(self) -> None:
-        open_quantity = sum(order.leaves_quantity for side in ("BUY", "SELL") for order in self.book.orders(side))
+        open_quantity = sum(
+            order.leaves_quantity for side in ("BUY", "SELL") for order in self.book.orders(side)
+        )
         assert open_quantity == self.put_in - self.taken_out
 
     @invariant()

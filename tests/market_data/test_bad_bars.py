@@ -10,8 +10,7 @@ import pytest
 from openbell.market_data.read_bars import read_bars
 from openbell.model.errors import ConfigError, InputError
 from openbell.model.instrument import Instrument
-
-from .conftest import GOOD
+from tests.market_data.conftest import GOOD
 
 HEADER = "date,open,high,low,close,volume\n"
 DAY1 = "2022-01-03,100,101.5,99.25,101,1000\n"
@@ -99,7 +98,7 @@ def test_rows_are_counted_as_an_editor_does_past_blank_lines_and_quotes(write):
 @pytest.mark.parametrize("row", ["2022-01-04,101,102,100.5", "2022-01-04,101,102,100.5,101.75,1100,7"])
 def test_a_row_with_too_few_or_too_many_fields_is_refused(row, write):
     path = write(HEADER + DAY1 + row + "\n" + "2022-01-05,101.75,103,101,102.5,1200\n")
-    with pytest.raises(InputError, match="wrong number of fields.*expected 6 fields") as caught:
+    with pytest.raises(InputError, match=r"wrong number of fields.*expected 6 fields") as caught:
         read_bars(path)
     assert caught.value.row == 3
     series = read_bars(path, lenient=True).series[0]
@@ -193,7 +192,7 @@ def test_a_path_that_is_not_there_suggests_what_may_be_meant(write):
     path = write(GOOD, "btc_1m.csv")
     with pytest.raises(InputError, match=r"no such file.*btc_1m\.csv"):
         read_bars(path.with_name("btc-1m.csv"))
-    with pytest.raises(InputError, match="the directory .*nowhere to exist"):
+    with pytest.raises(InputError, match=r"the directory .*nowhere to exist"):
         read_bars(path.parent / "nowhere" / "btc.csv")
 
 

@@ -10,8 +10,7 @@ from openbell.market_data.bars import Bars
 from openbell.market_data.read_bars import read_bars
 from openbell.model.errors import InputError
 from openbell.model.time import to_ns
-
-from .conftest import GOOD
+from tests.market_data.conftest import GOOD
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def test_bars_are_asked_by_symbol(bars):
     assert bars.symbols == ("A", "B") and "A" in bars and "C" not in bars
     assert bars["A"].symbol == "A" and len(bars["A"]) == 3 and len(bars) == 6
     assert [series.symbol for series in bars] == ["A", "B"]
-    with pytest.raises(InputError, match="no such symbol.*'C'.*A, B"):
+    with pytest.raises(InputError, match=r"no such symbol.*'C'.*A, B"):
         bars["C"]
 
 

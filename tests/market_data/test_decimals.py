@@ -36,7 +36,7 @@ def column_of(texts):
 
 def finest(texts):
     """The obvious twin: the most decimals any text needs."""
-    return max(max(-Decimal(text).normalize().as_tuple().exponent, 0) for text in texts)
+    return max(max(-int(Decimal(text).normalize().as_tuple().exponent), 0) for text in texts)
 
 
 @given(st.lists(st.tuples(whole, st.integers(0, MOST)), min_size=1, max_size=30))

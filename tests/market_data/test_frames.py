@@ -13,9 +13,8 @@ from openbell.market_data.read_bars import read_bars
 from openbell.model.errors import InputError
 from openbell.model.instrument import Instrument
 from openbell.model.time import NS_PER_HOUR, NS_PER_MINUTE, to_ns
-
-from .conftest import GOOD
-from .test_read_csv import check
+from tests.market_data.conftest import GOOD
+from tests.market_data.test_read_csv import check
 
 DAYS = pd.date_range("2022-01-03", periods=3, name="Date")
 
@@ -193,5 +192,8 @@ def test_pandas_parquet_with_its_index_is_read(tmp_path):
 
 
 def test_reading_a_file_imports_no_pandas(write):
-    code = "import sys; from openbell.market_data.read_bars import read_bars; assert 'polars' not in sys.modules; read_bars(sys.argv[1]); assert 'pandas' not in sys.modules"
+    code = (
+        "import sys; from openbell.market_data.read_bars import read_bars; assert 'polars' not in sys.modules; "
+        "read_bars(sys.argv[1]); assert 'pandas' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code, str(write(GOOD))], check=True)

@@ -14,7 +14,8 @@ def test_every_error_has_its_exit_code():
         if isinstance(getattr(errors, name), type)
     }
     assert {n: c for n, c in codes.items() if n not in ("ClassVar",)} == {
-        "OpenbellError": 1, "ConfigError": 2, "InputError": 3, "StrategyError": 4, "JournalError": 5, "DivergenceError": 6, "EngineStopped": 7,
+        "OpenbellError": 1, "ConfigError": 2, "InputError": 3,
+        "StrategyError": 4, "JournalError": 5, "DivergenceError": 6, "EngineStopped": 7,
     }  # fmt: skip
     for name in codes:
         assert issubclass(getattr(errors, name), errors.OpenbellError)

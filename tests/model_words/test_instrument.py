@@ -25,9 +25,9 @@ def test_numbers_are_accepted_in_every_form_and_equal_instruments_are_equal():
 
 def test_it_is_frozen_pickles_and_replaces():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        BTC.tick = Decimal(1)
+        BTC.tick = Decimal(1)  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(BTC)) == BTC
-    assert dataclasses.replace(BTC, tick="0.5").tick == Decimal("0.5")
+    assert dataclasses.replace(BTC, tick="0.5").tick == Decimal("0.5")  # type: ignore[arg-type]
 
 
 def test_prices_and_quantities_are_counted_in_units():
@@ -52,7 +52,7 @@ def test_a_price_between_two_units_is_refused_and_rounding_helps():
     assert BTC.round_price("-0.15", "down") == Price("-0.2")
     assert BTC.round_quantity("1.2349") == Quantity("1.234")
     with pytest.raises(InputError, match="nearest, down or up"):
-        BTC.round_price(1, "sideways")
+        BTC.round_price(1, "sideways")  # type: ignore[arg-type]
 
 
 def test_what_does_not_fit_64_bits_is_refused():

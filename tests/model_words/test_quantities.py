@@ -17,7 +17,7 @@ nano = st.integers(-(2**96), 2**96)
 def test_a_float_means_its_shortest_decimal_form():
     assert Price(0.1) == Decimal("0.1")
     assert Price(np.float64(0.1)) == Decimal("0.1")
-    assert Price(np.float32(0.1)) == Decimal("0.1")
+    assert Price(np.float32(0.1)) == Decimal("0.1")  # type: ignore[arg-type]
     assert Quantity(np.int64(7)) == 7
     assert Price(0.1 + 0.2) == Decimal("0.30000000000000004")
 
@@ -61,7 +61,7 @@ def test_different_currencies_do_not_mix_but_are_merely_unequal():
 
 def test_a_float_never_holds_or_multiplies_money():
     with pytest.raises(InputError):
-        Money(0.1, "USD")
+        Money(0.1, "USD")  # type: ignore[arg-type]
     for act in (lambda m: m * 0.5, lambda m: 0.5 * m, lambda m: m / 0.5, lambda m: m + 1.0, lambda m: m + 1):
         with pytest.raises(TypeError):
             act(Money("1", "USD"))
@@ -70,7 +70,7 @@ def test_a_float_never_holds_or_multiplies_money():
 def test_money_is_immutable_hashable_and_pickles():
     money = Money("1.50", "USD")
     with pytest.raises(AttributeError):
-        money.amount = Decimal(2)
+        money.amount = Decimal(2)  # type: ignore[misc]
     with pytest.raises(AttributeError):
         money._amount = Decimal(2)
     assert hash(money) == hash(Money("1.5", "USD"))

@@ -114,7 +114,8 @@ def test_it_agrees_with_pandas_in_utc(moment):
 
 def test_durations_have_units():
     assert [duration_ns(x) for x in ("30s", "5m", "5min", "1h", "1d", "1w", "250ms", "1us", "7ns", "1h30m", "1.5h")] == [
-        30 * 10**9, 300 * 10**9, 300 * 10**9, 3_600 * 10**9, 86_400 * 10**9, 7 * 86_400 * 10**9, 250 * 10**6, 1_000, 7, 5_400 * 10**9, 5_400 * 10**9,
+        30 * 10**9, 300 * 10**9, 300 * 10**9, 3_600 * 10**9, 86_400 * 10**9,
+        7 * 86_400 * 10**9, 250 * 10**6, 1_000, 7, 5_400 * 10**9, 5_400 * 10**9,
     ]  # fmt: skip
     assert duration_ns(dt.timedelta(minutes=1)) == 60 * 10**9 and duration_ns(5) == 5
     assert duration(5_400 * 10**9) == "1h30m" and duration(86_400 * 10**9) == "1d" and duration(0) == "0s"

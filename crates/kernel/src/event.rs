@@ -13,8 +13,8 @@ layouts! {
     /// The order passed the risk gate and is on its way to its venue.
     OrderSubmitted = OrderSubmitted { order_id: u64, client_order_id: u64, price: i64, quantity: i64, }
     OrderAccepted = OrderAccepted { order_id: u64, client_order_id: u64, venue_order_id: u64, venue_time: u64, }
-    /// Refused by us, before the venue. Followed by [`RefusalPayload`].
-    OrderDenied = OrderDenied { order_id: u64, client_order_id: u64, rule: u64, reserved: u64, }
+    /// Refused by us, before the venue; `quantity` is what was asked for. Followed by [`RefusalPayload`].
+    OrderDenied = OrderDenied { order_id: u64, client_order_id: u64, rule: u64, quantity: i64, }
     /// Refused by the venue. Followed by [`RefusalPayload`].
     OrderRejected = OrderRejected { order_id: u64, client_order_id: u64, rule: u64, venue_time: u64, }
     /// Flags: `SELL`, `MAKER`. Followed by [`FillPayload`].
@@ -53,20 +53,21 @@ layouts! {
     TradingResumed = TradingResumed { reason: u64, reserved: [u64; 3], }
     TimerFired = TimerFired { timer_id: u64, due_time: u64, participant: u64, reserved: u64, }
     /// A command other than an order was refused. Followed by [`RefusalPayload`].
-    CommandRefused = CommandRefused { message: u64, rule: u64, reserved: [u64; 2], }
+    CommandRefused = CommandRefused { command: u64, rule: u64, reserved: [u64; 2], }
     InstrumentListed = InstrumentListed { tick: i64, lot: i64, venue: u64, reserved: u64, }
     AccountOpened = AccountOpened { currency: u64, shorting: u64, reserved: [u64; 2], }
     /// A request left for a remote venue through the output gate. `request`: 1 submit, 2 replace, 3 cancel, 4 query.
     VenueRequestSent = VenueRequestSent { order_id: u64, request: u64, price: i64, quantity: i64, }
     /// A venue's report named an order we never sent, or could not be applied; kept for people to look at.
-    ObservationUnmatched = ObservationUnmatched { order_id: u64, message: u64, trade_id: u64, reserved: u64, }
+    ObservationUnmatched = ObservationUnmatched { order_id: u64, observation: u64, trade_id: u64, reserved: u64, }
     SignalReceived = SignalReceived { name: u64, value_bits: u64, exchange_time: u64, reserved: u64, }
     RiskLimitSet = RiskLimitSet { limit: u64, value: i64, reserved: [u64; 2], }
 }
 
 payloads! {
     FillPayload = FILL { trade_id: u64, client_order_id: u64, cumulative_quantity: i64, fee_nano: i64, venue_time: u64, }
-    RefusalPayload = REFUSAL { limit_low: u64, limit_high: i64, actual_low: u64, actual_high: i64, reserved: u64, }
+    /// `terms` are those of a denied order, which no earlier event has told; zeros elsewhere.
+    RefusalPayload = REFUSAL { limit_low: u64, limit_high: i64, actual_low: u64, actual_high: i64, terms: crate::terms::PackedTerms, }
     /// Terms of the order an event is about, so that a reader needs no table of orders.
     OrderPayload = ORDER { terms: crate::terms::PackedTerms, stop_price: i64, cause_sequence: u64, participant: u64, reserved: u64, }
     /// Cost basis and what this fill realized, both in 10^-9.
@@ -80,7 +81,7 @@ impl RefusalPayload {
             limit_high: (refusal.limit >> 64) as i64,
             actual_low: refusal.actual as u64,
             actual_high: (refusal.actual >> 64) as i64,
-            reserved: 0,
+            terms: crate::terms::PackedTerms::NONE,
         }
     }
 

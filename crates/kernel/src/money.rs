@@ -9,10 +9,20 @@ pub const NANO: i128 = 1_000_000_000;
 ///
 /// `denominator` must be positive.
 pub const fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
-    let quotient = numerator.div_euclid(denominator);
-    let remainder = numerator.rem_euclid(denominator);
+    let (quotient, remainder) = divide_floor(numerator, denominator);
     let rest = denominator - remainder;
     if remainder > rest || (remainder == rest && quotient % 2 != 0) { quotient + 1 } else { quotient }
+}
+
+/// Quotient rounded down and the remainder, which is not negative, for a positive `denominator`. One division:
+/// at 128 bits each of `div_euclid` and `rem_euclid` costs one or two calls of their own.
+pub const fn divide_floor(numerator: i128, denominator: i128) -> (i128, i128) {
+    if denominator == 1 {
+        return (numerator, 0);
+    }
+    let quotient = numerator / denominator;
+    let remainder = numerator - quotient * denominator;
+    if remainder < 0 { (quotient - 1, remainder + denominator) } else { (quotient, remainder) }
 }
 
 #[cfg(test)]

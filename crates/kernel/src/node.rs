@@ -379,7 +379,7 @@ impl Node {
             self.output.extend_from_slice(events);
         }
         if head.has(flags::LAST_OF_MESSAGE) {
-            self.value_accounts(head.time);
+            self.value_accounts_at(head.time);
         }
         if self.sequence.is_multiple_of(STATE_HASH_INTERVAL) {
             self.state_hash = Some((self.sequence, self.engine.state_hash()));
@@ -421,7 +421,6 @@ impl Node {
     /// As [`Node::poll`].
     pub fn end_run(&mut self) -> Result<(), NodeError> {
         let mut record = RecordBuffer::new(RunEnded { reserved: [0; 4] });
-        record.head_mut().flags = flags::LAST_OF_MESSAGE;
         self.sequence_record(record.slots_mut(), self.time, None)
     }
 
@@ -487,25 +486,28 @@ impl Node {
         }
     }
 
-    fn value_accounts(&mut self, time: u64) {
+    fn value_accounts_at(&mut self, time: u64) {
         let Some(interval_ns) = self.valuation_interval_ns else { return };
-        if time < self.next_valuation {
-            return;
+        if time >= self.next_valuation {
+            self.next_valuation = time.saturating_add(interval_ns);
+            self.value_accounts();
         }
-        self.next_valuation = time.saturating_add(interval_ns);
+    }
+
+    /// Values every account now, whatever the interval. An account that holds something without a price is
+    /// left out: its worth is not known.
+    pub fn value_accounts(&mut self) {
         let engine = &self.engine;
         for account in engine.portfolio().accounts() {
             let figures = account.valuation(engine.instruments(), engine.marks(), None);
-            if let Some(figures) = figures {
-                self.valuations.push(Valuation {
-                    time,
-                    account: account.id,
-                    cash: account.cash_in(account.currency),
-                    equity: figures.equity,
-                    gross_exposure: figures.gross,
-                    net_exposure: figures.net,
-                });
-            }
+            self.valuations.extend(figures.map(|figures| Valuation {
+                time: self.time,
+                account: account.id,
+                cash: account.cash_in(account.currency),
+                equity: figures.equity,
+                gross_exposure: figures.gross,
+                net_exposure: figures.net,
+            }));
         }
     }
 

@@ -132,3 +132,9 @@ pub struct PackedTerms {
     pub options: u16,
     pub reserved: u16,
 }
+
+impl PackedTerms {
+    /// Where there is no order to have terms.
+    pub const NONE: PackedTerms =
+        PackedTerms { side: 0, order_type: 0, time_in_force: 0, sizing: 0, options: 0, reserved: 0 };
+}

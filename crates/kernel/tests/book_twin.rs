@@ -248,7 +248,7 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
     #[test]
     fn the_book_says_what_its_twin_says(commands in prop::collection::vec(command(), 1..200)) {
         let (mut book, mut twin, mut client) = (Book::new(PriceTime), Twin::default(), DepthClient::default());

@@ -1,6 +1,6 @@
 //! An order book on its own: `from openbell import OrderBook`.
 
-mod batch;
+pub mod batch;
 mod reports;
 mod units;
 

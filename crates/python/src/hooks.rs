@@ -219,7 +219,7 @@ impl Hooks {
     fn show_refusal(&self, py: Python<'_>, head: &Slot) -> Called {
         let Some(hook) = &self.on_refused else { return Ok(()) };
         let body = CommandRefused::of(head);
-        let command = u16::try_from(body.message).ok().and_then(Message::from_number);
+        let command = u16::try_from(body.command).ok().and_then(Message::from_number);
         let rule = u16::try_from(body.rule).ok().and_then(Rule::from_number);
         let names = (command.map_or("", Message::name), rule.map_or("", Rule::name));
         hook.bind(py).call1(names).map(drop).map_err(failed("on_refused"))

@@ -1,20 +1,39 @@
-//! Reading a journal: its batches as arrays, and the data it only points at put back.
+//! Journals from Python: reading whole batches as arrays, checking, writing, and putting back what a journal by
+//! reference only points at.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use numpy::PyArray1;
 use openbell_kernel::disk::RealDisk;
-use openbell_kernel::journal;
-use openbell_kernel::journal::{Expansion as Expanding, JournalError, RULES_VERSION, Tail};
+use openbell_kernel::journal::{
+    self, Content, Durability, Expansion, Identity, JournalError, RULES_VERSION, Report, Settings, Tail,
+    verify,
+};
 use openbell_kernel::record::Slot;
 use pyo3::prelude::*;
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::arrays::{SlotArray, slot_array};
-use crate::errors::{expansion_error, journal_error};
+use crate::errors::{error, expansion_error, journal_error};
 
-/// What a journal holds, as far as it was read and checked.
-#[pyclass(frozen, get_all, module = "openbell.kernel.journal")]
+type Bytes<'py> = Bound<'py, PyArray1<u8>>;
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An array of bytes over words that NumPy takes over without a copy; words, so that they stay aligned.
+fn bytes_of(py: Python<'_>, words: Vec<u64>) -> PyResult<Bytes<'_>> {
+    Ok(PyArray1::from_vec(py, words).call_method1("view", ("uint8",))?.cast_into::<PyArray1<u8>>()?)
+}
+
+fn words_of(slots: &[Slot]) -> &[u64] {
+    <[u64]>::ref_from_bytes(slots.as_bytes()).unwrap_or(&[])
+}
+
+/// What a journal holds, counted while it was checked.
+#[pyclass(frozen, get_all, module = "openbell._kernel")]
 pub struct JournalReport {
     epoch: u64,
     shard: u8,
@@ -24,14 +43,18 @@ pub struct JournalReport {
     created_by: String,
     durability: &'static str,
     content: &'static str,
+    segment_size: u64,
+    sector_size: u32,
     segments: u32,
     batches: u64,
     records: u64,
     referenced: u64,
+    slots: u64,
     bytes: u64,
     file_bytes: u64,
     first_sequence: u64,
     last_sequence: u64,
+    durable_sequence: u64,
     state_hash: Option<(u64, u128)>,
     output_hash: Option<(u64, u128)>,
     chain: u128,
@@ -39,178 +62,307 @@ pub struct JournalReport {
     torn: Option<String>,
 }
 
-impl JournalReport {
-    fn new(report: &journal::Report, torn: Option<String>) -> Self {
-        let journal::Identity { epoch, shard, schema, rules_version, created_time, created_by, .. } =
-            report.identity.clone();
+impl From<&Report> for JournalReport {
+    fn from(report: &Report) -> Self {
+        let Identity { epoch, shard, schema, rules_version, created_time, .. } = report.identity;
+        let Settings { durability, content, segment_size, sector_size } = report.settings;
         JournalReport {
             epoch,
             shard,
             schema,
             rules_version,
             created_time,
-            created_by,
-            durability: report.settings.durability.name(),
-            content: report.settings.content.name(),
+            created_by: report.identity.created_by.clone(),
+            durability: durability.name(),
+            content: content.name(),
+            segment_size,
+            sector_size,
             segments: report.segments,
             batches: report.batches,
             records: report.records,
             referenced: report.referenced,
+            slots: report.slots,
             bytes: report.bytes,
             file_bytes: report.file_bytes,
             first_sequence: report.first_sequence,
             last_sequence: report.last_sequence,
+            durable_sequence: report.durable_sequence,
             state_hash: report.state_hash,
             output_hash: report.output_hash,
             chain: report.chain,
             closed: report.closed,
-            torn,
+            torn: torn(&report.tail),
         }
     }
 }
 
-#[pymethods]
-impl JournalReport {
-    fn __repr__(&self) -> String {
-        let JournalReport { records, referenced, first_sequence, last_sequence, closed, .. } = self;
-        format!(
-            "JournalReport(records={records}, referenced={referenced}, sequences={first_sequence}..{last_sequence}, \
-            closed={closed})"
-        )
+fn torn(tail: &Tail) -> Option<String> {
+    match tail.clone() {
+        Tail::Clean => None,
+        Tail::Torn { place, rule, found, bytes } => {
+            Some(JournalError::TornTail { place, rule, found, bytes }.to_string())
+        }
     }
 }
 
-/// Reads a journal from its first batch to its end.
-#[pyclass(module = "openbell.kernel.journal")]
+/// Reads and checks the whole journal in `path`.
+#[pyfunction]
+#[pyo3(signature = (path, *, require_closed=false))]
+fn verify_journal(py: Python<'_>, path: PathBuf, require_closed: bool) -> PyResult<JournalReport> {
+    let report = py.detach(|| {
+        let report = verify(Arc::new(RealDisk), &path)?;
+        if require_closed { report.require_closed(&path).map(|()| report) } else { Ok(report) }
+    });
+    report.map(|report| JournalReport::from(&report)).map_err(|found| journal_error(py, &found))
+}
+
+/// Reads a journal batch by batch, checking each.
+#[pyclass(frozen, module = "openbell._kernel")]
 pub struct JournalReader {
-    reader: journal::JournalReader,
-    path: PathBuf,
-    lenient: bool,
-    torn: Option<String>,
+    inner: Mutex<journal::JournalReader>,
 }
 
 #[pymethods]
 impl JournalReader {
     #[new]
-    #[pyo3(signature = (path, *, lenient=false))]
-    fn new(py: Python<'_>, path: PathBuf, lenient: bool) -> PyResult<Self> {
-        let reader = journal::JournalReader::open(Arc::new(RealDisk), &path);
-        let reader = reader.map_err(|found| journal_error(py, &found))?;
-        Ok(JournalReader { reader, path, lenient, torn: None })
+    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let reader = py.detach(|| journal::JournalReader::open(Arc::new(RealDisk), &path));
+        let inner = Mutex::new(reader.map_err(|found| journal_error(py, &found))?);
+        Ok(JournalReader { inner })
     }
 
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray1<u8>>>> {
-        if self.torn.is_some() {
-            return Ok(None);
-        }
-        let reader = &mut self.reader;
-        match py.detach(|| reader.next_batch().map(|batch| batch.map(|batch| batch.slots))) {
-            Ok(slots) => Ok(slots.map(|slots| slot_array(py, slots))),
-            Err(found @ JournalError::TornTail { .. }) if self.lenient => {
-                self.torn = Some(found.to_string());
-                Ok(None)
-            }
-            Err(found) => Err(journal_error(py, &found)),
-        }
+    /// The slots of the next batches: whole ones, at least one, then as many as `max_slots` holds.
+    #[pyo3(signature = (max_slots=65536))]
+    fn read<'py>(&self, py: Python<'py>, max_slots: usize) -> PyResult<Option<Bytes<'py>>> {
+        let words = py.detach(|| read_words(&mut lock(&self.inner), max_slots));
+        let words = words.map_err(|found| journal_error(py, &found))?;
+        words.map(|words| bytes_of(py, words)).transpose()
     }
 
     /// What was read so far.
+    #[getter]
     fn report(&self) -> JournalReport {
-        JournalReport::new(self.reader.report(), self.torn.clone())
-    }
-
-    /// Passes only a journal that was read to the end and whose writer ended on purpose.
-    fn require_closed(&self, py: Python<'_>) -> PyResult<()> {
-        self.reader.report().require_closed(&self.path).map_err(|found| journal_error(py, &found))
+        JournalReport::from(lock(&self.inner).report())
     }
 }
 
-/// Reads and checks a whole journal.
-#[pyfunction]
-fn verify_journal(py: Python<'_>, path: PathBuf) -> PyResult<JournalReport> {
-    let found = py.detach(|| journal::verify(Arc::new(RealDisk), &path));
-    let report = found.map_err(|found| journal_error(py, &found))?;
-    let torn = match report.tail.clone() {
-        Tail::Clean => None,
-        Tail::Torn { place, rule, found, bytes } => {
-            Some(JournalError::TornTail { place, rule, found, bytes }.to_string())
+/// Words of whole batches; `None` at the end. An error waits until what came before it was given out.
+fn read_words(
+    reader: &mut journal::JournalReader,
+    max_slots: usize,
+) -> Result<Option<Vec<u64>>, JournalError> {
+    let mut words = Vec::new();
+    loop {
+        match reader.next_batch() {
+            Ok(Some(batch)) => words.extend_from_slice(words_of(batch.slots)),
+            Ok(None) => return Ok((!words.is_empty()).then_some(words)),
+            Err(_) if !words.is_empty() => return Ok(Some(words)),
+            Err(found) => return Err(found),
         }
-    };
-    Ok(JournalReport::new(&report, torn))
+        if words.len() >= max_slots.saturating_mul(8) && !words.is_empty() {
+            return Ok(Some(words));
+        }
+    }
 }
 
-/// Puts the records of inputs back where a journal by reference only points at them.
-#[pyclass(module = "openbell.kernel.journal")]
-pub struct Expansion {
-    inputs: Vec<InputArray>,
-}
-
-struct InputArray {
-    array: Py<PyAny>,
-    /// Slots that were put back already.
-    used: usize,
+/// Writes a journal: for tools and tests; a node writes its own.
+#[pyclass(frozen, module = "openbell._kernel")]
+pub struct JournalWriter {
+    inner: Mutex<Option<journal::JournalWriter>>,
+    /// What was cut off when the journal was opened, in words.
+    #[pyo3(get)]
+    cut: Option<String>,
 }
 
 #[pymethods]
-impl Expansion {
+impl JournalWriter {
+    /// Begins a journal.
+    #[staticmethod]
+    #[pyo3(signature = (path, *, epoch, created_time, created_by, durability="batch", content="full", segment_size=None))]
+    #[allow(clippy::too_many_arguments)] // keywords in Python
+    fn create(
+        py: Python<'_>,
+        path: PathBuf,
+        epoch: u64,
+        created_time: u64,
+        created_by: &str,
+        durability: &str,
+        content: &str,
+        segment_size: Option<u64>,
+    ) -> PyResult<Self> {
+        let (durability, content) = modes(py, durability, content)?;
+        let mut settings = settings_of(durability, content);
+        settings.segment_size = segment_size.unwrap_or(settings.segment_size);
+        let identity = Identity::new(epoch, created_time, created_by);
+        let writer =
+            py.detach(|| journal::JournalWriter::create(Arc::new(RealDisk), &path, &identity, settings));
+        let inner = Mutex::new(Some(writer.map_err(|found| journal_error(py, &found))?));
+        Ok(JournalWriter { inner, cut: None })
+    }
+
+    /// Opens a journal to continue it: checks all of it, and cuts off a torn tail after keeping a copy.
+    #[staticmethod]
+    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let opened = py.detach(|| journal::JournalWriter::open(Arc::new(RealDisk), &path));
+        let (writer, recovery) = opened.map_err(|found| journal_error(py, &found))?;
+        let cut = recovery.cut.map(|cut| {
+            format!(
+                "{}: cut off {} bytes ({}), kept in {}",
+                cut.place,
+                cut.bytes,
+                cut.rule,
+                cut.copy.display()
+            )
+        });
+        Ok(JournalWriter { inner: Mutex::new(Some(writer)), cut })
+    }
+
+    fn append(&self, py: Python<'_>, slots: &Bound<'_, PyAny>) -> PyResult<()> {
+        let slots = SlotArray::new("slots", slots)?;
+        let slots = slots.slots();
+        self.with(py, |writer| writer.append(slots))
+    }
+
+    fn append_reference(
+        &self,
+        py: Python<'_>,
+        input: u16,
+        count: u64,
+        sequence: u64,
+        time: u64,
+    ) -> PyResult<()> {
+        self.with(py, |writer| writer.append_reference(input, count, sequence, time))
+    }
+
+    #[pyo3(signature = (output_hash=0, state_hash=None))]
+    fn commit(&self, py: Python<'_>, output_hash: u128, state_hash: Option<(u64, u128)>) -> PyResult<u64> {
+        self.with(py, |writer| writer.commit(state_hash, output_hash))
+    }
+
+    /// Commits, and ends the journal with the batch that says so.
+    #[pyo3(signature = (output_hash=0, state_hash=None))]
+    fn close(&self, py: Python<'_>, output_hash: u128, state_hash: Option<(u64, u128)>) -> PyResult<u64> {
+        let Some(writer) = lock(&self.inner).take() else { return Err(closed(py)) };
+        py.detach(|| writer.close(state_hash, output_hash)).map_err(|found| journal_error(py, &found))
+    }
+
+    #[getter]
+    fn next_sequence(&self, py: Python<'_>) -> PyResult<u64> {
+        self.with(py, |writer| Ok(writer.next_sequence()))
+    }
+
+    #[getter]
+    fn durable_sequence(&self, py: Python<'_>) -> PyResult<u64> {
+        self.with(py, |writer| Ok(writer.durable_sequence()))
+    }
+}
+
+impl JournalWriter {
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mut journal::JournalWriter) -> Result<T, JournalError> + Send,
+    ) -> PyResult<T> {
+        let done = py.detach(|| lock(&self.inner).as_mut().map(call));
+        done.ok_or_else(|| closed(py))?.map_err(|found| journal_error(py, &found))
+    }
+}
+
+fn closed(py: Python<'_>) -> PyErr {
+    error(py, "JournalError", "the journal was closed; open it again to continue it".to_owned())
+}
+
+/// The modes by their names.
+pub fn modes(py: Python<'_>, durability: &str, content: &str) -> PyResult<(Durability, Content)> {
+    let refused = |field: &str, found: &str, allowed: &str| {
+        error(py, "ConfigError", format!("{field} is {found:?}; it must be {allowed}"))
+    };
+    let durabilities = [Durability::None, Durability::Batch].into_iter();
+    let contents = [Content::Full, Content::ByReference].into_iter();
+    Ok((
+        durabilities
+            .into_iter()
+            .find(|mode| mode.name() == durability)
+            .ok_or_else(|| refused("durability", durability, "none or batch"))?,
+        contents
+            .into_iter()
+            .find(|of| of.name() == content)
+            .ok_or_else(|| refused("content", content, "full or by_reference"))?,
+    ))
+}
+
+pub fn settings_of(durability: Durability, content: Content) -> Settings {
+    match durability {
+        Durability::Batch => Settings { content, ..Settings::durable() },
+        Durability::None => Settings::backtest(content),
+    }
+}
+
+/// Puts the records of inputs back where a journal by reference only points at them.
+#[pyclass(module = "openbell._kernel")]
+pub struct InputExpansion {
+    inputs: Vec<Input>,
+}
+
+/// The array of one input's records, and how many of its slots were used.
+struct Input {
+    array: Py<PyAny>,
+    used: usize,
+}
+
+impl Input {
+    fn array<'py>(&self, py: Python<'py>) -> PyResult<SlotArray<'py>> {
+        SlotArray::new("inputs", self.array.bind(py))
+    }
+
+    fn left<'a>(&self, array: &'a SlotArray<'_>) -> &'a [Slot] {
+        array.slots().get(self.used..).unwrap_or_default()
+    }
+}
+
+#[pymethods]
+impl InputExpansion {
     #[new]
     #[pyo3(signature = (inputs=Vec::new()), text_signature = "(inputs=())")]
     fn new(inputs: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
-        let mut expansion = Expansion { inputs: Vec::with_capacity(inputs.len()) };
+        let mut expansion = InputExpansion { inputs: Vec::with_capacity(inputs.len()) };
         inputs.iter().try_for_each(|input| expansion.add(input))?;
         Ok(expansion)
     }
 
     /// Adds the input with the next number.
     fn add(&mut self, slots: &Bound<'_, PyAny>) -> PyResult<()> {
-        SlotArray::new("slots", slots)?;
-        self.inputs.push(InputArray { array: slots.clone().unbind(), used: 0 });
+        SlotArray::new("inputs", slots)?;
+        self.inputs.push(Input { array: slots.clone().unbind(), used: 0 });
         Ok(())
     }
 
-    /// The records of a batch, markers replaced by what they stand for.
-    fn expand<'py>(
-        &mut self,
-        py: Python<'py>,
-        batch: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyArray1<u8>>> {
-        let batch = SlotArray::new("batch", batch)?;
-        let arrays = self.inputs.iter().map(|input| SlotArray::new("slots", input.array.bind(py)));
-        let arrays = arrays.collect::<PyResult<Vec<_>>>()?;
-        let rests = arrays.iter().zip(&self.inputs).map(|(array, input)| rest_of(array.slots(), input.used));
-        let mut expanding = Expanding::new(rests.collect());
-        let slots = batch.slots();
-        let mut out = Vec::with_capacity(slots.len());
-        let expanded = py.detach(|| expanding.expand(slots, &mut out));
-        expanded.map_err(|found| expansion_error(py, &found))?;
-        for ((input, array), left) in self.inputs.iter_mut().zip(&arrays).zip(expanding.left()) {
-            input.used = array.slots().len().saturating_sub(left);
+    /// The slots of whole records as the journal holds them, references replaced by what they stand for.
+    fn expand<'py>(&mut self, py: Python<'py>, slots: &Bound<'py, PyAny>) -> PyResult<Bytes<'py>> {
+        let slots = SlotArray::new("slots", slots)?;
+        let arrays: Vec<_> = self.inputs.iter().map(|input| input.array(py)).collect::<PyResult<_>>()?;
+        let left = self.inputs.iter().zip(&arrays).map(|(input, array)| input.left(array));
+        let mut expansion = Expansion::new(left.collect());
+        let mut expanded = Vec::with_capacity(slots.slots().len());
+        expansion.expand(slots.slots(), &mut expanded).map_err(|found| expansion_error(py, &found))?;
+        for ((input, array), left) in self.inputs.iter_mut().zip(&arrays).zip(expansion.left()) {
+            input.used = array.slots().len() - left;
         }
-        Ok(slot_array(py, &out))
+        Ok(slot_array(py, &expanded))
     }
 
-    /// Slots that each input has left.
+    /// Slots that each input still has.
+    #[getter]
     fn left(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
-        let left = |input: &InputArray| {
-            let array = SlotArray::new("slots", input.array.bind(py))?;
-            Ok(rest_of(array.slots(), input.used).len())
-        };
-        self.inputs.iter().map(left).collect()
+        self.inputs.iter().map(|input| Ok(input.left(&input.array(py)?).len())).collect()
     }
-}
-
-fn rest_of(slots: &[Slot], used: usize) -> &[Slot] {
-    slots.get(used..).unwrap_or_default()
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("RULES_VERSION", RULES_VERSION)?;
-    module.add_class::<JournalReader>()?;
     module.add_class::<JournalReport>()?;
-    module.add_class::<Expansion>()?;
+    module.add_class::<JournalReader>()?;
+    module.add_class::<JournalWriter>()?;
+    module.add_class::<InputExpansion>()?;
     module.add_function(wrap_pyfunction!(verify_journal, module)?)
 }

@@ -2,6 +2,8 @@
 #![deny(unsafe_code)]
 
 mod arrays;
+#[cfg(feature = "bench")]
+mod bench;
 mod book;
 mod codec;
 mod errors;
@@ -18,6 +20,8 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     codec::register(module)?;
+    #[cfg(feature = "bench")]
+    bench::register(module)?;
     book::register(module)?;
     events::register(module)?;
     hooks::register(module)?;

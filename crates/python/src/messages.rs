@@ -1,5 +1,6 @@
 //! The registries of the kernel: messages, layouts, rules, so that Python repeats none of them.
 
+use openbell_kernel::journal::interleave;
 use openbell_kernel::layout::Layout;
 use openbell_kernel::message::Message;
 use openbell_kernel::rules::Rule;
@@ -20,13 +21,13 @@ fn message_registry() -> Vec<(u16, &'static str, &'static str, u8)> {
 /// (name, message number, fields) of every body.
 #[pyfunction]
 fn body_layouts() -> Vec<(&'static str, u16, Fields)> {
-    describe(&[command::BODIES, observation::BODIES, event::BODIES])
+    describe(&[interleave::BODIES, command::BODIES, observation::BODIES, event::BODIES])
 }
 
 /// (name, continuation tag, fields) of every continuation payload.
 #[pyfunction]
 fn payload_layouts() -> Vec<(&'static str, u16, Fields)> {
-    describe(&[command::PAYLOADS, observation::PAYLOADS, event::PAYLOADS])
+    describe(&[interleave::PAYLOADS, command::PAYLOADS, observation::PAYLOADS, event::PAYLOADS])
 }
 
 fn describe(groups: &[&[Layout]]) -> Vec<(&'static str, u16, Fields)> {

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use openbell_kernel::disk::RealDisk;
-use openbell_kernel::journal::{Content, Durability, Identity, JournalWriter, Settings};
+use openbell_kernel::journal::{Content, Durability, Identity, JournalWriter};
 use openbell_kernel::node::RecordSink;
 use pyo3::prelude::*;
 
-use crate::errors::error;
+use crate::errors::journal_error;
+use crate::journal::{modes, settings_of};
 
 /// A journal that does not exist yet; the node that gets it creates it.
 #[pyclass(frozen, module = "openbell._kernel")]
@@ -34,17 +35,7 @@ impl NewJournal {
         durability: &str,
         content: &str,
     ) -> PyResult<Self> {
-        let refused = |field: &str, found: &str, allowed: &str| {
-            error(py, "ConfigError", format!("{field} is {found:?}; it must be {allowed}"))
-        };
-        let durability = [Durability::None, Durability::Batch]
-            .into_iter()
-            .find(|mode| mode.name() == durability)
-            .ok_or_else(|| refused("durability", durability, "none or batch"))?;
-        let content = [Content::Full, Content::ByReference]
-            .into_iter()
-            .find(|of| of.name() == content)
-            .ok_or_else(|| refused("content", content, "full or by_reference"))?;
+        let (durability, content) = modes(py, durability, content)?;
         Ok(NewJournal { path, durability, content, epoch, created_time, created_by })
     }
 }
@@ -52,14 +43,11 @@ impl NewJournal {
 impl NewJournal {
     pub fn create(&self, py: Python<'_>, shard: u8) -> PyResult<Box<dyn RecordSink>> {
         let identity = Identity { shard, ..Identity::new(self.epoch, self.created_time, &self.created_by) };
-        let settings = match self.durability {
-            Durability::Batch => Settings { content: self.content, ..Settings::durable() },
-            Durability::None => Settings::backtest(self.content),
-        };
+        let settings = settings_of(self.durability, self.content);
         let writer = JournalWriter::create(Arc::new(RealDisk), &self.path, &identity, settings);
         writer
             .map(|writer| Box::new(writer) as Box<dyn RecordSink>)
-            .map_err(|found| error(py, "JournalError", found.to_string()))
+            .map_err(|found| journal_error(py, &found))
     }
 }
 

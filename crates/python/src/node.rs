@@ -440,6 +440,12 @@ impl Node {
         ValuationRow::array(py, &rows)
     }
 
+    /// Values every account now; the figures come with `take_valuations`.
+    fn value_accounts(&self, py: Python<'_>) -> PyResult<()> {
+        self.guarded.change(py)?.node.value_accounts();
+        Ok(())
+    }
+
     /// Requests to remote venues whose cause is durable.
     fn take_outbox<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let taken = self.read(py)?.node.take_outbox();

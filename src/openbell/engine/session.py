@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openbell.kernel import Node, OrderRecord
-from openbell.model.errors import ConfigError, InputError
+from openbell.model.errors import InputError, StrategyError
 from openbell.model.instrument import Instrument
 
-MOST_ORDERS = 1 << 48
-"""Orders one participant can send: its client order ids are its number in the high 16 bits and a count below."""
+ORDER_BITS = 48
+"""A participant's client order ids are its number in the high 16 bits and a count below."""
+MOST_ORDERS_AT_ONCE = 1 << 16
+"""Orders sent without time moving on, after which a strategy is taken to answer its own orders for ever."""
 
 BAR_DTYPE = np.dtype(
     [
@@ -31,17 +33,33 @@ BAR_DTYPE = np.dtype(
 """One closed bar as `Session.bars` gives it: times in UTC nanoseconds, prices and volume as floats."""
 
 
+class Stage(IntEnum):
+    """How far a participant has come. STOPPING: the data has ended, it may look but not act."""
+
+    READY = 0
+    STARTING = 1
+    RUNNING = 2
+    STOPPING = 3
+    OVER = 4
+
+
 @dataclass(slots=True)
 class Session:
-    """What a participant needs to act: the node, its own numbers and the instruments it trades."""
+    """What a participant needs to act: the node, its own numbers and the instruments it trades.
+
+    `history` is how many bars the engine keeps for it, None where that is not known here.
+    """
 
     node: Node
     participant: int
     account: int
     currency: str
     instruments: tuple[Instrument, ...]
+    history: int | None = None
+    stage: Stage = field(default=Stage.READY, init=False)
     _ids: dict[str, int] = field(init=False)
     _orders: int = field(default=0, init=False)
+    _looked: tuple[int, int] = field(default=(0, -1), init=False)
     _indicators: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -53,7 +71,9 @@ class Session:
         number = self._ids.get(symbol) if isinstance(symbol, str) else None
         if number is None:
             raise InputError(
-                "no such instrument in this run", value=repr(symbol), expected=f"one of {', '.join(self._ids)}"
+                "no such instrument in this run",
+                value=repr(symbol),
+                expected=f"bar.instrument or one of {', '.join(self._ids)}",
             )
         return number
 
@@ -62,11 +82,18 @@ class Session:
         return self.instruments[self.id_of(instrument) - 1]
 
     def next_order_id(self) -> int:
-        """A `client_order_id` nobody has used."""
+        """A `client_order_id` nobody has used. Raises StrategyError for orders without end at one time."""
         self._orders += 1
-        if self._orders >= MOST_ORDERS:
-            raise ConfigError(f"a participant can send {MOST_ORDERS} orders")
-        return (self.participant << 48) | self._orders
+        if self._orders >= self._looked[0] + MOST_ORDERS_AT_ONCE:
+            self._require_progress()
+        return (self.participant << ORDER_BITS) | self._orders
+
+    def _require_progress(self) -> None:
+        if self._looked[1] == self.node.time:
+            raise StrategyError(
+                f"{MOST_ORDERS_AT_ONCE} orders were sent at one time; does on_order or on_fill answer every order with another?"
+            )
+        self._looked = (self._orders, self.node.time)
 
     def add_indicator(self, kind: int, period: int, every_ns: int) -> int:
         """Ask for an indicator over every instrument and return its number."""
@@ -83,5 +110,3 @@ class Session:
         """The last `count` closed bars, oldest first; None for an interval that was not asked for at the start."""
         words = self.node.bars(self.participant, self.id_of(instrument), every_ns, count)
         return None if words is None else words.view(BAR_DTYPE)
-
-

@@ -20,11 +20,20 @@ class Source(Protocol):
     """
 
     @property
-    def instruments(self) -> Sequence[Instrument]: ...
+    def instruments(self) -> Sequence[Instrument]:
+        """What the records are about, by id from 1."""
+        ...
+
     @property
-    def inputs(self) -> Sequence[Any]: ...
+    def inputs(self) -> Sequence[Any]:
+        """The files behind the records: path, SHA-256, decoder."""
+        ...
+
     @property
-    def notes(self) -> Sequence[str]: ...
+    def notes(self) -> Sequence[str]:
+        """What was inferred, changed or left out."""
+        ...
+
     def batches(self) -> Iterator[NDArray[np.uint8]]:
         """Yield arrays of 64-byte slots: whole observations, in time order, in bounded memory."""
         ...

@@ -14,9 +14,10 @@ All of it can be imported from here too, but for the columns and reports of the 
 from openbell.kernel.codec import BinanceDecoder, BinanceUnitScan, DecodeError, Depth, Indicator
 from openbell.kernel.journal import (
     RULES_VERSION,
-    Expansion,
+    InputExpansion,
     JournalReader,
     JournalReport,
+    JournalWriter,
     NewJournal,
     verify_journal,
 )
@@ -46,12 +47,13 @@ __all__ = [
     "BinanceUnitScan",
     "DecodeError",
     "Depth",
-    "Expansion",
     "Fill",
     "Hooks",
     "Indicator",
+    "InputExpansion",
     "JournalReader",
     "JournalReport",
+    "JournalWriter",
     "NewJournal",
     "Node",
     "OrderBook",

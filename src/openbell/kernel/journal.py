@@ -2,11 +2,20 @@
 
 from openbell._kernel import (
     RULES_VERSION,
-    Expansion,
+    InputExpansion,
     JournalReader,
     JournalReport,
+    JournalWriter,
     NewJournal,
     verify_journal,
 )
 
-__all__ = ["RULES_VERSION", "Expansion", "JournalReader", "JournalReport", "NewJournal", "verify_journal"]
+__all__ = [
+    "RULES_VERSION",
+    "InputExpansion",
+    "JournalReader",
+    "JournalReport",
+    "JournalWriter",
+    "NewJournal",
+    "verify_journal",
+]

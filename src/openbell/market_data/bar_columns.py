@@ -14,8 +14,9 @@ FIELDS = (*REQUIRED, "volume", "adj_close", "close_time", "symbol")
 # wins, so for the time the most exact comes first; what merely starts with "volume" is taken last.
 _NAMES: dict[str, tuple[str, ...]] = {
     "time": (
-        "tsevent", "opentime", "klineopentime", "unix", "unixtime", "unixtimestamp", "timestamp", "datetime", "dateutc", "timeutc", "time", "date", "ts", 
-          "gmttime", "localtime", "windowstart", "periodstart", "begins", "starttime", "t", "dt",
+        "tsevent", "opentime", "klineopentime", "unix", "unixtime", "unixtimestamp", "timestamp",
+        "datetime", "dateutc", "timeutc", "time", "date", "ts",
+        "gmttime", "localtime", "windowstart", "periodstart", "begins", "starttime", "t", "dt",
         "index", "level0", "unnamed0", "",
     ),
     "open": ("open", "o", "openprice", "priceopen", "openingprice", "midopen"),

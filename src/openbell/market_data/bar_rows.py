@@ -60,6 +60,7 @@ class BarRows:
     skipped: Counter[str]
 
     def place(self, index: int) -> Place:
+        """Where a row came from, for a message."""
         return _place(self.table, self.columns, int(self.rows[index]))
 
     def take(self, keep: Ints | Mask) -> None:

@@ -70,6 +70,7 @@ class BarSeries:
 
     @property
     def symbol(self) -> str:
+        """Symbol of the instrument."""
         return self.instrument.symbol
 
     def __len__(self) -> int:
@@ -130,10 +131,12 @@ class Bars:
 
     @property
     def symbols(self) -> tuple[str, ...]:
+        """Symbols, in order."""
         return tuple(one.symbol for one in self.series)
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
+        """Instruments, in order."""
         return tuple(one.instrument for one in self.series)
 
     @property

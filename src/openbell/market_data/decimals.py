@@ -41,6 +41,7 @@ class NumberColumn:
     texts: tuple[str, ...] | None = None
 
     def take(self, rows: Ints | Mask) -> NumberColumn:
+        """Return these rows only, in this order."""
         index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         texts = None if self.texts is None else tuple(self.texts[int(i)] for i in index)
         return NumberColumn(self.values[index], texts)

@@ -42,6 +42,7 @@ class JoinedRows:
         self._index = np.concatenate([np.arange(len(block.rows)) for block in blocks])
 
     def place(self, index: int) -> Place:
+        """Where a row came from, for a message."""
         return self.blocks[int(self._origin[index])].place(int(self._index[index]))
 
     def leave_out(self, findings: Sequence[Finding]) -> None:

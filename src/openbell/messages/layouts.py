@@ -27,7 +27,14 @@ REPEATED = 1 << 5
 """Bits of `flags`; see crates/kernel/src/record.rs."""
 
 _TERMS = np.dtype(
-    [("side", "u1"), ("order_type", "u1"), ("time_in_force", "u1"), ("sizing", "u1"), ("options", "<u2"), ("", "V2")]
+    [
+        ("side", "u1"),
+        ("order_type", "u1"),
+        ("time_in_force", "u1"),
+        ("sizing", "u1"),
+        ("options", "<u2"),
+        ("", "V2"),
+    ]
 )
 _SCALARS: dict[str, Any] = {"u64": "<u8", "i64": "<i8", "u32": "<u4", "PackedTerms": _TERMS}
 _ELEMENTS = {"u64": "<u8", "u8": "u1"}
@@ -42,8 +49,8 @@ _HEAD: list[tuple[str, Any, int]] = [
     ("instrument", "<u4", 24),
     ("account", "<u4", 28),
 ]
-_BODY_OFFSET = 32
-_PAYLOAD_OFFSET = 24
+BODY_OFFSET = 32
+PAYLOAD_OFFSET = 24
 
 _PAYLOAD_OF = {
     "BarObserved": "BarPayload",
@@ -87,13 +94,15 @@ def _fields() -> dict[str, list[tuple[str, str]]]:
 
 
 def _type_of(field: str) -> Any:
+    field = field.rsplit("::", 1)[-1]  # the registry may write a type with its path
     if field in _SCALARS:
         return _SCALARS[field]
     element, count = field.strip("[]").split("; ")
     return (_ELEMENTS[element], (int(count),))
 
 
-def _layout(name: str, offset: int) -> list[tuple[str, Any, int]]:
+def field_layout(name: str, offset: int) -> list[tuple[str, Any, int]]:
+    """Return (name, dtype, offset) of the fields of a body or payload that begins at `offset`; reserved ones left out."""
     layout = []
     for field, kind in _fields()[name]:
         dtype = np.dtype(_type_of(kind))
@@ -111,11 +120,11 @@ def dtype_of(message: str) -> np.dtype[np.void]:
     """
     if message not in _fields():
         raise InputError("no such message", value=message, expected="a name of the message registry")
-    layout = _HEAD + _layout(message, _BODY_OFFSET)
+    layout = _HEAD + field_layout(message, BODY_OFFSET)
     size = SLOT_SIZE
     payload = _PAYLOAD_OF.get(message)
     if payload is not None:
-        layout += _layout(payload, SLOT_SIZE + _PAYLOAD_OFFSET)
+        layout += field_layout(payload, SLOT_SIZE + PAYLOAD_OFFSET)
         size += SLOT_SIZE
     names, formats, offsets = zip(*layout, strict=True)
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})

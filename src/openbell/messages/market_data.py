@@ -21,15 +21,26 @@ class BarArrays(Protocol):
     """The arrays of one instrument's bars: times in UTC nanoseconds, prices and volume in units."""
 
     @property
-    def open_time(self) -> IntArray: ...
+    def open_time(self) -> IntArray:
+        """When each bar opens."""
+        ...
+
     @property
-    def close_time(self) -> IntArray: ...
+    def close_time(self) -> IntArray:
+        """When each bar closes."""
+        ...
+
     @property
-    def interval(self) -> int: ...
+    def interval(self) -> int:
+        """Nanoseconds from one open to the next, 0 where unknown."""
+        ...
+
     def __len__(self) -> int: ...
 
 
-def bar_batches(series: Sequence[BarArrays], rows: int = 262_144, session_ns: int = NS_PER_DAY) -> Iterator[Slots]:
+def bar_batches(
+    series: Sequence[BarArrays], rows: int = 262_144, session_ns: int = NS_PER_DAY
+) -> Iterator[Slots]:
     """Yield the bars of several instruments as records, in the order the engine wants them, `rows` bars at a time.
 
     Instrument ids count from 1 in the order given. Bars that close at one time follow each other in instrument order and the

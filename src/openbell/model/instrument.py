@@ -129,7 +129,9 @@ class Instrument:
     def notional(self, price_units: int, quantity_units: int) -> Money:
         """The value of a quantity at a price, both counted in units, in `currency`, to 10^-9 half even."""
         value = EXACT.multiply(self.price(price_units), self.quantity(quantity_units))
-        return Money.from_nano(Money(EXACT.multiply(value, self.multiplier), self.currency).nano, self.currency)
+        return Money.from_nano(
+            Money(EXACT.multiply(value, self.multiplier), self.currency).nano, self.currency
+        )
 
     def _count(self, value: Number, field: str, unit: Decimal, remedy: str) -> int:
         number = exact_decimal(value)

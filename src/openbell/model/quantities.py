@@ -57,6 +57,7 @@ class Price(Decimal):
     __slots__ = ()
 
     def __new__(cls, value: Number) -> Self:
+        """Raises InputError for anything that is not a finite number."""
         return super().__new__(cls, exact_decimal(value))
 
     def __repr__(self) -> str:
@@ -69,6 +70,7 @@ class Quantity(Decimal):
     __slots__ = ()
 
     def __new__(cls, value: Number) -> Self:
+        """Raises InputError for anything that is not a finite number."""
         return super().__new__(cls, exact_decimal(value))
 
     def __mul__(self, other: Any) -> Any:
@@ -111,10 +113,12 @@ class Money:
 
     @property
     def amount(self) -> Decimal:
+        """The exact amount."""
         return self._amount
 
     @property
     def currency(self) -> str:
+        """The currency's code."""
         return self._currency
 
     @property

@@ -60,6 +60,7 @@ class BarSource:
         self.notes = bars.notes
 
     def batches(self) -> Iterator[NDArray[np.uint8]]:
+        """The bars as records, in pieces of bounded size."""
         return bar_batches(self.bars.series, rows=CHUNK_ROWS)
 
 
@@ -111,9 +112,13 @@ class Backtest:
 
     def __post_init__(self) -> None:
         if isinstance(self.strategy, type):
-            raise ConfigError(f"strategy is the class {self.strategy.__name__}; give an instance: {self.strategy.__name__}()")
+            raise ConfigError(
+                f"strategy is the class {self.strategy.__name__}; give an instance: {self.strategy.__name__}()"
+            )
         if not isinstance(self.strategy, Strategy):
-            raise ConfigError(f"strategy is {type(self.strategy).__name__}; it must derive from openbell.Strategy")
+            raise ConfigError(
+                f"strategy is {type(self.strategy).__name__}; it must derive from openbell.Strategy"
+            )
         for field, least in (("warm_up", 0), ("history", 0)):
             value = getattr(self, field)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -313,7 +318,11 @@ class Setup:
         node.set_risk_limit(ACCOUNT, 0, MAX_LEVERAGE, self.leverage_nano)
         self._set_fees(node)
         node.register_participant(
-            PARTICIPANT, ACCOUNT, feed_latency_ns=self.latency.feed_ns, history=self.history, warm_up=self.warm_up
+            PARTICIPANT,
+            ACCOUNT,
+            feed_latency_ns=self.latency.feed_ns,
+            history=self.history,
+            warm_up=self.warm_up,
         )
 
     def _set_fees(self, node: Node) -> None:
@@ -321,13 +330,13 @@ class Setup:
             rate = _nano(fraction(self.fees.sizing_rate, "sizing_rate"))
             node.set_fee_schedule(ACCOUNT, 0, maker_rate=rate, taker_rate=rate, external=True)
             return
-        rates = {"maker_rate": _nano(self.fees.maker), "taker_rate": _nano(self.fees.taker)}
-        node.set_fee_schedule(ACCOUNT, 0, flat_nano=_nano(self.fees.flat), **rates)
+        maker, taker, flat = (_nano(part) for part in (self.fees.maker, self.fees.taker, self.fees.flat))
+        node.set_fee_schedule(ACCOUNT, 0, maker_rate=maker, taker_rate=taker, flat_nano=flat)
 
     def _drive(
         self, node: Node, session: Session, hooks: Hooks, progress: Progress | None
     ) -> NDArray[np.uint8]:
-        fee = _fee_answer(self.fees, self.currency) if isinstance(self.fees, FeeModel) else None
+        fee = fee_answer(self.fees, self.currency) if isinstance(self.fees, FeeModel) else None
         total = sum(len(one) for one in self.source.bars.series) if isinstance(self.source, BarSource) else 0
         parts: list[NDArray[np.uint8]] = []
         done = 0
@@ -356,9 +365,19 @@ class Setup:
                 held = node.position(ACCOUNT, number)[0]
                 if held:
                     node.submit_order(
-                        0, ACCOUNT, number, session.next_order_id(), 2 if held > 0 else 1, 1, 2, 0, sizing=3, options=2
+                        0,
+                        ACCOUNT,
+                        number,
+                        session.next_order_id(),
+                        2 if held > 0 else 1,
+                        1,
+                        2,
+                        0,
+                        sizing=3,
+                        options=2,
                     )
             run(None)
+        node.value_accounts()
         try:
             self.strategy.on_stop()
         except Exception as error:
@@ -428,13 +447,17 @@ def _list(node: Node, number: int, instrument: Instrument) -> None:
     )
 
 
-def _fee_answer(model: FeeModel, currency: str) -> Callable[[Any], int]:
+def fee_answer(model: FeeModel, currency: str) -> Callable[[Any], int]:
+    """What the engine asks: the fee of a fill in nano of `currency`. It raises StrategyError for anything but such Money."""
+
     def answer(fill: Any) -> int:
         fee = model.fee(fill)
         if not isinstance(fee, Money):
             raise StrategyError(f"{type(model).__name__}.fee returned {fee!r}; it must return Money")
         if fee.currency != currency:
-            raise StrategyError(f"{type(model).__name__}.fee is in {fee.currency}; the account is in {currency}")
+            raise StrategyError(
+                f"{type(model).__name__}.fee is in {fee.currency}; the account is in {currency}"
+            )
         return fee.nano
 
     return answer
@@ -448,7 +471,9 @@ def hook_failure(node: Node, strategy: Strategy, error: Exception, hook: str | N
     name, sequence, time = failed
     owner = "" if "." in name else f"{type(strategy).__name__}."
     when = iso(time) if time else "the start"
-    return StrategyError(f"{owner}{name} raised {type(error).__name__}: {error} (sequence {sequence}, {when})")
+    return StrategyError(
+        f"{owner}{name} raised {type(error).__name__}: {error} (sequence {sequence}, {when})"
+    )
 
 
 def _recorded(strategy: Strategy, instruments: Sequence[Instrument]) -> dict[str, Any]:

@@ -6,18 +6,35 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from openbell.engine.session import Session
+from openbell.engine.session import Session, Stage
 from openbell.kernel import Hooks
+from openbell.model.errors import StrategyError
+from openbell.strategy.hooks import HOOKS, WANTS
 from openbell.strategy.orders import Order
-from openbell.strategy.strategy import HOOKS, WANTS, Strategy
+from openbell.strategy.strategy import Strategy
+
+KERNEL_HOOKS = tuple(name for name in HOOKS if name != "on_stop")
+"""Those the engine calls; `on_stop` is left to whoever ends the run."""
 
 
 def bind(strategy: Strategy, session: Session, *, seed: int, log: Callable[..., None] | None = None) -> Hooks:
-    """Give a strategy its session and return the hooks the engine is to call: only those it overrides."""
+    """Give a strategy its session and return the hooks the engine is to call: only those it overrides.
+
+    Raises StrategyError where either has been bound before: a strategy runs once, and a session acts for one strategy.
+    """
+    if strategy._bound is not None:
+        raise StrategyError(f"this {type(strategy).__name__} has run already; each run needs a fresh one")
+    if session.stage is not Stage.READY:
+        raise StrategyError(
+            f"this session acts for another strategy; {type(strategy).__name__} needs its own"
+        )
+    session.stage = Stage.STARTING
     strategy._bound = session
     strategy._random = random.Random(seed)
     strategy._log = log
-    own: dict[str, Any] = {name: getattr(strategy, name) for name in HOOKS if _overrides(strategy, name)}
+    own: dict[str, Any] = {
+        name: getattr(strategy, name) for name in KERNEL_HOOKS if _overrides(strategy, name)
+    }
     on_start = own.pop("on_start", None)
     if "on_order" in own:
         own["on_order"] = _order_hook(session, own["on_order"])
@@ -28,6 +45,7 @@ def bind(strategy: Strategy, session: Session, *, seed: int, log: Callable[..., 
         if on_start is not None:
             on_start()
         session.node.subscribe(session.participant, 0, wants_of(strategy))
+        session.stage = Stage.RUNNING
 
     return Hooks(
         session.participant, session.instruments, on_start=start, on_refused=_refusal_hook(strategy), **own

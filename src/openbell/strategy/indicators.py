@@ -11,7 +11,11 @@ from openbell.model.instrument import Instrument
 
 
 class IndicatorValue:
-    """One indicator on one instrument: its value now and the value before it."""
+    """One indicator on one instrument: its value now and the value before it.
+
+    It compares with numbers and with other indicators (`bar.close > self.trend[bar.instrument]`); every comparison is False
+    while there is not enough data. `float(...)` and `value` give the number to reckon with.
+    """
 
     __slots__ = ("_instrument", "_number", "_read", "_session")
 
@@ -39,6 +43,7 @@ class IndicatorValue:
 
     @property
     def is_ready(self) -> bool:
+        """Whether there was enough data."""
         return self.values()[0] is not None
 
     def __float__(self) -> float:
@@ -73,12 +78,13 @@ class Indicator:
         }
 
     def __getitem__(self, instrument: Instrument | str) -> IndicatorValue:
-        symbol = instrument if isinstance(instrument, str) else instrument.symbol
+        symbol = instrument if isinstance(instrument, str) else getattr(instrument, "symbol", instrument)
         try:
             return self._by_symbol[symbol]
-        except KeyError:
+        except (KeyError, TypeError):
             raise StrategyError(
-                f"{self.label} knows no instrument {symbol!r}; there are: {', '.join(self._by_symbol)}"
+                f"{self.label} knows no instrument {symbol!r}; there are: {', '.join(self._by_symbol)} "
+                f"(the value one bar earlier is {self.label}[bar.instrument].previous)"
             ) from None
 
     def __iter__(self) -> Iterator[IndicatorValue]:
@@ -105,17 +111,35 @@ class Indicator:
         """Value and the value before it where there is a single instrument."""
         return self._only().values()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there was enough data, where there is a single instrument."""
+        return self._only().is_ready
+
     def __float__(self) -> float:
         return self.value
+
+    def __lt__(self, other: Indicator | IndicatorValue | float) -> bool:
+        return self.value < float(other)
+
+    def __gt__(self, other: Indicator | IndicatorValue | float) -> bool:
+        return self.value > float(other)
+
+    def __le__(self, other: Indicator | IndicatorValue | float) -> bool:
+        return self.value <= float(other)
+
+    def __ge__(self, other: Indicator | IndicatorValue | float) -> bool:
+        return self.value >= float(other)
 
     def __repr__(self) -> str:
         return f"<Indicator {self.label}>"
 
 
 def crossover(first: Indicator | IndicatorValue | float, second: Indicator | IndicatorValue | float) -> bool:
-    """True on the bar on which `first` goes from below `second` to above it.
+    """True on the bar on which `first` goes from below `second` to above it; swap them for the way down.
 
-    Either may be a number. Touching is neither below nor above. False while there is not enough data.
+    Either may be a number, a level that does not move. Touching is neither below nor above. False while there is not enough
+    data. An indicator over several instruments needs to be told which: `crossover(self.fast[bar.instrument], ...)`.
     """
     now, before = _pair(first)
     other_now, other_before = _pair(second)

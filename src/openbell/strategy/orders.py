@@ -5,24 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from openbell.engine.session import Session
+from openbell.engine.session import Session, Stage
 from openbell.kernel import OrderRecord
 from openbell.model.errors import StrategyError
 from openbell.model.instrument import Instrument
+from openbell.model.position import rounded_price
 from openbell.model.quantities import EXACT, Price, Quantity
 from openbell.model.terms import OrderState, OrderType, Side
 
+NOT_TAKEN_UP = "ORDER_MUST_COME_BEFORE_THE_END (the data has ended: orders sent in on_stop are not taken up)"
+
 
 class Order:
-    """An order that was sent. What it says is what the engine knows now; the object may be kept.
+    """An order that was sent. What it says is what the engine knows now; the object may be kept and compared.
 
-    Until the hook that sent it returns, the engine has not taken it up: its state is SUBMITTED.
+    Until the hook that sent it returns, the engine has not taken it up: its state is SUBMITTED. Two objects for one order,
+    such as the one `buy` returned and the one `on_order` gets, are equal.
     """
 
     __slots__ = ("_session", "client_order_id", "instrument", "order_type", "side")
 
     def __init__(
-        self, session: Session, client_order_id: int, instrument: Instrument, side: Side, order_type: OrderType
+        self,
+        session: Session,
+        client_order_id: int,
+        instrument: Instrument,
+        side: Side,
+        order_type: OrderType,
     ) -> None:
         self._session = session
         self.client_order_id = client_order_id
@@ -34,6 +43,19 @@ class Order:
         return self._session.order(self.client_order_id)
 
     @property
+    def _was_late(self) -> bool:
+        """It was sent when nothing was taken up any more."""
+        return self._session.stage >= Stage.STOPPING and self._now() is None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Order):
+            return NotImplemented
+        return self._session is other._session and self.client_order_id == other.client_order_id
+
+    def __hash__(self) -> int:
+        return hash(self.client_order_id)
+
+    @property
     def order_id(self) -> int | None:
         """The engine's number of the order; None until it was taken up."""
         order = self._now()
@@ -42,16 +64,19 @@ class Order:
     @property
     def state(self) -> OrderState:
         order = self._now()
-        return OrderState.SUBMITTED if order is None else order.state
+        if order is None:
+            return OrderState.DENIED if self._was_late else OrderState.SUBMITTED
+        return order.state
 
     @property
     def is_open(self) -> bool:
         """True while it may still trade."""
         order = self._now()
-        return True if order is None else order.is_open
+        return not self._was_late if order is None else order.is_open
 
     @property
     def is_filled(self) -> bool:
+        """True once all of it has traded."""
         return self.state is OrderState.FILLED
 
     @property
@@ -76,12 +101,12 @@ class Order:
 
     @property
     def average_price(self) -> Price | None:
-        """Average price of its fills; None without one."""
+        """Average price of its fills, to 10^-9; None without one."""
         order = self._now()
         if order is None or not order.cumulative_units:
             return None
         units = EXACT.divide(Decimal(order.filled_value), Decimal(order.cumulative_units))
-        return Price(EXACT.multiply(units, self.instrument.price_unit))
+        return rounded_price(EXACT.multiply(units, self.instrument.price_unit))
 
     @property
     def price(self) -> Price | None:
@@ -93,14 +118,21 @@ class Order:
     def stop_price(self) -> Price | None:
         """Stop price; None where its type has none."""
         order = self._now()
-        return None if order is None or not order.stop_price_units else self.instrument.price(order.stop_price_units)
+        return (
+            None
+            if order is None or not order.stop_price_units
+            else self.instrument.price(order.stop_price_units)
+        )
 
     @property
     def refusal(self) -> str | None:
-        """The rule that refused or ended it, with what it allows and what was asked; None when there was none."""
+        """The rule that refused or ended it, with what it allows and what was asked; None when there was none.
+
+        Both figures count in units of the rule: price units, quantity units, orders, or 10^-9 for money and ratios.
+        """
         order = self._now()
         if order is None or order.refusal is None:
-            return None
+            return NOT_TAKEN_UP if self._was_late else None
         rule, limit, actual = order.refusal
         return f"{rule} (limit {limit}, actual {actual})"
 

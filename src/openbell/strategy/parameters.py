@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -84,9 +85,16 @@ def resolve(owner: type, parameters: Mapping[str, Parameter], given: Mapping[str
     unknown = [name for name in given if name not in parameters]
     if unknown:
         known = ", ".join(parameters) or "none"
-        raise ConfigError(f"{owner.__name__} has no parameter {unknown[0]!r}; its parameters: {known}")
+        raise ConfigError(
+            f"{owner.__name__} has no parameter {unknown[0]!r}; its parameters: {known}{_closest(unknown[0], parameters)}"
+        )
     hints = _hints(owner)
     return {name: _value(owner, name, of, given, hints.get(name)) for name, of in parameters.items()}
+
+
+def _closest(name: str, parameters: Mapping[str, Parameter]) -> str:
+    found = difflib.get_close_matches(name, parameters, n=1)
+    return f". Did you mean {found[0]!r}?" if found else ""
 
 
 def _hints(owner: type) -> dict[str, Any]:
@@ -101,7 +109,10 @@ def _value(owner: type, name: str, of: Parameter, given: Mapping[str, Any], hint
     value = given.get(name, of.default)
     where = f"{owner.__name__}.{name}"
     if value is REQUIRED:
-        raise ConfigError(f"{where} has no default and was not given")
+        raise ConfigError(
+            f"{where} has no default and was not given: {owner.__name__}({name}=...). What is no parameter is set in on_start, "
+            f"or annotated as ClassVar or under a name that begins with _"
+        )
     # A copy: two runs must not share a list.
     value = copy.deepcopy(_fitted(where, value, hint))
     if of.choices is not None and value not in of.choices:

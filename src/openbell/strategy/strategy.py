@@ -10,7 +10,7 @@ from typing import Any, ClassVar, dataclass_transform
 import numpy as np
 from numpy.typing import NDArray
 
-from openbell.engine.session import Session
+from openbell.engine.session import Session, Stage
 from openbell.kernel import Bar, Fill, Quote, Trade
 from openbell.model.errors import StrategyError
 from openbell.model.instrument import Instrument
@@ -18,14 +18,24 @@ from openbell.model.position import Position
 from openbell.model.quantities import Money, Number
 from openbell.model.terms import OrderType, Side, TimeInForce
 from openbell.model.time import duration_ns, iso, to_ns
+from openbell.strategy.hooks import check_hooks
 from openbell.strategy.indicators import Indicator
 from openbell.strategy.orders import Bracket, Order, require_side
 from openbell.strategy.parameters import Parameter, collect, param, resolve
-from openbell.strategy.ticket import POST_ONLY, REDUCE_ONLY, Size, Ticket, offset_of, size_of
+from openbell.strategy.ticket import (
+    Size,
+    Ticket,
+    check_bracket,
+    new_price,
+    new_quantity,
+    offset_of,
+    size_of,
+    target_of,
+)
 
 SMA, EMA = 1, 2
-WANTS = {"on_bar": 1, "on_bars": 1, "on_quote": 2, "on_trade": 4}
-HOOKS = ("on_start", "on_bar", "on_bars", "on_quote", "on_trade", "on_order", "on_fill", "on_timer")
+"""Numbers of the kernel's indicators; see crates/kernel/src/indicator/mod.rs."""
+MOST_PERIOD = 1_000_000
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(param,))
@@ -33,13 +43,15 @@ class Strategy:
     """Derive, annotate parameters, override hooks.
 
     Annotated class attributes are parameters, given by keyword: `Cross(fast=5)`. Every run builds a fresh strategy from a copy of
-    them, so nothing leaks from one run to the next. Hooks and helpers belong to the thread that runs the engine.
+    them, so nothing leaks from one run to the next. There is no `__init__` to write: what a run needs is set up in `on_start`.
+    Hooks and helpers belong to the thread that runs the engine; helpers work inside hooks only.
     """
 
     _parameters: ClassVar[Mapping[str, Parameter]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        check_hooks(cls)
         inherited: dict[str, Parameter] = {}
         for base in reversed(cls.__mro__[1:]):
             inherited |= base.__dict__.get("_parameters", {})
@@ -48,6 +60,7 @@ class Strategy:
     def __init__(self, **parameters: Any) -> None:
         values = resolve(type(self), self._parameters, parameters)
         self.parameters: dict[str, Any] = values
+        """What was chosen, checked; each is an attribute as well."""
         for name, value in values.items():
             setattr(self, name, value)
         self._bound: Session | None = None
@@ -62,7 +75,11 @@ class Strategy:
         """Called once, before the first data: ask for indicators, schedule timers."""
 
     def on_bar(self, bar: Bar) -> None:
-        """Called for each closed bar of an instrument that is warm, in instrument order."""
+        """Called for each closed bar, in instrument order; first when the instrument is warm and its indicators are ready.
+
+        All bars that closed at one time are known before the first call; what is sent here fills at the next open at the
+        earliest.
+        """
 
     def on_bars(self, bars: list[Bar]) -> None:
         """Called once with all bars that closed at one time, after `on_bar`."""
@@ -74,7 +91,10 @@ class Strategy:
         """Called for each trade a feed prints."""
 
     def on_order(self, order: Order) -> None:
-        """Called when something became of an order: accepted, denied, filled, replaced, canceled, expired."""
+        """Called when something became of an order: accepted, denied, filled, replaced, canceled, expired.
+
+        `order` tells how it stands now, which may be further on than the news this call is about.
+        """
 
     def on_fill(self, fill: Fill) -> None:
         """Called for each fill of an order of this strategy."""
@@ -83,7 +103,7 @@ class Strategy:
         """Called when the timer `name` of `schedule` is due."""
 
     def on_stop(self) -> None:
-        """Called once, after the last data. Orders sent here are not taken up."""
+        """Called once, after the last data: look at the result. Orders sent here are not taken up (`close_at_end` closes)."""
 
     # ---- orders
 
@@ -103,12 +123,15 @@ class Strategy:
     ) -> Order:
         """Send an order to buy and return it.
 
-        Size: `quantity`, or `percent` of equity (0.5 is half; 1 is all-in, fees left room for; sized at the fill). Neither
-        `limit` nor `stop`: at the market. `limit`: a limit order; `stop`: a stop; both: a stop-limit. `expire` is a time and
-        makes it GTD. `cancels` names an open order: whichever trades first cancels the other.
+        Size: `quantity`, or `percent` of what the account can still buy, that is leverage x equity less what open positions
+        are worth (0.5 is half; 1 is all-in), sized at the price of the fill with room left for fees. Neither `limit` nor
+        `stop`: at the market. `limit`: a limit order; `stop`: a stop; both: a stop-limit. `time_in_force` is a
+        `TimeInForce` or its name; `expire` is a time and makes it GTD. `cancels` names an open order: whichever trades
+        first cancels the other.
 
-        Raises InputError for a price off the tick or a quantity off the lot, StrategyError for terms that contradict.
-        A limit of risk refuses by an event: see `order.refusal` and `on_order`.
+        Raises StrategyError for terms that contradict, InputError for an instrument that is not in the run and for a price
+        or quantity between two of the units the instrument is counted in. What breaks a rule (off the tick or the lot, a
+        limit of risk, no cash) is refused by an event: see `order.refusal` and `on_order`.
         """
         ticket = Ticket(limit, stop, time_in_force, expire, post_only, reduce_only, cancels)
         return self._send(instrument, Side.BUY, size_of(quantity, percent), ticket)
@@ -132,7 +155,7 @@ class Strategy:
         return self._send(instrument, Side.SELL, size_of(quantity, percent), ticket)
 
     def close(self, instrument: Instrument | str) -> Order | None:
-        """Close the whole position at the market. None when there is none."""
+        """Close the whole position at the market, however large it is at the fill. None when there is none now."""
         held = self._session.node.position(self._session.account, self._session.id_of(instrument))[0]
         if held == 0:
             return None
@@ -140,12 +163,21 @@ class Strategy:
         return self._send(instrument, side, Size.whole_position(), Ticket(reduce_only=True))
 
     def target_percent(self, instrument: Instrument | str, percent: float | Decimal) -> Order:
-        """Trade to a position worth `percent` of equity at the fill, fees included; negative is short, 0 closes."""
-        side = Side.BUY if percent >= 0 else Side.SELL
-        return self._send(instrument, side, Size.target(percent), Ticket())
+        """Trade to a position worth `percent` of equity at the fill, fees included; 1 is all, negative is short, 0 closes.
+
+        Denied or canceled with `SIZED_QUANTITY_MUST_BE_POSITIVE` where less than a lot is missing to the target.
+        """
+        size = target_of(percent)
+        return self._send(instrument, Side.BUY if percent >= 0 else Side.SELL, size, Ticket())
 
     def target_weights(self, weights: Mapping[Instrument | str, float | Decimal]) -> list[Order]:
         """Trade to several targets, those that free cash first. Instruments that are not named stay as they are."""
+        if not isinstance(weights, Mapping):
+            raise StrategyError(
+                f'weights is {weights!r}; it must map instruments to shares, as {{"AAPL": 0.5}}'
+            )
+        for weight in weights.values():
+            target_of(weight)
         ordered = sorted(weights.items(), key=lambda item: self._freed(item[0], item[1]))
         return [self.target_percent(instrument, weight) for instrument, weight in ordered]
 
@@ -173,8 +205,7 @@ class Strategy:
         reduce only, and follow the quantity that was really filled.
         """
         entry_side = require_side(side)
-        if stop is None and target is None:
-            raise StrategyError("a bracket needs stop=, target= or both")
+        check_bracket(entry_side, limit, stop, target)
         entry = self._send(instrument, entry_side, size_of(quantity, percent), Ticket(limit=limit))
         exit_side = entry_side.opposite
         stop_order = self._send_exit(instrument, exit_side, entry, stop=stop, partner=None)
@@ -193,20 +224,36 @@ class Strategy:
     ) -> Order | None:
         if limit is None and stop is None:
             return None
-        offset = offset_of(limit if stop is None else stop)
+        offset = offset_of("target", limit) if stop is None else offset_of("stop", stop)
         order_type = OrderType.LIMIT if stop is None else OrderType.STOP
         ticket = Ticket(
-            None if offset else limit, None if offset else stop, reduce_only=True, cancels=partner, parent=entry, offset=offset
+            None if offset else limit,
+            None if offset else stop,
+            reduce_only=True,
+            cancels=partner,
+            parent=entry,
+            offset=offset,
         )
         return self._send(instrument, side, Size.of_parent(), ticket, order_type)
 
     def _send(
-        self, instrument: Instrument | str, side: Side, size: Size, ticket: Ticket, order_type: OrderType | None = None
+        self,
+        instrument: Instrument | str,
+        side: Side,
+        size: Size,
+        ticket: Ticket,
+        order_type: OrderType | None = None,
     ) -> Order:
         session = self._session
         terms = session.find(instrument)
         kind = order_type or ticket.order_type()
+        for linked in (ticket.cancels, ticket.parent):
+            if linked is not None:
+                self._require_own(linked)
         client_order_id = session.next_order_id()
+        order = Order(session, client_order_id, terms, side, kind)
+        if session.stage >= Stage.STOPPING:
+            return order
         session.node.submit_order(
             session.participant,
             session.account,
@@ -219,22 +266,35 @@ class Strategy:
             price=ticket.price_units(terms),
             stop_price=ticket.stop_units(terms),
             sizing=size.sizing,
-            options=(POST_ONLY if ticket.post_only else 0) | (REDUCE_ONLY if ticket.reduce_only else 0),
+            options=ticket.options(),
             expire_time=ticket.expire_time(),
             parent=0 if ticket.parent is None else ticket.parent.client_order_id,
             partner=0 if ticket.cancels is None else ticket.cancels.client_order_id,
             offset_nano=ticket.offset,
         )
-        return Order(session, client_order_id, terms, side, kind)
+        return order
+
+    def _require_own(self, order: Order) -> None:
+        if not isinstance(order, Order):
+            raise StrategyError(
+                f"{order!r} is no order; give the Order that buy, sell or open_orders returned"
+            )
+        if order._session is not self._session:
+            raise StrategyError(f"{order!r} belongs to another run")
 
     def cancel(self, order: Order) -> None:
         """Ask to take an order back. Too late is told by `on_order`."""
-        self._session.node.cancel_order(self._session.participant, self._session.account, order.client_order_id)
+        self._require_own(order)
+        session = self._session
+        if session.stage < Stage.STOPPING:
+            session.node.cancel_order(session.participant, session.account, order.client_order_id)
 
     def cancel_all(self, instrument: Instrument | str | None = None) -> None:
         """Ask to take back all open orders of the account, in one instrument or in all."""
-        number = 0 if instrument is None else self._session.id_of(instrument)
-        self._session.node.cancel_all_orders(self._session.participant, self._session.account, number)
+        session = self._session
+        number = 0 if instrument is None else session.id_of(instrument)
+        if session.stage < Stage.STOPPING:
+            session.node.cancel_all_orders(session.participant, session.account, number)
 
     def replace(
         self,
@@ -244,18 +304,31 @@ class Strategy:
         limit: Number | None = None,
         stop: Number | None = None,
     ) -> None:
-        """Ask for other terms of an open order; what is not named stays. `quantity` is the new total."""
+        """Ask for other terms of an open order; what is not named stays. `quantity` is the new total, filled part included.
+
+        A refusal is told by `on_order` and leaves the order as it was. Raises StrategyError for a price the type of the
+        order does not have.
+        """
+        self._require_own(order)
         if quantity is None and limit is None and stop is None:
             raise StrategyError("replace needs quantity=, limit= or stop=")
-        terms = order.instrument
-        self._session.node.replace_order(
-            self._session.participant,
-            self._session.account,
-            order.client_order_id,
-            price=0 if limit is None else terms.price_units(limit),
-            quantity=0 if quantity is None else terms.quantity_units(quantity),
-            stop_price=0 if stop is None else terms.price_units(stop),
-        )
+        for name, price, has in (
+            ("limit", limit, order.order_type.has_limit),
+            ("stop", stop, order.order_type.has_stop),
+        ):
+            if price is not None and not has:
+                raise StrategyError(f"a {order.order_type.name} order has no {name} to replace")
+        session, terms = self._session, order.instrument
+        price, stop_price = new_price("limit", limit, terms), new_price("stop", stop, terms)
+        if session.stage < Stage.STOPPING:
+            session.node.replace_order(
+                session.participant,
+                session.account,
+                order.client_order_id,
+                price=price,
+                quantity=new_quantity(quantity, terms),
+                stop_price=stop_price,
+            )
 
     # ---- reading
 
@@ -263,18 +336,22 @@ class Strategy:
     def _session(self) -> Session:
         if self._bound is None:
             raise StrategyError(
-                f"{type(self).__name__} is not running: helpers work in hooks (on_start is the first), not in __init__"
+                f"{type(self).__name__} is not running: helpers work in its hooks only, of which on_start is the first"
+            )
+        if self._bound.stage is Stage.OVER:
+            raise StrategyError(
+                f"the run of {type(self).__name__} is over: helpers work in its hooks only; the result is in the Run"
             )
         return self._bound
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
-        """The instruments of the run, in order."""
+        """The instruments of the run, in the order of the data."""
         return self._session.instruments
 
     @property
     def time(self) -> int:
-        """Time of the record being handled, UTC nanoseconds."""
+        """Time of what is being handled, UTC nanoseconds; in `on_start` the begin of the data."""
         return self._session.node.time
 
     @property
@@ -298,7 +375,9 @@ class Strategy:
         quantity, cost, realized, fees = session.node.position(session.account, number)
         mark = session.node.mark(number)
         money = (Money.from_nano(nano, terms.currency) for nano in (cost, realized, fees))
-        return Position(terms, terms.quantity(quantity), *money, mark=None if mark is None else terms.price(mark))
+        return Position(
+            terms, terms.quantity(quantity), *money, mark=None if mark is None else terms.price(mark)
+        )
 
     def open_orders(self, instrument: Instrument | str | None = None) -> list[Order]:
         """Open orders of the account, oldest first."""
@@ -306,19 +385,36 @@ class Strategy:
         number = 0 if instrument is None else session.id_of(instrument)
         found = session.node.open_orders(session.account, number)
         return [
-            Order(session, one.client_order_id, session.instruments[one.instrument - 1], one.side, one.order_type)
+            Order(
+                session,
+                one.client_order_id,
+                session.instruments[one.instrument - 1],
+                one.side,
+                one.order_type,
+            )
             for one in found
         ]
 
     def history(self, instrument: Instrument | str, count: int, every: str | None = None) -> NDArray[np.void]:
-        """The last `count` closed bars, oldest first, as a structured array (fields as of `BAR_DTYPE`: open, close, ...).
+        """The last `count` closed bars, oldest first, fewer where there were fewer: `self.history("AAPL", 20)["close"]`.
 
-        With `every` ("1h") of that longer interval, which an indicator or `bars_every` must have asked for in `on_start`.
-        As many bars are kept as `Backtest(history=...)` says.
+        A structured array with the fields open_time, close_time, interval_ns, trades, open, high, low, close, volume. With
+        `every` ("1h") bars of that longer interval, which an indicator or `bars_every` must have asked for in `on_start`.
+
+        Raises StrategyError for more bars than are kept (`Backtest(history=...)`) and an interval nobody asked for.
         """
-        bars = self._session.bars(instrument, count, 0 if every is None else duration_ns(every))
+        session = self._session
+        if not _is_whole(count, 1):
+            raise StrategyError(f"count is {count!r}; it must be a whole number of bars, at least 1")
+        if session.history is not None and count > session.history:
+            raise StrategyError(
+                f"{count} bars are asked for and {session.history} kept: Backtest(..., history={count})"
+            )
+        bars = session.bars(instrument, int(count), 0 if every is None else _interval(every))
         if bars is None:
-            raise StrategyError(f"bars of {every} are not formed: ask for them with self.bars_every({every!r}) in on_start")
+            raise StrategyError(
+                f"bars of {every} are not formed: ask for them with self.bars_every({every!r}) in on_start"
+            )
         return bars
 
     # ---- asking for more
@@ -332,35 +428,53 @@ class Strategy:
         return self._indicator(EMA, "ema", period, every)
 
     def _indicator(self, kind: int, name: str, period: int, every: str | None) -> Indicator:
-        if not isinstance(period, int) or isinstance(period, bool) or not 1 <= period <= 1_000_000:
-            raise StrategyError(f"{name} period is {period!r}; it must be a whole number from 1 to 1,000,000")
-        every_ns = 0 if every is None else duration_ns(every)
+        if not _is_whole(period, 1) or period > MOST_PERIOD:
+            raise StrategyError(
+                f"{name} period is {period!r}; it must be a whole number from 1 to {MOST_PERIOD:,}"
+            )
+        self._require_start(f"{name}({period})")
+        every_ns = 0 if every is None else _interval(every)
         label = f"{name}({period})" if every is None else f"{name}({period}, every={every})"
-        return Indicator(self._session, self._session.add_indicator(kind, period, every_ns), label)
+        return Indicator(self._session, self._session.add_indicator(kind, int(period), every_ns), label)
+
+    def _require_start(self, what: str) -> None:
+        if self._session.stage is not Stage.STARTING:
+            raise StrategyError(
+                f"{what} must be asked for in on_start: later it would have missed the bars before"
+            )
 
     def bars_every(self, interval: str) -> None:
         """Have closed bars of a longer interval formed for `history`. To be asked in `on_start`."""
-        self._session.node.add_bar_interval(self._session.participant, duration_ns(interval))
+        self._require_start(f"bars of {interval}")
+        self._session.node.add_bar_interval(self._session.participant, _interval(interval))
 
     def schedule(self, name: str, *, every: str | None = None, at: Any = None) -> None:
-        """Have `on_timer(name)` called at a time, at every interval from now on, or at every interval from a time on."""
+        """Have `on_timer(name)` called at a time, at every interval from now on, or at every interval from a time on.
+
+        Timers and data come in the order of their times; at one time the timer is first. A timer of a name that is used
+        already replaces it.
+        """
         if every is None and at is None:
             raise StrategyError(f"timer {name!r} needs every=, at= or both")
-        interval = 0 if every is None else duration_ns(every)
+        interval = 0 if every is None else _interval(every)
         first = self.time + interval if at is None else to_ns(at)
         if first < self.time:
             raise StrategyError(f"timer {name!r} is for {iso(first)}, which is past; it is {iso(self.time)}")
+        session = self._session
         number = self._timers.setdefault(name, len(self._timers) + 1)
-        self._session.node.start_timer(self._session.participant, number, first, interval)
+        if session.stage < Stage.STOPPING:
+            session.node.start_timer(session.participant, number, first, interval)
 
     def cancel_timer(self, name: str) -> None:
         """Stop a timer."""
         if name not in self._timers:
             raise StrategyError(f"there is no timer {name!r}; there are: {', '.join(self._timers) or 'none'}")
-        self._session.node.cancel_timer(self._session.participant, self._timers[name])
+        session = self._session
+        if session.stage < Stage.STOPPING:
+            session.node.cancel_timer(session.participant, self._timers[name])
 
     def record(self, name: str, value: float) -> None:
-        """Keep a figure with the run: it is written to its folder and drawn in its report."""
+        """Keep a figure with the run: it is written to its folder and drawn in its report. NaN is a gap."""
         self._recorded.setdefault(name, []).append((self.time, float(value)))
 
     @property
@@ -376,3 +490,15 @@ class Strategy:
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         return f"{type(self).__name__}({values})"
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    """A whole number of Python or NumPy, not a truth value."""
+    return hasattr(value, "__index__") and not isinstance(value, bool) and value >= least
+
+
+def _interval(every: str) -> int:
+    length = duration_ns(every)
+    if length <= 0:
+        raise StrategyError(f"every is {every!r}; it must be longer than nothing")
+    return length

@@ -7,29 +7,32 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from openbell.model.errors import StrategyError
+from openbell.model.errors import InputError, StrategyError
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Number, exact_decimal
-from openbell.model.terms import OrderType, TimeInForce
+from openbell.model.terms import OrderType, Side, TimeInForce
 from openbell.model.time import to_ns
 from openbell.strategy.orders import Order
 
 POST_ONLY, REDUCE_ONLY = 1 << 0, 1 << 1
 UNITS, PERCENT, TARGET_PERCENT, CLOSE_POSITION = 0, 1, 2, 3
+"""Numbers of the engine's options and sizings; see crates/kernel/src/terms.rs."""
 NANO = 10**9
+MOST_TARGET = 1000
 
 _OFFSET = re.compile(r"\s*([+-])\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much: units, a share of equity, a target, or the whole position."""
+    """How much: units, a share of what can be bought, a target, or the whole position."""
 
     sizing: int
     amount: Number
 
     @staticmethod
     def whole_position() -> Size:
+        """All that is held."""
         return Size(CLOSE_POSITION, 0)
 
     @staticmethod
@@ -37,42 +40,112 @@ class Size:
         """Whatever the order waited for was filled."""
         return Size(UNITS, 0)
 
-    @staticmethod
-    def target(percent: float | Decimal) -> Size:
-        return Size(TARGET_PERCENT, percent)
-
     def units(self, instrument: Instrument) -> int:
-        """The engine's integer: quantity units, or 10^-9 of equity."""
+        """The engine's integer: quantity units, or 10^-9 of a share."""
         if self.sizing == UNITS:
             return instrument.quantity_units(self.amount)
-        if self.sizing == CLOSE_POSITION:
-            return 0
         return int((exact_decimal(self.amount) * NANO).to_integral_value())
 
 
 def size_of(quantity: Number | None, percent: float | Decimal | None) -> Size:
-    """The size that `quantity` or `percent` says. Raises StrategyError for both or none."""
-    if (quantity is None) == (percent is None):
-        raise StrategyError("say how much: quantity= or percent=, one of the two")
+    """The size that `quantity` or `percent` says. Raises StrategyError for both, none, or one that is not positive."""
+    if quantity is None and percent is None:
+        raise StrategyError("say how much: quantity=100, or percent=0.5 for half of what the account can buy")
+    if quantity is not None and percent is not None:
+        raise StrategyError(f"say how much once: quantity={quantity!r} and percent={percent!r} contradict")
     if quantity is not None:
-        return Size(UNITS, quantity)
-    share = exact_decimal(percent if percent is not None else 0)
-    if not 0 < share <= 1000:
-        raise StrategyError(f"percent is {percent!r}; it is a share of equity: 0.5 is half, 1 is all")
+        return Size(UNITS, _positive("quantity", quantity, "to sell, use self.sell"))
+    share = _number("percent", percent)
+    if not 0 < share <= 1:
+        raise StrategyError(
+            f"percent is {percent!r}; it is a share above 0, at most 1: 0.5 is half of what the account can buy"
+        )
     return Size(PERCENT, share)
 
 
-def offset_of(price: Number | str | None) -> int:
-    """Text such as "-3%" in 10^-9; 0 for anything that is a price."""
-    if not isinstance(price, str):
+def target_of(percent: float | Decimal) -> Size:
+    """The size of a target, a signed share of equity. Raises StrategyError for what is no such share."""
+    share = _number("percent", percent)
+    if abs(share) > MOST_TARGET:
+        raise StrategyError(
+            f"percent is {percent!r}; it is a share of equity: 1 is all of it, -0.5 short by half of it"
+        )
+    return Size(TARGET_PERCENT, share)
+
+
+def _number(name: str, value: Any) -> Decimal:
+    try:
+        return exact_decimal(value)
+    except InputError:
+        raise StrategyError(f"{name} is {value!r}; it must be a finite number") from None
+
+
+def _positive(name: str, value: Any, otherwise: str = "leave it out where it has none") -> Number:
+    number = _number(name, value)
+    if number <= 0:
+        raise StrategyError(f"{name} is {value!r}; it must be above 0 ({otherwise})")
+    return number
+
+
+def new_price(name: str, value: Number | None, instrument: Instrument) -> int:
+    """Price units of a price that `replace` gives; 0, the engine's word for "as it was", where it gives none."""
+    return 0 if value is None else instrument.price_units(_positive(name, value, "leave it out to keep it"))
+
+
+def new_quantity(value: Number | None, instrument: Instrument) -> int:
+    """Quantity units as `new_price`."""
+    if value is None:
+        return 0
+    return instrument.quantity_units(_positive("quantity", value, "self.cancel(order) takes an order back"))
+
+
+def offset_of(name: str, price: Number | str | None) -> int:
+    """Text such as "-3%" in 10^-9 of the fill price; 0 for anything that is a price.
+
+    Raises StrategyError for text with a percent sign that is no distance.
+    """
+    if not isinstance(price, str) or "%" not in price:
         return 0
     match = _OFFSET.fullmatch(price)
-    if match is None:
-        return 0
-    share = exact_decimal(match[2]) * (NANO // 100)
-    if not 0 < share < NANO * 1000:
-        raise StrategyError(f"{price!r} is no usable distance from the fill price")
+    share = exact_decimal(match[2]) * (NANO // 100) if match is not None else Decimal(0)
+    if match is None or not 0 < share < NANO * MOST_TARGET:
+        raise StrategyError(
+            f'{name} is {price!r}; a distance from the price of the fill has a sign and a number, as "-3%" or "+6%"'
+        )
     return int(share) if match[1] == "+" else -int(share)
+
+
+def check_bracket(
+    entry: Side, limit: Number | None, stop: Number | str | None, target: Number | str | None
+) -> None:
+    """Raise StrategyError where a stop or target of an entry lies on the wrong side, as far as can be said now."""
+    if stop is None and target is None:
+        raise StrategyError("a bracket needs stop=, target= or both")
+    if (stop is not None and stop == target) or (
+        target is not None and limit is not None and target == limit
+    ):
+        raise StrategyError("stop, limit and target of a bracket must be different prices")
+    up, loses, wins = (1, "below", "above") if entry is Side.BUY else (-1, "above", "below")
+    prices = {"limit": limit, "stop": stop, "target": target}
+    for name, side, sign in (("stop", loses, -up), ("target", wins, up)):
+        offset = offset_of(name, prices[name])
+        if offset * sign < 0:
+            raise StrategyError(
+                f"{name} is {prices[name]!r}; to {entry.name.lower()} it lies {side} the entry, as "
+                f'"{"-" if sign < 0 else "+"}{abs(offset) * 100 / NANO:g}%"'
+            )
+    known = [(name, _number(name, price)) for name, price in prices.items() if _is_price(name, price)]
+    order = {"stop": -up, "limit": 0, "target": up}
+    by_place = sorted(known, key=lambda one: order[one[0]])
+    for (lower_name, lower), (upper_name, upper) in zip(by_place, by_place[1:], strict=False):
+        if lower >= upper:
+            raise StrategyError(
+                f"{lower_name} {lower} must be below {upper_name} {upper} in a bracket that enters with a {entry.name.lower()}"
+            )
+
+
+def _is_price(name: str, value: Number | str | None) -> bool:
+    return value is not None and not offset_of(name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +163,7 @@ class Ticket:
     offset: int = 0
 
     def order_type(self) -> OrderType:
+        """Market, limit, stop or stop-limit, by the prices given."""
         if self.stop is not None:
             return OrderType.STOP if self.limit is None else OrderType.STOP_LIMIT
         return OrderType.MARKET if self.limit is None else OrderType.LIMIT
@@ -104,15 +178,31 @@ class Ticket:
             raise StrategyError(f"time_in_force is {named!r}; it must be one of {names}") from None
         if self.expire is not None and force in (TimeInForce.GTC, TimeInForce.GTD):
             return TimeInForce.GTD
-        if (self.expire is not None) != (force is TimeInForce.GTD):
-            raise StrategyError(f"time_in_force {force.name} and expire={self.expire!r} contradict: GTD has an expiry")
+        if force is TimeInForce.GTD:
+            raise StrategyError("time_in_force GTD needs the time until which it is good: expire=")
+        if self.expire is not None:
+            raise StrategyError(f"time_in_force {force.name} and expire={self.expire!r} contradict")
         return force
 
+    def options(self) -> int:
+        """The engine's bits. Raises StrategyError for post-only without a limit."""
+        if self.post_only and self.limit is None and not self.offset:
+            raise StrategyError("post_only needs limit=: an order without one takes")
+        return (POST_ONLY if self.post_only else 0) | (REDUCE_ONLY if self.reduce_only else 0)
+
     def price_units(self, instrument: Instrument) -> int:
-        return 0 if self.limit is None else instrument.price_units(self.limit)
+        """The limit in price units; 0 where there is none."""
+        return 0 if self.limit is None else instrument.price_units(_positive("limit", self.limit))
 
     def stop_units(self, instrument: Instrument) -> int:
-        return 0 if self.stop is None else instrument.price_units(self.stop)
+        """The stop in price units; 0 where there is none."""
+        return 0 if self.stop is None else instrument.price_units(_positive("stop", self.stop))
 
     def expire_time(self) -> int:
-        return 0 if self.expire is None else to_ns(self.expire)
+        """When it ends, UTC nanoseconds; 0 where it does not."""
+        if self.expire is None:
+            return 0
+        try:
+            return to_ns(self.expire)
+        except InputError as error:
+            raise StrategyError(f"expire: {error}") from None

@@ -5,8 +5,8 @@ use openbell_kernel::book::{
 };
 use openbell_kernel::terms::{Side, TimeInForce};
 
-use crate::flow::{Command, Kind};
-use crate::reference::{Checksum, DirectIds, HashedIds, Ids, Reference};
+use super::flow::{Command, Kind};
+use super::reference::{Checksum, DirectIds, HashedIds, Ids, Reference};
 
 /// A book that can be driven by the flow.
 pub trait Contestant: Default {

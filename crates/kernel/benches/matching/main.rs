@@ -2,36 +2,17 @@
 //!
 //! Rounds are interleaved and each round gives one ratio per book, because the machine is not the same from
 //! one second to the next; the median of the ratios and their spread are what counts.
-#![allow(clippy::disallowed_types, clippy::type_complexity)] // a benchmark reads the clock; the kernel does not
+#![allow(clippy::type_complexity)]
 
 mod contestants;
 mod flow;
+mod measure;
 mod reference;
 
-use std::sync::OnceLock;
-use std::time::Instant;
-
-use contestants::{Contestant, Direct, Hashed, Ours};
+use contestants::{Direct, Hashed, Ours};
 use flow::Flow;
+use measure::measure;
 use reference::Checksum;
-
-/// Nanoseconds this thread has run: others on the machine then disturb less. Where the system does not
-/// tell, the time of the clock.
-fn thread_time_ns() -> f64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let ran = told.and_then(|line| line.split(' ').next().and_then(|number| number.parse().ok()));
-    ran.unwrap_or_else(|| START.get_or_init(Instant::now).elapsed().as_nanos() as f64)
-}
-
-/// Nanoseconds per command and the checksum of the trades.
-fn measure<C: Contestant>(flow: &Flow) -> (f64, Checksum) {
-    let mut book = C::default();
-    book.run(&flow.setup);
-    let start = thread_time_ns();
-    book.run(&flow.commands);
-    ((thread_time_ns() - start) / flow.commands.len() as f64, book.checksum())
-}
 
 fn quantile(sorted: &[f64], at: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * at).round() as usize]

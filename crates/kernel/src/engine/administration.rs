@@ -60,7 +60,7 @@ impl Engine {
             ..About::NOTHING
         };
         let body =
-            event::CommandRefused { message: message as u64, rule: refusal.rule as u64, reserved: [0; 2] };
+            event::CommandRefused { command: message as u64, rule: refusal.rule as u64, reserved: [0; 2] };
         self.events.emit_with(about, body, event::RefusalPayload::new(refusal));
     }
 

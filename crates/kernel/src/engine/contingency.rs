@@ -91,7 +91,7 @@ impl Engine {
         let mut request = order.request;
         (request.price, request.quantity, request.stop_price) =
             (order.terms.price, order.terms.quantity, order.terms.stop_price);
-        if let Err(refusal) = self.check_risk(&request) {
+        if let Err(refusal) = self.risk.check_release(child, &request, &self.risk_view()) {
             return self.deny_released(child, refusal);
         }
         self.risk.opened(child, &request);
@@ -103,9 +103,9 @@ impl Engine {
         let Some(order) = self.orders.get_mut(child) else { return Ok(()) };
         order.state = OrderState::Denied;
         order.refusal = Some(refusal);
-        let (about, client_order_id) = (super::order_entry::about(order), order.request.client_order_id);
-        self.emit_denied(about, child, client_order_id, &refusal);
-        self.after_close(child)
+        let (about, asked) = (super::order_entry::about(order), super::order_entry::asked(&order.request));
+        self.emit_denied(about, child, asked, &refusal);
+        self.closed(child)
     }
 
     /// Both of a reduce-only pair protect one position: the other keeps what is left of it. Any other pair

@@ -6,7 +6,7 @@ use crate::event;
 use crate::message::Message;
 use crate::orders::{Order, order_id};
 use crate::record::{Body, Slot, flags, payload};
-use crate::risk::{ReplaceTerms, check_terms};
+use crate::risk::{ReplaceTerms, check_held_terms};
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderState, PackedTerms, Side, Sizing, VenueKind};
 use crate::venue::{VenueOrder, VenueRequest};
@@ -33,6 +33,16 @@ fn packed(order: &SubmitOrder) -> PackedTerms {
     }
 }
 
+/// What the command asked for, as its body says it.
+pub(super) fn asked(order: &SubmitOrder) -> SubmitOrderBody {
+    SubmitOrderBody {
+        price: order.price,
+        quantity: order.quantity,
+        client_order_id: order.client_order_id,
+        terms: packed(order),
+    }
+}
+
 impl Engine {
     pub(super) fn submit_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
         let head = &record[0];
@@ -46,7 +56,7 @@ impl Engine {
                     participant: head.source,
                     ..About::NOTHING
                 };
-                self.emit_denied(about, order_id, SubmitOrderBody::of(head).client_order_id, &refusal);
+                self.emit_denied(about, order_id, SubmitOrderBody::of(head), &refusal);
                 return Ok(());
             }
         };
@@ -59,13 +69,14 @@ impl Engine {
         if let Err(refusal) = self.admit(&mut order) {
             order.state = OrderState::Denied;
             order.refusal = Some(refusal);
-            self.emit_denied(about(&order), order_id, request.client_order_id, &refusal);
+            self.emit_denied(about(&order), order_id, asked(&request), &refusal);
             self.orders.insert(order);
             return Ok(());
         }
         self.emit_submitted(&order, record);
         self.link(&mut order);
         if order.is_held {
+            self.risk.held(order_id, &order.request);
             self.orders.insert(order);
             return Ok(());
         }
@@ -85,18 +96,18 @@ impl Engine {
                 return Err(Refusal::new(Rule::TradingMustNotBeHalted, 0, i128::from(instrument)));
             }
         }
-        if order.is_held { self.check_held(request) } else { self.check_risk(request) }
+        if order.is_held {
+            self.risk.check_held(request, &self.risk_view())
+        } else {
+            self.risk.check(request, &self.risk_view())
+        }
     }
 
-    pub(super) fn check_risk(&self, request: &SubmitOrder) -> Result<(), Refusal> {
-        self.risk.check(request, &self.risk_view())
-    }
-
-    /// What can be said of an order whose quantity and price its parent's fill will decide.
-    fn check_held(&self, request: &SubmitOrder) -> Result<(), Refusal> {
+    /// What can be said of new terms whose quantity and price the parent's fill will decide.
+    fn check_held_terms(&self, request: &SubmitOrder) -> Result<(), Refusal> {
         self.risk.check_parties(request, &self.risk_view())?;
         let unlisted = Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(request.instrument));
-        check_terms(request, self.instruments.get(request.instrument).ok_or(unlisted)?)
+        check_held_terms(request, self.instruments.get(request.instrument).ok_or(unlisted)?)
     }
 
     /// Whether the order has to wait for its parent's first fill.
@@ -122,14 +133,14 @@ impl Engine {
         if first.request != *request {
             let refusal =
                 Refusal::new(Rule::ClientOrderIdMustBeUnique, 0, i128::from(request.client_order_id));
-            self.emit_denied(about(first), order_id, request.client_order_id, &refusal);
+            self.emit_denied(about(first), order_id, asked(request), &refusal);
             return;
         }
         let about = about(first).flagged(flags::REPEATED, true);
         let client_order_id = request.client_order_id;
         match (first.state, first.refusal) {
             (OrderState::Denied, Some(refusal)) => {
-                self.emit_denied(about, first.order_id, client_order_id, &refusal);
+                self.emit_denied(about, first.order_id, asked(request), &refusal);
             }
             (OrderState::Rejected, Some(refusal)) => {
                 let rule = refusal.rule as u64;
@@ -159,11 +170,13 @@ impl Engine {
         &mut self,
         about: About,
         order_id: u64,
-        client_order_id: u64,
+        asked: SubmitOrderBody,
         refusal: &Refusal,
     ) {
-        let body = event::OrderDenied { order_id, client_order_id, rule: refusal.rule as u64, reserved: 0 };
-        self.events.emit_with(about, body, event::RefusalPayload::new(refusal));
+        let SubmitOrderBody { client_order_id, quantity, terms, .. } = asked;
+        let body = event::OrderDenied { order_id, client_order_id, rule: refusal.rule as u64, quantity };
+        let rest = event::RefusalPayload { terms, ..event::RefusalPayload::new(refusal) };
+        self.events.emit_with(about, body, rest);
     }
 
     fn emit_submitted(&mut self, order: &Order, record: &[Slot]) {
@@ -271,7 +284,7 @@ impl Engine {
                 stop_price: terms.stop_price,
                 ..order.request
             };
-            self.check_held(&request)?;
+            self.check_held_terms(&request)?;
         } else {
             self.risk.check_replace(order_id, &terms, &self.risk_view())?;
         }

@@ -94,7 +94,7 @@ impl Engine {
     pub(super) fn unmatched(&mut self, order_id: u64, message: Message, trade_id: u64, reason: Unmatched) {
         let body = event::ObservationUnmatched {
             order_id,
-            message: message as u64,
+            observation: message as u64,
             trade_id,
             reserved: reason as u64,
         };
@@ -453,7 +453,7 @@ impl Engine {
     }
 
     /// The order is closed: its reservations go, and what hangs on it follows.
-    fn closed(&mut self, order_id: u64) -> Result<(), EngineStopped> {
+    pub(super) fn closed(&mut self, order_id: u64) -> Result<(), EngineStopped> {
         self.risk.closed(order_id);
         self.after_close(order_id)
     }

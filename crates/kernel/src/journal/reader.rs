@@ -337,7 +337,10 @@ impl JournalReader {
                 self.damaged(rule, format!("{found}; a valid batch follows at offset {valid}"))
             }
             Ok(Scan { end_of_content, .. }) => {
-                let bytes = end_of_content.saturating_sub(self.offset);
+                // a file that was filled ahead has zeros behind what was written
+                let filled = self.settings().durability.syncs();
+                let end = if filled { end_of_content } else { self.segment.length };
+                let bytes = end.saturating_sub(self.offset);
                 JournalError::TornTail { place: self.place(), rule, found, bytes }
             }
         }

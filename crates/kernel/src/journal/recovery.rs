@@ -92,7 +92,10 @@ fn keep_copy(
         }
         Ok(())
     });
-    copied.map_err(|error| JournalError::unreachable("keep a copy of the torn tail in", &path, error))?;
+    if let Err(error) = copied {
+        disk.remove(&path).ok(); // half a copy helps nobody
+        return Err(JournalError::unreachable("write the copy of the torn tail", &path, error));
+    }
     Ok(path)
 }
 

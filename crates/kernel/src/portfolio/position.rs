@@ -1,7 +1,7 @@
 //! One netting position: what is held, what it cost, what it has brought.
 
 use crate::instrument::Instrument;
-use crate::money::Nano;
+use crate::money::{Nano, divide_floor};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Side;
@@ -155,9 +155,9 @@ fn does_not_fit(price: i64, quantity: i64) -> Refusal {
 /// taken out of it first, and what is left is below 2^126.
 fn share_half_even(amount: Nano, part: u64, whole: u64) -> Nano {
     let (part, whole) = (i128::from(part), i128::from(whole));
-    let rest = amount.rem_euclid(whole) * part;
-    let floor = amount.div_euclid(whole) * part + rest.div_euclid(whole);
-    let remainder = rest.rem_euclid(whole);
+    let (share, rest) = divide_floor(amount, whole);
+    let (share_of_rest, remainder) = divide_floor(rest * part, whole);
+    let floor = share * part + share_of_rest;
     let up = remainder * 2 > whole || (remainder * 2 == whole && floor % 2 != 0);
     floor + i128::from(up)
 }

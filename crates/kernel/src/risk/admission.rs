@@ -16,21 +16,28 @@ pub const MAX_NOTIONAL: Nano = 1 << 90;
 const MAX_TARGET: i64 = 1_000 * 1_000_000_000;
 const WHOLE: i64 = 1_000_000_000;
 
-/// Quantity, lot, price, tick and bounds, in the order of the rules (10 to 16).
-///
-/// An order that waits for its parent may leave open what it takes from it: the quantity, and the price
-/// when that is given as an offset.
+/// Quantity, lot, price, tick and bounds of an order as it goes to its venue, in the order of the rules (10 to 16).
 ///
 /// # Errors
 /// The first rule that is broken, with what it allows and what the order says.
 pub fn check_terms(order: &SubmitOrder, instrument: &Instrument) -> Result<(), Refusal> {
-    let terms = ReplaceTerms { price: order.price, quantity: order.quantity, stop_price: order.stop_price };
-    let inherits_quantity = order.parent != 0 && order.quantity == 0;
-    let inherits_price = order.parent != 0 && order.offset_nano != 0;
-    if !inherits_quantity {
+    let terms = ReplaceTerms::of(order);
+    check_quantity(order.sizing, order.quantity, instrument)?;
+    check_prices(order.order_type, &terms, instrument)?;
+    check_bounds(order.sizing, order.order_type, &terms, instrument)
+}
+
+/// The same for an order that waits for its parent: it may leave open what it will take from it, the quantity
+/// (0), and the price when that is given as an offset.
+///
+/// # Errors
+/// As [`check_terms`].
+pub fn check_held_terms(order: &SubmitOrder, instrument: &Instrument) -> Result<(), Refusal> {
+    let terms = ReplaceTerms::of(order);
+    if order.quantity != 0 {
         check_quantity(order.sizing, order.quantity, instrument)?;
     }
-    if !inherits_price {
+    if order.offset_nano == 0 {
         check_prices(order.order_type, &terms, instrument)?;
     }
     check_bounds(order.sizing, order.order_type, &terms, instrument)

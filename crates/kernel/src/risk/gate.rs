@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::admission::{check_bounds, check_prices, check_quantity, check_terms};
+use super::admission::{check_bounds, check_held_terms, check_prices, check_quantity, check_terms};
 use super::limits::{LimitKind, Limits};
 use super::proposal::Proposal;
 use super::reservations::{ReplaceTerms, Reservation, Reservations};
@@ -35,9 +35,9 @@ impl<'a> RiskView<'a> {
 /// Limits, kill switches and reservations of all accounts.
 ///
 /// The engine calls [`RiskGate::check`], then [`RiskGate::opened`] for an order it accepts, and tells of every
-/// fill, replace and end of it. An order that waits for its parent is opened as it is submitted (it counts
-/// as open, holds nothing back); when released it passes [`RiskGate::check_release`] and is opened again under its
-/// id with `parent` 0 and the quantity and price it then has.
+/// fill, replace and end of it. An order that waits for its parent passes [`RiskGate::check_held`] and is
+/// [`RiskGate::held`] instead: it counts as open and holds nothing back. When released it passes
+/// [`RiskGate::check_release`] and is opened, under the same id, with the quantity and price it then has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RiskGate {
     pub(super) limits: Limits,
@@ -100,6 +100,18 @@ impl RiskGate {
         self.check_limits(order, view)
     }
 
+    /// Whether an order may wait for its parent: its parties, the terms it has, its size and the number of open
+    /// orders. The rest is tested when it is released.
+    ///
+    /// # Errors
+    /// As [`RiskGate::check`].
+    pub fn check_held(&self, order: &SubmitOrder, view: &RiskView<'_>) -> Result<(), Refusal> {
+        self.check_parties(order, view)?;
+        check_held_terms(order, view.instrument(order.instrument)?)?;
+        let reservation = Reservation::held(order);
+        Proposal::new(self, &reservation, reservation.terms, None, view)?.check()
+    }
+
     /// The rules before any term is read (2, 3, 6), for an engine that tests others in between.
     ///
     /// # Errors
@@ -120,7 +132,7 @@ impl RiskGate {
     }
 
     /// Whether an order that waited for its parent may go to its venue now: `order` has its final quantity and
-    /// price, and `parent` 0. It was counted when it was submitted and is not counted twice.
+    /// price. It was counted when it was submitted and is not counted twice.
     ///
     /// # Errors
     /// The first of the rules on terms and limits that is broken. The kill switch is not asked again: the order
@@ -168,6 +180,11 @@ impl RiskGate {
         self.reservations.open(order_id, Reservation::of(order));
     }
 
+    /// Counts an order that waits for its parent.
+    pub fn held(&mut self, order_id: u64, order: &SubmitOrder) {
+        self.reservations.open(order_id, Reservation::held(order));
+    }
+
     /// A replace was sent: from now on the worse of old and new terms is held back.
     pub fn pending_replace(&mut self, order_id: u64, terms: &ReplaceTerms) {
         self.reservations.change(order_id, |order| order.pending = Some(*terms));
@@ -197,7 +214,7 @@ impl RiskGate {
         self.reservations.close(order_id);
     }
 
-    /// Open orders of `account`, dormant ones included.
+    /// Open orders of `account`, those that wait for their parent included.
     pub fn open_orders(&self, account: u32) -> i64 {
         self.reservations.account(account).map_or(0, |account| account.orders)
     }

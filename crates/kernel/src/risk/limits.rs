@@ -60,15 +60,11 @@ pub struct Limits {
     sets: BTreeMap<(u32, u32), LimitSet>,
 }
 
-/// The limits that hold for one order. `None` is no limit.
+/// The limits that hold for one order: the sets of account and instrument, of the account, of the instrument, of
+/// all, most specific first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Applicable {
-    /// Most specific over accounts and instruments.
-    pub(super) any: LimitSet,
-    /// Most specific of those set for every instrument: bounds of the account as a whole.
-    pub(super) of_account: LimitSet,
-    /// Most specific of those set for this very instrument.
-    pub(super) of_instrument: LimitSet,
+pub(super) struct Applicable<'a> {
+    sets: [Option<&'a LimitSet>; 4],
 }
 
 impl Limits {
@@ -87,58 +83,45 @@ impl Limits {
         self.applicable(account, instrument).get(kind)
     }
 
-    pub(super) fn applicable(&self, account: u32, instrument: u32) -> Applicable {
+    pub(super) fn applicable(&self, account: u32, instrument: u32) -> Applicable<'_> {
         if self.sets.is_empty() {
             return Applicable::default();
         }
-        let at = |account, instrument| self.sets.get(&(account, instrument));
-        let own = [at(account, instrument), at(account, 0)];
-        let all = [at(0, instrument), at(0, 0)];
-        Applicable {
-            any: first_of([own[0], own[1], all[0], all[1]]),
-            of_account: first_of([own[1], all[1], None, None]),
-            of_instrument: first_of([own[0], all[0], None, None]),
-        }
+        let places = [(account, instrument), (account, 0), (0, instrument), (0, 0)];
+        Applicable { sets: places.map(|place| self.sets.get(&place)) }
     }
 }
 
-impl Applicable {
-    pub(super) const fn get(&self, kind: LimitKind) -> Option<i64> {
-        in_force(self.any[kind.index()])
+impl Applicable<'_> {
+    /// Most specific over accounts and instruments.
+    pub(super) fn get(&self, kind: LimitKind) -> Option<i64> {
+        in_force(kind, self.sets)
     }
 
-    pub(super) const fn account_wide(&self, kind: LimitKind) -> Option<i64> {
-        in_force(self.of_account[kind.index()])
+    /// Most specific of those set for every instrument: a bound of the account as a whole.
+    pub(super) fn account_wide(&self, kind: LimitKind) -> Option<i64> {
+        in_force(kind, [self.sets[1], self.sets[3]])
     }
 
-    pub(super) const fn instrument_wide(&self, kind: LimitKind) -> Option<i64> {
-        in_force(self.of_instrument[kind.index()])
+    /// Most specific of those set for this very instrument.
+    pub(super) fn instrument_wide(&self, kind: LimitKind) -> Option<i64> {
+        in_force(kind, [self.sets[0], self.sets[2]])
     }
 
     /// Whether the account must be valued.
-    pub(super) const fn bound_exposure(&self) -> bool {
+    pub(super) fn bound_exposure(&self) -> bool {
         self.get(LimitKind::MaxLeverage).is_some() || self.bound_gross()
     }
 
-    pub(super) const fn bound_gross(&self) -> bool {
+    pub(super) fn bound_gross(&self) -> bool {
         self.account_wide(LimitKind::MaxGrossExposure).is_some()
             || self.instrument_wide(LimitKind::MaxGrossExposure).is_some()
     }
 }
 
-const fn in_force(value: Option<i64>) -> Option<i64> {
-    match value {
-        Some(LIFTED) => None,
-        value => value,
-    }
-}
-
-fn first_of(sets: [Option<&LimitSet>; 4]) -> LimitSet {
-    let mut merged = [None; KINDS];
-    for (kind, value) in merged.iter_mut().enumerate() {
-        *value = sets.iter().flatten().find_map(|set| set[kind]);
-    }
-    merged
+fn in_force<const N: usize>(kind: LimitKind, sets: [Option<&LimitSet>; N]) -> Option<i64> {
+    let value = sets.into_iter().flatten().find_map(|set| set[kind.index()]);
+    value.filter(|&value| value != LIFTED)
 }
 
 impl State for Limits {

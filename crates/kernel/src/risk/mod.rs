@@ -16,7 +16,7 @@ mod sizing;
 #[cfg(test)]
 mod tests;
 
-pub use admission::{MAX_NOTIONAL, check_terms};
+pub use admission::{MAX_NOTIONAL, check_held_terms, check_terms};
 pub use gate::{RiskGate, RiskView};
 pub use limits::{LIFTED, LimitKind, Limits};
 pub use reservations::ReplaceTerms;

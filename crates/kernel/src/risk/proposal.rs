@@ -16,7 +16,7 @@ pub(super) struct Proposal<'a> {
     order: &'a Reservation,
     /// Terms asked for.
     terms: ReplaceTerms,
-    limits: Applicable,
+    limits: Applicable<'a>,
     reservations: &'a Reservations,
     view: &'a RiskView<'a>,
     account: &'a Account,
@@ -82,11 +82,11 @@ impl<'a> Proposal<'a> {
 
     /// May make the position larger, by a quantity known now.
     fn widens(&self) -> bool {
-        self.order.sizing == Sizing::Units && !self.order.only_reduces() && !self.order.dormant
+        self.order.sizing == Sizing::Units && !self.order.only_reduces() && !self.order.is_held
     }
 
     fn reference_price(&self) -> Option<i64> {
-        match self.order.dormant {
+        match self.order.is_held {
             true => price_bound(self.order.side, self.order.order_type, &self.terms),
             false => reference_price(self.order, &self.terms, self.mark),
         }
@@ -105,10 +105,10 @@ impl<'a> Proposal<'a> {
 
     /// A price is needed to value the order, to find its band, and for every market order that widens.
     fn check_reference_price(&self) -> Result<(), Refusal> {
-        let in_units = self.order.sizing == Sizing::Units && !self.order.dormant;
+        let in_units = self.order.sizing == Sizing::Units && !self.order.is_held;
         let limited = self.limits.get(LimitKind::MaxOrderNotional).is_some();
         let unvalued = in_units && (limited || self.widens()) && self.reference_price().is_none();
-        let banded = self.order.order_type == OrderType::Limit && !self.order.dormant;
+        let banded = self.order.order_type == OrderType::Limit && !self.order.is_held;
         let unbanded = banded && self.limits.get(LimitKind::PriceBand).is_some() && self.mark.is_none();
         match unvalued || unbanded {
             true => Err(Refusal::new(Rule::ReferencePriceMustBeKnown, 0, i128::from(self.instrument.id))),
@@ -121,7 +121,8 @@ impl<'a> Proposal<'a> {
         if self.order.sizing != Sizing::Units {
             return Ok(());
         }
-        let notional = match self.reference_price() {
+        let is_limited = self.limits.get(LimitKind::MaxOrderNotional).is_some();
+        let notional = match self.reference_price().filter(|_| is_limited) {
             Some(price) => self.instrument.notional(price, self.terms.quantity).unwrap_or(Nano::MAX),
             None => 0,
         };
@@ -132,7 +133,7 @@ impl<'a> Proposal<'a> {
     fn check_band(&self) -> Result<(), Refusal> {
         let Some(band) = self.limits.get(LimitKind::PriceBand) else { return Ok(()) };
         let center = match self.order.order_type {
-            OrderType::Limit if !self.order.dormant => self.mark,
+            OrderType::Limit if !self.order.is_held => self.mark,
             OrderType::StopLimit => Some(self.terms.stop_price),
             _ => None,
         };
@@ -209,7 +210,7 @@ impl<'a> Proposal<'a> {
 
     /// There must be something to reduce, or an open order that may yet bring it.
     fn check_reduction(&self) -> Result<(), Refusal> {
-        let goes_out = !self.order.dormant && self.replaced.is_none_or(|order| order.dormant);
+        let goes_out = !self.order.is_held && self.replaced.is_none_or(|order| order.is_held);
         if !self.order.only_reduces() || !goes_out {
             return Ok(());
         }
@@ -256,7 +257,11 @@ fn interest_at_reference(order: &Reservation, terms: &ReplaceTerms, mark: Option
     interest
 }
 
-pub(super) fn check_order_size(limits: &Applicable, quantity: i64, notional: Nano) -> Result<(), Refusal> {
+pub(super) fn check_order_size(
+    limits: &Applicable<'_>,
+    quantity: i64,
+    notional: Nano,
+) -> Result<(), Refusal> {
     let measures = [
         (LimitKind::MaxOrderQuantity, Rule::QuantityMustNotExceedLimit, i128::from(quantity)),
         (LimitKind::MaxOrderNotional, Rule::NotionalMustNotExceedLimit, notional),
@@ -270,7 +275,7 @@ pub(super) fn check_order_size(limits: &Applicable, quantity: i64, notional: Nan
     Ok(())
 }
 
-pub(super) fn check_gross(limits: &Applicable, of_instrument: Nano, gross: Nano) -> Result<(), Refusal> {
+pub(super) fn check_gross(limits: &Applicable<'_>, of_instrument: Nano, gross: Nano) -> Result<(), Refusal> {
     let kind = LimitKind::MaxGrossExposure;
     let measures = [(limits.instrument_wide(kind), of_instrument), (limits.account_wide(kind), gross)];
     for (limit, actual) in measures {

@@ -16,6 +16,12 @@ pub struct ReplaceTerms {
     pub stop_price: i64,
 }
 
+impl ReplaceTerms {
+    pub(super) const fn of(order: &SubmitOrder) -> Self {
+        ReplaceTerms { price: order.price, quantity: order.quantity, stop_price: order.stop_price }
+    }
+}
+
 /// One open order as risk sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reservation {
@@ -27,7 +33,7 @@ pub(super) struct Reservation {
     pub(super) sizing: Sizing,
     pub(super) options: u16,
     /// Waits for its parent: cannot execute yet, so it holds nothing back but counts as open.
-    pub(super) dormant: bool,
+    pub(super) is_held: bool,
     pub(super) terms: ReplaceTerms,
     /// Asked for and not answered: the worse of both is held back.
     pub(super) pending: Option<ReplaceTerms>,
@@ -35,6 +41,7 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
+    /// Of an order at its venue.
     pub(super) fn of(order: &SubmitOrder) -> Self {
         Reservation {
             account: order.account,
@@ -44,15 +51,15 @@ impl Reservation {
             time_in_force: order.time_in_force,
             sizing: order.sizing,
             options: order.options,
-            dormant: order.parent != 0,
-            terms: ReplaceTerms {
-                price: order.price,
-                quantity: order.quantity,
-                stop_price: order.stop_price,
-            },
+            is_held: false,
+            terms: ReplaceTerms::of(order),
             pending: None,
             filled: 0,
         }
+    }
+
+    pub(super) fn held(order: &SubmitOrder) -> Self {
+        Reservation { is_held: true, ..Reservation::of(order) }
     }
 
     /// Can only bring the position nearer to zero.
@@ -68,7 +75,7 @@ impl Reservation {
 
     /// What the order holds back.
     pub(super) fn interest(&self) -> SideInterest {
-        if self.dormant {
+        if self.is_held {
             return SideInterest::default();
         }
         let now = self.interest_under(&self.terms);
@@ -240,7 +247,7 @@ impl State for Reservation {
         out.u8(self.time_in_force as u8);
         out.u8(self.sizing as u8);
         out.u16(self.options);
-        out.bool(self.dormant);
+        out.bool(self.is_held);
         self.terms.write(out);
         out.bool(self.pending.is_some());
         self.pending.unwrap_or_default().write(out);
@@ -259,7 +266,7 @@ impl State for Reservation {
             .ok_or_else(|| input.invalid("time in force", u64::from(number)))?;
         let number = input.u8()?;
         let sizing = Sizing::from_number(number).ok_or_else(|| input.invalid("sizing", u64::from(number)))?;
-        let (options, dormant, terms) = (input.u16()?, input.bool()?, ReplaceTerms::read(input)?);
+        let (options, is_held, terms) = (input.u16()?, input.bool()?, ReplaceTerms::read(input)?);
         let is_pending = input.bool()?;
         let pending = Some(ReplaceTerms::read(input)?).filter(|_| is_pending);
         let filled = input.i64()?;
@@ -271,7 +278,7 @@ impl State for Reservation {
             time_in_force,
             sizing,
             options,
-            dormant,
+            is_held,
             terms,
             pending,
             filled,

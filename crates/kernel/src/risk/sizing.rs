@@ -5,7 +5,7 @@ use super::gate::{RiskGate, RiskView};
 use super::limits::{Applicable, LimitKind};
 use super::proposal::{check_gross, check_order_size};
 use crate::instrument::{Instrument, MAX_UNITS};
-use crate::money::{NANO, Nano};
+use crate::money::{NANO, Nano, divide_floor};
 use crate::portfolio::{Account, FeeSchedule, Valuation};
 use crate::rules::{Refusal, Rule};
 use crate::terms::{Side, Sizing, options};
@@ -18,7 +18,7 @@ struct Sizer<'a> {
     price: i64,
     position: i64,
     fees: FeeSchedule,
-    limits: Applicable,
+    limits: Applicable<'a>,
     leverage: Option<i64>,
     view: &'a RiskView<'a>,
 }
@@ -87,7 +87,7 @@ impl RiskGate {
     }
 
     fn sizer<'a>(
-        &self,
+        &'a self,
         account: u32,
         instrument: u32,
         price: i64,
@@ -296,36 +296,73 @@ impl Sizer<'_> {
 
 /// `amount x share`, the share in 10^-9, rounded down.
 fn share(amount: Nano, share: i64) -> Option<Nano> {
-    Some(amount.checked_mul(i128::from(share))?.div_euclid(NANO))
+    Some(divide_floor(amount.checked_mul(i128::from(share))?, NANO).0)
 }
 
 /// The largest `n` in `0..=most` for which `fits`, which holds up to some `n` and not beyond; 0 when for none. The
 /// search starts at `estimate` and doubles its steps, so a good estimate makes it two calls.
 fn largest(estimate: i64, most: i64, fits: impl Fn(i64) -> bool) -> i64 {
     let start = estimate.clamp(0, most);
-    let (mut low, mut high, mut step) = (start, start, 1);
-    if start == 0 || fits(start) {
-        // `low` fits (or is 0); `high` is the first that is known not to.
-        loop {
-            high = low.saturating_add(step);
-            if high > most || !fits(high) {
-                break;
-            }
-            (low, step) = (high, step.saturating_mul(2));
-        }
-    } else {
-        loop {
-            low = high.saturating_sub(step).max(0);
-            if low == 0 || fits(low) {
-                break;
-            }
-            (high, step) = (low, step.saturating_mul(2));
-        }
-    }
-    high = high.min(most + 1);
+    // `low` fits or is 0, `high` does not.
+    let (mut low, mut high) = match start == 0 || fits(start) {
+        true => match first_misfit(start, most, &fits) {
+            None => return most,
+            Some(bracket) => bracket,
+        },
+        false => last_fit(start, &fits),
+    };
     while high - low > 1 {
         let middle = low + (high - low) / 2;
         if fits(middle) { low = middle } else { high = middle }
     }
     low
+}
+
+/// Upwards from what fits in doubling steps; `None` when all up to `most` fits.
+fn first_misfit(start: i64, most: i64, fits: &impl Fn(i64) -> bool) -> Option<(i64, i64)> {
+    let (mut low, mut step) = (start, 1i64);
+    while low < most {
+        let high = low.saturating_add(step).min(most);
+        if !fits(high) {
+            return Some((low, high));
+        }
+        (low, step) = (high, step.saturating_mul(2));
+    }
+    None
+}
+
+/// Downwards from what does not fit in doubling steps, to what does or to 0.
+fn last_fit(start: i64, fits: &impl Fn(i64) -> bool) -> (i64, i64) {
+    let (mut high, mut step) = (start, 1i64);
+    loop {
+        let low = high.saturating_sub(step).max(0);
+        if low == 0 || fits(low) {
+            return (low, high);
+        }
+        (high, step) = (low, step.saturating_mul(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::largest;
+
+    #[test]
+    fn the_search_ends_at_the_answer_wherever_it_starts() {
+        for (estimate, most, answer) in [
+            (0, 0, 0),
+            (0, 9, 9),
+            (0, 100, 37),
+            (37, 100, 37),
+            (38, 100, 37),
+            (99, 100, 0),
+            (500, 100, 37),
+            (-3, 100, 37),
+            (1, i64::MAX, i64::MAX),
+            (i64::MAX, i64::MAX, 5),
+            (0, i64::MAX, i64::MAX - 1),
+        ] {
+            assert_eq!(largest(estimate, most, |n| n <= answer), answer, "{estimate} {most}");
+        }
+    }
 }

@@ -240,6 +240,7 @@ fn a_stop_released_inside_a_bar_is_assumed_touched_and_a_target_waits_for_the_ne
         ("the range holds the stop", limit(1, Buy, 98, 5), 97, 103, [(1, 98, 5), (8, 97, 5)].as_slice()),
         ("the range holds the target only", limit(1, Buy, 98, 5), 95, 103, &[(1, 98, 5), (9, 103, 5)]),
         ("a stop entry, worst case", stop(1, Buy, 103, 5), 97, 110, &[(1, 103, 5), (8, 97, 5)]),
+        ("a stop entry below the target", stop(1, Buy, 102, 5), 95, 103, &[(1, 102, 5), (9, 103, 5)]),
         (
             "a stop above the entry fills at the entry",
             limit(1, Buy, 98, 5),
@@ -323,6 +324,23 @@ fn a_close_and_a_percent_order_at_one_open_see_each_other() {
     floor.submit(VenueOrder { sizing: Sizing::Percent, ..market(3, Buy, 1_000_000_000) });
     floor.bar(20, 30, [50, 60, 40, 50]);
     assert_eq!(floor.prices(), [(1, 100, 10), (2, 50, 10), (3, 50, 10)]);
+}
+
+#[test]
+fn a_target_is_traded_in_the_direction_that_leads_there() {
+    let target =
+        |order_id, share| VenueOrder { sizing: Sizing::TargetPercent, ..market(order_id, Buy, share) };
+    let mut floor = with_terms(|terms| terms.slippage = 10_000_000);
+    floor.books.cash_nano = 1_000 * 1_000_000_000;
+    floor.submit(target(1, 1_000_000_000));
+    floor.bar(10, 20, [100, 104, 96, 100]);
+    floor.submit(target(2, 500_000_000));
+    floor.bar(20, 30, [100, 104, 96, 100]);
+    floor.submit(target(3, -500_000_000));
+    floor.bar(30, 40, [100, 104, 96, 100]);
+    // Bought at 101, sold at 99: the sign tells the direction.
+    assert_eq!(floor.prices(), [(1, 101, 9), (2, 99, -4), (3, 99, -9)]);
+    assert_eq!(floor.books.position(1, 1), -4);
 }
 
 #[test]

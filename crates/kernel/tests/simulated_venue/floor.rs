@@ -79,7 +79,17 @@ impl VenueContext for Books {
             }
             Sizing::Units => leaves,
             Sizing::ClosePosition => closable,
-            Sizing::Percent | Sizing::TargetPercent => {
+            Sizing::TargetPercent => {
+                let value = self.equity_nano() * i128::from(order.quantity) / NANO;
+                let target = i64::try_from(value / (i128::from(price) * NANO)).unwrap();
+                let signed = target - position;
+                return if signed == 0 {
+                    Err(Refusal::of(Rule::SizedQuantityMustBePositive))
+                } else {
+                    Ok(signed)
+                };
+            }
+            Sizing::Percent => {
                 let each = i128::from(price) * (NANO + self.fee_rate);
                 i64::try_from(self.equity_nano() * i128::from(order.quantity) / NANO / each).unwrap()
             }
@@ -113,6 +123,8 @@ pub struct Floor {
     pub children: BTreeMap<u64, Vec<VenueOrder>>,
     pub log: Vec<Line>,
     pub time: u64,
+    /// The venue is read back from its bytes between a report and what follows from it.
+    pub restores_before_reacting: bool,
 }
 
 pub fn terms() -> VenuePayload {
@@ -129,6 +141,7 @@ impl Floor {
             children: BTreeMap::new(),
             log: Vec::new(),
             time: 0,
+            restores_before_reacting: false,
         }
     }
 
@@ -167,9 +180,19 @@ impl Floor {
         let Some(report) = self.venue.next_report(self.time, &self.books) else {
             return false;
         };
+        if self.restores_before_reacting {
+            self.venue = restored(&self.venue);
+        }
         self.log.push(Line { pulled: self.time, report });
         if let Outcome::Filled { price, quantity, .. } = report.outcome {
-            let order = self.orders[&report.order_id];
+            let mut order = self.orders[&report.order_id];
+            if order.sizing == Sizing::TargetPercent && quantity < 0 {
+                order.side = Side::Sell;
+            } else if order.sizing == Sizing::TargetPercent {
+                order.side = Side::Buy;
+            }
+            let quantity = quantity.abs();
+            assert!(quantity > 0, "a fill of nothing: {report:?}");
             self.books.book(&order, price, quantity);
             self.react(&report, price, quantity);
         }

@@ -86,7 +86,8 @@ pub fn decimal_of(field: &str, value: &Bound<'_, PyAny>) -> PyResult<Decimal> {
     } else if value.is_instance_of::<PyString>() {
         Some(value.extract::<String>()?)
     } else if let Ok(float) = value.cast::<PyFloat>() {
-        Some(float.repr()?.to_string())
+        // A subclass may print itself otherwise.
+        Some(PyFloat::new(value.py(), float.value()).repr()?.to_string())
     } else if value.is_instance_of::<PyInt>() || value.hasattr("__float__")? {
         Some(value.str()?.to_string())
     } else {

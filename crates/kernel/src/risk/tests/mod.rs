@@ -1,5 +1,6 @@
 //! One small world for all risk tests: an account of 10,000 in cents, shares on a lot of 1, contracts on a lot of 5.
 
+mod extremes;
 mod refusals;
 mod reservations;
 mod sizing;
@@ -97,6 +98,11 @@ impl World {
 
     pub fn open(mut self, order_id: u64, order: &SubmitOrder) -> Self {
         self.gate.opened(order_id, order);
+        self
+    }
+
+    pub fn hold_back(mut self, order_id: u64, order: &SubmitOrder) -> Self {
+        self.gate.held(order_id, order);
         self
     }
 

@@ -81,25 +81,53 @@ fn a_replace_is_judged_like_an_order_but_not_counted_again() {
 fn an_order_that_waits_for_its_parent_holds_nothing_until_it_is_released() {
     let child = SubmitOrder { parent: 1, offset_nano: ONE / 10, price: 0, ..limit(SHARE, Sell, 0, 0) };
     let mut world = World::new().limit(LimitKind::MaxOpenOrders, 1).limit(LimitKind::MaxPosition, 10);
-    assert_eq!(world.check(&child), Ok(()), "price and quantity come from the parent");
-    world.gate.opened(2, &child);
+    assert_eq!(
+        world.gate.check_held(&child, &world.view()),
+        Ok(()),
+        "price and quantity come from the parent"
+    );
+    world.gate.held(2, &child);
     assert_eq!((world.gate.open_orders(ACCOUNT), world.gate.open_quantity(ACCOUNT, SHARE)), (1, (0, 0)));
 
-    let released = SubmitOrder { parent: 0, offset_nano: 0, price: 11_000, quantity: 10, ..child };
-    assert_eq!(world.gate.check_release(2, &released, &world.view()), Ok(()), "not counted twice");
-    let too_large = SubmitOrder { quantity: 11, ..released };
-    assert_eq!(
-        world.gate.check_release(2, &too_large, &world.view()),
-        Err(refused(Rule::PositionMustNotExceedLimit, 10, 11))
-    );
+    let released = SubmitOrder { price: 11_000, quantity: 10, ..child };
+    let check = |world: &World, order: &SubmitOrder| world.gate.check_release(2, order, &world.view());
+    assert_eq!(check(&world, &released), Ok(()), "not counted twice");
+    for (order, rule, limit, actual) in [
+        (SubmitOrder { quantity: 11, ..released }, Rule::PositionMustNotExceedLimit, 10, 11),
+        (SubmitOrder { price: 0, ..released }, Rule::PriceMustBePositive, 1, 0),
+        (SubmitOrder { quantity: 0, ..released }, Rule::QuantityMustBePositive, 1, 0),
+        (reduce_only(released), Rule::ReduceOnlyMustReduce, 0, 10),
+    ] {
+        assert_eq!(check(&world, &order), Err(refused(rule, limit, actual)), "{order:?}");
+    }
     world.gate.engage_kill_switch(0);
-    assert_eq!(world.gate.check_release(2, &released, &world.view()), Ok(()), "accepted before");
-    assert_eq!(
-        world.gate.check_release(2, &reduce_only(released), &world.view()),
-        Err(refused(Rule::ReduceOnlyMustReduce, 0, 10))
-    );
+    assert_eq!(check(&world, &released), Ok(()), "accepted before the switch was engaged");
     world.gate.opened(2, &released);
     assert_eq!((world.gate.open_orders(ACCOUNT), world.gate.open_quantity(ACCOUNT, SHARE)), (1, (0, 10)));
+}
+
+#[test]
+fn an_order_that_will_wait_is_refused_for_what_can_be_said_of_it_now() {
+    let child = SubmitOrder { parent: 1, ..limit(SHARE, Sell, 11_000, 10) };
+    let mut killed = World::new();
+    killed.gate.engage_kill_switch(ACCOUNT);
+    let world = World::new;
+    let two = LimitKind::MaxOpenOrders;
+    for (world, order, rule, limit, actual) in [
+        (world(), of(9, child), Rule::AccountMustBeOpen, 0, 9),
+        (killed, child, Rule::KillSwitchMustBeOff, 0, 1),
+        (world(), SubmitOrder { quantity: -1, ..child }, Rule::QuantityMustBePositive, 1, -1),
+        (world(), SubmitOrder { price: 0, ..child }, Rule::PriceMustBePositive, 1, 0),
+        (world().limit(LimitKind::MaxOrderQuantity, 9), child, Rule::QuantityMustNotExceedLimit, 9, 10),
+        (world().limit(two, 1).hold_back(1, &child), child, Rule::OpenOrdersMustNotExceedLimit, 1, 2),
+    ] {
+        let answer = world.gate.check_held(&order, &world.view());
+        assert_eq!(answer, Err(refused(rule, limit, actual)), "{order:?}");
+    }
+    for passing in [market(SHARE, Buy, 90), reduce_only(child), market(UNPRICED, Buy, 1)] {
+        let world = world().limit(LimitKind::MaxPosition, 10).limit(LimitKind::MaxLeverage, 1);
+        assert_eq!(world.gate.check_held(&passing, &world.view()), Ok(()), "tested when it is released");
+    }
 }
 
 #[test]

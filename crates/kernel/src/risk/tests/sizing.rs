@@ -301,7 +301,9 @@ proptest! {
     #[test]
     fn a_target_is_the_nearest_of_all_positions_that_fit(setting in settings(), share in -1_500i64..=1_500) {
         let (equity, _) = setting.worth();
-        prop_assume!(equity > 0 && share != 0);
+        if equity <= 0 || share == 0 {
+            return Ok(());
+        }
         let sign = share.signum();
         let budget = equity * Nano::from(share.abs()) / 1_000;
         let lots = || (0..4_000).map(|lots| lots * setting.lot());

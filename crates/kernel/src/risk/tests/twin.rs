@@ -292,9 +292,7 @@ impl Twin {
             }
             Step::Confirm(index) => {
                 let index = at(index);
-                let Some(terms) = self.open.get_mut(index).and_then(|open| open.pending.take()) else {
-                    return None;
-                };
+                let terms = self.open.get_mut(index)?.pending.take()?;
                 let open = &mut self.open[index];
                 open.order.price = terms.price;
                 open.order.quantity = terms.quantity;
@@ -303,7 +301,7 @@ impl Twin {
             }
             Step::Reject(index) => {
                 let index = at(index);
-                let Some(open) = self.open.get_mut(index) else { return None };
+                let open = self.open.get_mut(index)?;
                 open.pending = None;
                 self.world.gate.replace_rejected(open.id);
             }

@@ -79,9 +79,10 @@ impl State for Bar {
 }
 
 /// A part of the work on a bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Phase {
+    #[default]
     Open = 0,
     Stops = 1,
     Limits = 2,
@@ -112,7 +113,7 @@ struct Place {
 
 /// The work on all bars of one message: in each phase their orders take turns in order of priority, whatever
 /// their instrument, so a sale at the open can pay for a purchase at the same open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pass {
     pub time: u64,
     phase: Phase,
@@ -127,27 +128,22 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Starts on `bars`, which are now in work at their markets.
-    pub fn start(bars: &[Bar], markets: &mut Markets) -> Pass {
-        let mut instruments: Vec<u32> = bars.iter().map(|bar| bar.instrument).collect();
-        instruments.sort_unstable();
-        instruments.dedup();
+    /// Starts on `bars`, which are now in work at their markets. What the pass did before is forgotten, only
+    /// its memory is used again.
+    pub fn start(&mut self, bars: impl Iterator<Item = Bar>, markets: &mut Markets) {
+        (self.time, self.phase, self.done, self.again) = (0, Phase::Open, 0, None);
+        self.released.clear();
+        self.instruments.clear();
         for bar in bars {
             let market = markets.entry(bar.instrument).or_default();
-            market.bar = Some(*bar);
+            market.bar = Some(bar);
             market.last_bar = Some((bar.open, bar.close));
+            self.time = self.time.max(bar.time);
+            self.instruments.push(bar.instrument);
         }
-        let mut pass = Pass {
-            time: bars.iter().map(|bar| bar.time).max().unwrap_or(0),
-            phase: Phase::Open,
-            done: 0,
-            again: None,
-            released: VecDeque::new(),
-            instruments,
-            plan: Vec::new(),
-        };
-        pass.make_plan(markets);
-        pass
+        self.instruments.sort_unstable();
+        self.instruments.dedup();
+        self.make_plan(markets);
     }
 
     pub fn works_on(&self, instrument: u32) -> bool {
@@ -284,6 +280,9 @@ impl BarWork<'_> {
         price: i64,
         venue_time: u64,
     ) -> Option<Offer> {
+        if self.is_refused(market, index, price, venue_time) {
+            return None;
+        }
         let order = market.orders[index];
         market.orders[index].fresh = false;
         if !order.is_market() && !self.reaches(order.terms.side, price, order.terms.price) {
@@ -323,13 +322,16 @@ impl BarWork<'_> {
 
     /// Triggers a stop that lies in the bar's range, at the worse of itself and the price it started from.
     fn touch_stop(&mut self, market: &mut Market, index: usize, bar: &Bar, reference: i64) -> Option<Offer> {
-        let order = market.orders[index];
-        let (side, stop) = (order.terms.side, order.terms.stop_price);
+        let (side, stop) = (market.orders[index].terms.side, market.orders[index].terms.stop_price);
         if !pricing::triggers(side, stop, bar.worst_for(side)) {
             return None;
         }
         let price = pricing::worse(side, stop, reference);
         self.trigger(market, index, price, bar.close_time);
+        if self.is_refused(market, index, price, bar.close_time) {
+            return None;
+        }
+        let order = market.orders[index];
         let is_reached = order.limit().is_none_or(|limit| !pricing::is_better(side, limit, price));
         if !is_reached {
             // The path after the trigger is unknown: the limit counts from the next bar on.
@@ -369,6 +371,15 @@ impl BarWork<'_> {
         }
         self.expire(market, index, bar.close_time);
         None
+    }
+
+    /// An order for a target takes its side; refused, it is canceled.
+    fn is_refused(&mut self, market: &mut Market, index: usize, price: i64, venue_time: u64) -> bool {
+        let refused = execution::choose_side(&mut market.orders[index], price, self.context).err();
+        if let Some(refusal) = refused {
+            execution::cancel(market, index, venue_time, refusal, self.reports);
+        }
+        refused.is_some()
     }
 
     /// A market price that fills a limit order: beyond the limit, or at it where that is configured.
@@ -518,7 +529,7 @@ impl State for Pass {
         out.u64(self.time);
         out.u8(self.phase as u8);
         out.u64(self.done);
-        super::market::write_option(self.again.as_ref(), out);
+        out.option(self.again.as_ref());
         out.list(self.released.iter());
         out.length(self.instruments.len());
         self.instruments.iter().for_each(|&instrument| out.u32(instrument));
@@ -529,7 +540,7 @@ impl State for Pass {
         let number = input.u8()?;
         let phase = PHASES.get(usize::from(number)).copied();
         let phase = phase.ok_or_else(|| input.invalid("phase", u64::from(number)))?;
-        let (done, again) = (input.u64()?, super::market::read_option(input)?);
+        let (done, again) = (input.u64()?, input.option()?);
         let released = input.list()?.into();
         let len = input.length()?;
         let instruments = (0..len).map(|_| input.u32()).collect::<Result<_, _>>()?;

@@ -2,7 +2,7 @@
 //! the market trades through them.
 
 use crate::rules::{Refusal, Rule};
-use crate::terms::{Liquidity, TimeInForce};
+use crate::terms::{Liquidity, Side, TimeInForce};
 use crate::venue::VenueContext;
 
 use super::execution::{self, Executed, Offer};
@@ -73,6 +73,10 @@ impl Sweep<'_> {
         if !market.can_be_taken() || (before_its_time && !market.ended) {
             return false;
         }
+        if let Err(refusal) = self.choose_side(market, index) {
+            return self.cancel(market, index, refusal);
+        }
+        let order = market.orders[index];
         if let Some(refusal) = post_only_refusal(market, &order) {
             return self.cancel(market, index, refusal);
         }
@@ -89,6 +93,28 @@ impl Sweep<'_> {
             None => self.nothing_left(market, index),
             Some(offer) => self.execute(market, index, offer),
         }
+    }
+
+    /// An order for a target takes the side whose best offer leads towards it.
+    fn choose_side(&self, market: &mut Market, index: usize) -> Result<(), Refusal> {
+        let order = market.orders[index];
+        if !order.seeks_target() || !order.is_market() {
+            return Ok(());
+        }
+        let mut refusal = no_liquidity(&order);
+        for side in [Side::Buy, Side::Sell] {
+            let Some((price, _)) = market.offers(side).next() else { continue };
+            let mut chosen = order;
+            match execution::choose_side(&mut chosen, price, self.context) {
+                Ok(()) if chosen.terms.side == side => {
+                    market.orders[index].terms.side = side;
+                    return Ok(());
+                }
+                Ok(()) => refusal = execution::nothing_to_trade(0),
+                Err(reason) => refusal = reason,
+            }
+        }
+        Err(refusal)
     }
 
     fn execute(&mut self, market: &mut Market, index: usize, offer: Offer) -> bool {
@@ -124,7 +150,7 @@ impl Sweep<'_> {
             let here = offer(price, available);
             reached = Some(here);
             let needed = self.context.executable_quantity(&order.terms, order.leaves(), here.price);
-            if needed.is_ok_and(|needed| needed <= available) {
+            if needed.is_ok_and(|needed| execution::along(order, needed) <= available) {
                 break;
             }
         }

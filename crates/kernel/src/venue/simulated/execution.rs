@@ -1,7 +1,7 @@
 //! One execution of one order: sized by the engine, reported, taken off the order.
 
 use crate::rules::{Refusal, Rule};
-use crate::terms::Liquidity;
+use crate::terms::{Liquidity, Side};
 use crate::venue::{Outcome, VenueContext};
 
 use super::latency::Outbox;
@@ -40,12 +40,16 @@ pub(super) fn execute(
     let order = market.orders[index];
     let wanted = order.leaves().min(offer.available);
     let allowed = match context.executable_quantity(&order.terms, wanted, offer.price) {
-        Ok(allowed) => allowed,
+        Ok(allowed) => along(&order, allowed),
         Err(refusal) => {
             cancel(market, index, offer.venue_time, refusal, reports);
             return Executed::Canceled;
         }
     };
+    if order.is_sized_at_fill() && allowed <= 0 {
+        cancel(market, index, offer.venue_time, nothing_to_trade(allowed), reports);
+        return Executed::Canceled;
+    }
     let cap = if order.is_sized_at_fill() { offer.available } else { wanted };
     let quantity = allowed.min(cap);
     if quantity <= 0 {
@@ -53,6 +57,27 @@ pub(super) fn execute(
     }
     fill(market, index, quantity, offer, reports);
     Executed::Filled { quantity, cut: !order.is_sized_at_fill() && quantity < wanted }
+}
+
+/// What the engine allows, in the direction of the order's side.
+pub(super) fn along(order: &LiveOrder, allowed: i64) -> i64 {
+    if order.seeks_target() { allowed.saturating_mul(order.terms.side.sign()) } else { allowed }
+}
+
+/// Gives an order for a target the side on which a trade at `price` reaches it.
+///
+/// # Errors
+/// The engine's reason why nothing is to be traded.
+pub(super) fn choose_side(
+    order: &mut LiveOrder,
+    price: i64,
+    context: &dyn VenueContext,
+) -> Result<(), Refusal> {
+    if order.seeks_target() && order.is_market() {
+        let signed = context.executable_quantity(&order.terms, order.leaves(), price)?;
+        order.terms.side = if signed < 0 { Side::Sell } else { Side::Buy };
+    }
+    Ok(())
 }
 
 /// Why a fill-or-kill order cannot have all of its quantity out of `available` at `price`, if it cannot.
@@ -71,11 +96,17 @@ pub(super) fn fill_or_kill_refusal(
     match context.executable_quantity(&order.terms, order.leaves(), price) {
         Err(refusal) => Some(refusal),
         Ok(allowed) => {
+            let allowed = along(order, allowed);
             let whole = if order.is_sized_at_fill() { allowed } else { order.leaves() };
             let possible = allowed.min(available);
             (possible < whole).then(|| kill(whole, possible))
         }
     }
+}
+
+/// At this price the order is sized to nothing, or its target lies the other way.
+pub(super) fn nothing_to_trade(allowed: i64) -> Refusal {
+    Refusal::new(Rule::SizedQuantityMustBePositive, 1, i128::from(allowed))
 }
 
 fn kill(whole: i64, possible: i64) -> Refusal {
@@ -93,7 +124,8 @@ fn fill(market: &mut Market, index: usize, quantity: i64, offer: Offer, reports:
     let outcome = Outcome::Filled {
         trade_id: reports.new_trade_id(),
         price: offer.price,
-        quantity,
+        // The engine reads the direction of a target's trade from the sign.
+        quantity: if order.seeks_target() { quantity * order.terms.side.sign() } else { quantity },
         liquidity: offer.liquidity,
         fee_nano: None,
         contra: None,

@@ -5,8 +5,6 @@ use std::collections::VecDeque;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::venue::{Outcome, VenueReport, VenueRequest};
 
-use super::saved;
-
 /// Something that reaches the venue at a known time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Arrival {
@@ -44,7 +42,7 @@ impl State for Arrival {
         match self.what {
             Arriving::Request(ref request) => {
                 out.bool(true);
-                saved::write_request(request, out);
+                request.write(out);
             }
             Arriving::SessionClose { instrument } => {
                 out.bool(false);
@@ -56,7 +54,7 @@ impl State for Arrival {
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let time = input.u64()?;
         let what = if input.bool()? {
-            Arriving::Request(saved::read_request(input)?)
+            Arriving::Request(VenueRequest::read(input)?)
         } else {
             Arriving::SessionClose { instrument: input.u32()? }
         };
@@ -119,11 +117,11 @@ impl State for Departure {
     fn write(&self, out: &mut StateWriter) {
         out.u64(self.release);
         out.u32(self.account);
-        saved::write_report(&self.report, out);
+        self.report.write(out);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        Ok(Departure { release: input.u64()?, account: input.u32()?, report: saved::read_report(input)? })
+        Ok(Departure { release: input.u64()?, account: input.u32()?, report: VenueReport::read(input)? })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::terms::Side;
 
 use super::bars::Bar;
 use super::orders::LiveOrder;
-use super::{pricing, saved};
+use super::pricing;
 
 /// The finest kind of data seen of an instrument; it alone decides fills.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -267,13 +267,14 @@ impl State for Prints {
 
 impl State for Consumed {
     fn write(&self, out: &mut StateWriter) {
-        out.u8(self.side as u8);
+        out.bool(self.side == Side::Sell);
         out.i64(self.price);
         out.i64(self.quantity);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        Ok(Consumed { side: saved::read_side(input)?, price: input.i64()?, quantity: input.i64()? })
+        let side = if input.bool()? { Side::Sell } else { Side::Buy };
+        Ok(Consumed { side, price: input.i64()?, quantity: input.i64()? })
     }
 }
 
@@ -287,11 +288,11 @@ impl State for Market {
             out.i64(quantity);
         }
         out.list(self.consumed.iter());
-        write_option(self.prints.as_ref(), out);
+        out.option(self.prints.as_ref());
         out.option_i64(self.last_trade);
         out.option_i64(self.last_bar.map(|bar| bar.0));
         out.option_i64(self.last_bar.map(|bar| bar.1));
-        write_option(self.bar.as_ref(), out);
+        out.option(self.bar.as_ref());
         [self.untrusted, self.half_applied, self.ready, self.waiting, self.ended]
             .into_iter()
             .for_each(|flag| out.bool(flag));
@@ -307,10 +308,10 @@ impl State for Market {
             depth: Depth::read(input)?,
             quote: [(input.i64()?, input.i64()?), (input.i64()?, input.i64()?)],
             consumed: input.list()?,
-            prints: read_option(input)?,
+            prints: input.option()?,
             last_trade: input.option_i64()?,
             last_bar: input.option_i64()?.zip(input.option_i64()?),
-            bar: read_option(input)?,
+            bar: input.option()?,
             untrusted: input.bool()?,
             half_applied: input.bool()?,
             ready: input.bool()?,
@@ -328,15 +329,4 @@ fn read_feed(input: &mut StateReader<'_>) -> Result<Feed, StateError> {
     let number = input.u8()?;
     let known = feeds.into_iter().find(|&feed| feed as u8 == number);
     known.ok_or_else(|| input.invalid("feed", u64::from(number)))
-}
-
-pub(super) fn write_option<T: State>(value: Option<&T>, out: &mut StateWriter) {
-    out.bool(value.is_some());
-    if let Some(value) = value {
-        value.write(out);
-    }
-}
-
-pub(super) fn read_option<T: State>(input: &mut StateReader<'_>) -> Result<Option<T>, StateError> {
-    input.bool()?.then(|| T::read(input)).transpose()
 }

@@ -6,8 +6,8 @@
 //! * Reports are pulled until there is none before participants are woken. What the engine asks between
 //!   pulling a report of a bar in work and the next pull (cancel the partner, release the child) is done at
 //!   once, without order latency: linked orders live at the venue.
-//! * [`SimulatedVenue::finish`] is called first when the run ends and pulled dry; market orders requested
-//!   after that close positions at the last price.
+//! * When the run ends, [`SimulatedVenue::finish`] is called and the venue pulled dry; positions are closed by
+//!   market orders sent after that.
 
 mod bars;
 mod books;
@@ -17,7 +17,6 @@ mod market;
 mod orders;
 mod pricing;
 mod requests;
-mod saved;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,11 +26,13 @@ use crate::money::NANO;
 use crate::record::{Slot, flags};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::terms::TimeInForce;
 use crate::venue::{Outcome, Venue, VenueContext, VenueReport, VenueRequest};
 
 use bars::{Bar, BarWork, Pass};
 use latency::{Arrival, Arriving, Inbox, Outbox};
 use market::{Feed, Market};
+use orders::LiveOrder;
 use requests::Desk;
 
 /// Bits of [`VenuePayload::options`].
@@ -56,6 +57,8 @@ pub struct SimulatedVenue {
     /// Observed bars not worked on yet; a message of bars is complete at the one marked as its last.
     bars: VecDeque<(Bar, bool)>,
     pass: Option<Pass>,
+    /// The last pass that ended, for its memory; not part of the state.
+    spare_pass: Option<Pass>,
     /// Instruments whose orders are to be measured against the market, in the order they became so.
     ready: Vec<u32>,
     /// Instruments of the update being applied.
@@ -91,6 +94,7 @@ impl SimulatedVenue {
             reports: Outbox::new(terms.order_latency_ns, terms.report_latency_ns),
             bars: VecDeque::new(),
             pass: None,
+            spare_pass: None,
             ready: Vec::new(),
             touched: Vec::new(),
             last_priority: 0,
@@ -130,8 +134,8 @@ impl SimulatedVenue {
             self.arrive(place);
         } else if self.can_work_on_bars() {
             self.work_on_bars(context);
-        } else if self.has_leftover() {
-            self.cancel_leftover(time);
+        } else if let Some(place) = self.leftover() {
+            self.cancel_leftover(place, time);
         } else if let Some(place) = self.next_ready() {
             self.sweep(place, context);
         } else {
@@ -179,9 +183,8 @@ impl SimulatedVenue {
     }
 
     fn expire_day_orders(&mut self, instrument: u32, time: u64) {
-        let is_day = |order: &orders::LiveOrder| {
-            order.terms.time_in_force == crate::terms::TimeInForce::Day && order.arrival <= time
-        };
+        let is_day =
+            |order: &LiveOrder| order.terms.time_in_force == TimeInForce::Day && order.arrival < time;
         for (_, market) in self.markets.iter_mut().filter(|(id, _)| instrument == 0 || instrument == **id) {
             expire(market, &mut self.reports, is_day, |_| time);
         }
@@ -194,7 +197,7 @@ impl SimulatedVenue {
             return;
         }
         for market in self.markets.values_mut().filter(|market| market.feed != Feed::Bars) {
-            let at = |order: &orders::LiveOrder| order.terms.expire_time;
+            let at = |order: &LiveOrder| order.terms.expire_time;
             expire(market, &mut self.reports, |order| order.has_expired(time), at);
         }
         self.earliest_expiry = earliest_expiry(&self.markets);
@@ -221,29 +224,28 @@ impl SimulatedVenue {
             context,
         };
         if !work.step(pass, &mut self.markets) {
-            self.pass = None;
+            self.spare_pass = self.pass.take();
         }
     }
 
     fn start_pass(&mut self) {
         let end = self.bars.iter().position(|&(_, last)| last).map_or(0, |place| place + 1);
-        let bars: Vec<Bar> = self.bars.drain(..end).map(|(bar, _)| bar).collect();
-        self.pass = Some(Pass::start(&bars, &mut self.markets));
+        let mut pass = self.spare_pass.take().unwrap_or_default();
+        pass.start(self.bars.drain(..end).map(|(bar, _)| bar), &mut self.markets);
+        self.pass = Some(pass);
     }
 
-    fn has_leftover(&self) -> bool {
-        let Some(last) = self.finished else { return false };
-        self.pass.is_none()
-            && self.markets.values().any(|market| market.orders.iter().any(|order| order.priority <= last))
+    /// Instrument and place of an order from before the end of the run that nothing will execute any more.
+    fn leftover(&self) -> Option<(u32, usize)> {
+        let last = self.finished.filter(|_| self.pass.is_none())?;
+        let of = |market: &Market| market.orders.iter().position(|order| order.priority <= last);
+        self.markets.iter().find_map(|(&instrument, market)| Some((instrument, of(market)?)))
     }
 
-    fn cancel_leftover(&mut self, time: u64) {
-        let last = self.finished.unwrap_or(0);
-        for market in self.markets.values_mut() {
-            if let Some(index) = market.orders.iter().position(|order| order.priority <= last) {
-                let refusal = Refusal::of(Rule::CanceledAtEnd);
-                return execution::cancel(market, index, time, refusal, &mut self.reports);
-            }
+    fn cancel_leftover(&mut self, (instrument, index): (u32, usize), time: u64) {
+        if let Some(market) = self.markets.get_mut(&instrument) {
+            let refusal = Refusal::of(Rule::CanceledAtEnd);
+            execution::cancel(market, index, time, refusal, &mut self.reports);
         }
     }
 
@@ -335,8 +337,8 @@ fn make_ready(market: &mut Market, instrument: u32, ready: &mut Vec<u32>) {
 fn expire(
     market: &mut Market,
     reports: &mut Outbox,
-    ends: impl Fn(&orders::LiveOrder) -> bool,
-    at: impl Fn(&orders::LiveOrder) -> u64,
+    ends: impl Fn(&LiveOrder) -> bool,
+    at: impl Fn(&LiveOrder) -> u64,
 ) {
     while let Some(index) = market.orders.iter().position(&ends) {
         let time = at(&market.orders[index]);
@@ -347,7 +349,7 @@ fn expire(
 fn earliest_expiry(markets: &Markets) -> u64 {
     let outside_bars = markets.values().filter(|market| market.feed != Feed::Bars);
     let orders = outside_bars.flat_map(|market| &market.orders);
-    let good_till = orders.filter(|order| order.terms.time_in_force == crate::terms::TimeInForce::Gtd);
+    let good_till = orders.filter(|order| order.terms.time_in_force == TimeInForce::Gtd);
     good_till.map(|order| order.terms.expire_time).min().unwrap_or(u64::MAX)
 }
 
@@ -395,14 +397,14 @@ impl Venue for SimulatedVenue {
     }
 
     fn next_due(&self) -> Option<u64> {
-        let has_work = self.can_work_on_bars() || self.has_leftover() || self.next_ready().is_some();
+        let has_work = self.can_work_on_bars() || self.leftover().is_some() || self.next_ready().is_some();
         let work = has_work.then_some(self.reports.now);
         let arrival = self.next_arrival().map(|(_, due)| due);
         [self.reports.next_release(), arrival, work].into_iter().flatten().min()
     }
 
-    fn close_session(&mut self, instrument: u32, time: u64) {
-        self.inbox.push(Arrival { time, what: Arriving::SessionClose { instrument } });
+    fn close_session(&mut self, instrument: u32, session_end: u64) {
+        self.inbox.push(Arrival { time: session_end, what: Arriving::SessionClose { instrument } });
     }
 }
 
@@ -443,7 +445,7 @@ impl State for SimulatedVenue {
             bar.write(out);
             out.bool(*last);
         }
-        market::write_option(self.pass.as_ref(), out);
+        out.option(self.pass.as_ref());
         for list in [&self.ready, &self.touched] {
             out.length(list.len());
             list.iter().for_each(|&instrument| out.u32(instrument));
@@ -460,7 +462,8 @@ impl State for SimulatedVenue {
             inbox: Inbox::read(input)?,
             reports: Outbox::read(input)?,
             bars: read_bars(input)?,
-            pass: market::read_option(input)?,
+            pass: input.option()?,
+            spare_pass: None,
             ready: read_instruments(input)?,
             touched: read_instruments(input)?,
             last_priority: input.u64()?,

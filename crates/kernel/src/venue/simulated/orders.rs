@@ -4,8 +4,6 @@ use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::{OrderType, Sizing, TimeInForce, options};
 use crate::venue::VenueOrder;
 
-use super::saved;
-
 /// From which part of the bar in work an order takes part in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -71,6 +69,11 @@ impl LiveOrder {
         self.terms.options & options::POST_ONLY != 0
     }
 
+    /// The direction follows from the target and the position at the fill, not from the order's side.
+    pub fn seeks_target(&self) -> bool {
+        self.terms.sizing == Sizing::TargetPercent
+    }
+
     /// Its executable quantity depends on fills of its account that may still be on their way to the engine.
     pub fn depends_on_account(&self) -> bool {
         self.is_sized_at_fill() || self.terms.options & options::REDUCE_ONLY != 0
@@ -100,7 +103,7 @@ impl LiveOrder {
 
 impl State for LiveOrder {
     fn write(&self, out: &mut StateWriter) {
-        saved::write_order(&self.terms, out);
+        self.terms.write(out);
         out.u64(self.venue_order_id);
         out.u64(self.priority);
         out.u64(self.arrival);
@@ -114,7 +117,7 @@ impl State for LiveOrder {
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         Ok(LiveOrder {
-            terms: saved::read_order(input)?,
+            terms: VenueOrder::read(input)?,
             venue_order_id: input.u64()?,
             priority: input.u64()?,
             arrival: input.u64()?,

@@ -1,0 +1,110 @@
+"""Matching from Python against the plain native reference, on the flow of `cargo bench --bench matching`.
+
+    maturin develop --release --features bench
+    python -m benchmarks.matching [--commands 2000000] [--rounds 7] [--seed 23]
+
+Rounds are interleaved: each runs every book once and gives one ratio per book; the median and the spread of the
+ratios count, not the times. The flow is 55 % adds, 40 % cancels, 3 % replaces, 2 % marketable, about 10,000 live
+orders, shuffled ids. Times are of the thread, so that other work on the machine disturbs less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from openbell import _kernel
+from openbell.kernel.order_book import CommandKind, OrderBook, ReportKind
+from openbell.model.terms import TimeInForce
+
+BATCH = 1_024
+SINGLE_CALLS = 200_000
+
+Measured = tuple[str, float, int]
+"""Name, nanoseconds per command, trades."""
+
+
+def in_batches(flow: Any, setup: np.ndarray[Any, Any], commands: np.ndarray[Any, Any]) -> Measured:
+    """The whole flow in batches; every report comes out as a NumPy row and is counted."""
+    book = OrderBook()
+    book.submit_batch(setup)
+    batches = [commands[start : start + BATCH] for start in range(0, len(commands), BATCH)]
+    traded = ReportKind.TRADED.value
+    trades = 0
+    start = flow.thread_time_ns()
+    for batch in batches:
+        reports = book.submit_batch(batch)
+        trades += int(np.count_nonzero(reports["kind"] == traded))
+    elapsed = flow.thread_time_ns() - start
+    return (f"ours from Python, batches of {BATCH:,}", elapsed / len(commands), trades)
+
+
+def in_calls(flow: Any, setup: np.ndarray[Any, Any], commands: np.ndarray[Any, Any]) -> Measured:
+    """One call per command, each answering with report objects, for the first part of the flow."""
+    book = OrderBook()
+    book.submit_batch(setup)
+    part = commands[:SINGLE_CALLS]
+    columns = ("kind", "side", "time_in_force", "order_id", "price", "quantity")
+    rows = list(zip(*(part[column].tolist() for column in columns), strict=True))
+    submit, cancel, replace = book.submit, book.cancel, book.replace
+    submits, cancels, immediate = CommandKind.SUBMIT.value, CommandKind.CANCEL.value, TimeInForce.IOC.value
+    reports = 0
+    start = flow.thread_time_ns()
+    for kind, side, time_in_force, order_id, price, quantity in rows:
+        if kind == submits and time_in_force != immediate:
+            told = submit(side, price, quantity, order_id)
+        elif kind == cancels:
+            told = cancel(order_id)
+        elif kind == submits:
+            told = submit(side, price, quantity, order_id, time_in_force=time_in_force)
+        else:
+            told = replace(order_id, price=price, quantity=quantity)
+        reports += len(told)
+    elapsed = flow.thread_time_ns() - start
+    return ("ours from Python, one call each", elapsed / len(rows), reports)
+
+
+def print_row(name: str, times: list[float], limit: list[float]) -> None:
+    """Median time, and the ratio to the reference of the same round."""
+    ratios = [reference / own for reference, own in zip(limit, times, strict=True)]
+    median = statistics.median(times)
+    print(
+        f"{name:<36} {1e3 / median:>8.2f} M/s {median:>8.1f} ns "
+        f"{statistics.median(ratios):>7.3f}x   {min(ratios):.3f} .. {max(ratios):.3f}"
+    )
+
+
+def main() -> None:
+    """Print the table; exit with 1 when the books did not trade alike."""
+    parser = argparse.ArgumentParser(description="Matching from Python against the plain native reference.")
+    parser.add_argument("--commands", type=int, default=2_000_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=23)
+    arguments = parser.parse_args()
+    flow_class: Callable[[int, int], Any] | None = getattr(_kernel, "MatchingFlow", None)
+    if flow_class is None:
+        sys.exit("this build has no benchmark flow: maturin develop --release --features bench")
+    flow = flow_class(arguments.commands, arguments.seed)
+    setup, commands = flow.setup(), flow.commands()
+    times: dict[str, list[float]] = {}
+    for _ in range(arguments.rounds):
+        batched = in_batches(flow, setup, commands)
+        results = [*flow.native(), batched]
+        if len({trades for _, _, trades in results}) != 1:
+            sys.exit(f"the books traded differently: {results}")
+        for name, time, _ in [*results, in_calls(flow, setup, commands)]:
+            times.setdefault(name, []).append(time)
+    print(f"{arguments.commands:,} mixed commands, seed {arguments.seed}, {arguments.rounds} interleaved rounds")
+    print(f"{'':<36} {'median':>12} {'':>11} {'ratio':>7}    ratio to the first, spread")
+    limit = next(iter(times.values()))
+    for name, of_rounds in times.items():
+        print_row(name, of_rounds, limit)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The application: its verbs, and what an error looks like.
+
+Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input, 4 strategy, 5 journal, 6 divergence, 7 engine stopped,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from openbell.cli.failure import place_in_user_code
+from openbell.model.errors import ConfigError, OpenbellError
+
+INTERRUPTED = 130
+
+_ABOUT = """Event-driven trading with one deterministic engine.
+
+Try `openbell demo`: it backtests two strategies over real prices, writes their reports, and proves that a replay is the same."""
+
+_CODES = """Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input, 4 strategy, 5 journal, 6 divergence,
+7 engine stopped, 130 interrupted."""
+
+app = App(
+    name="openbell", help=_ABOUT, help_epilogue=_CODES, version=lambda: _version(), help_format="markdown"
+)
+
+# Each verb is imported when it is called, so that `openbell --help` stays quick.
+app.command(
+    "openbell.cli.demo:demo",
+    name="demo",
+    help="Backtest two strategies over real prices and prove their replay.",
+)
+app.command(
+    "openbell.cli.init:init", name="init", help="Begin a project: a strategy, its settings and a README."
+)
+app.command(
+    "openbell.cli.backtest:backtest",
+    name="backtest",
+    help="Run a strategy over market data into a run folder.",
+)
+app.command(
+    "openbell.cli.replay:replay_run", name="replay", help="Replay a run and prove that it is the same."
+)
+app.command("openbell.cli.runs:runs", name="runs", help="List the runs in a folder with their main figures.")
+app.command("openbell.cli.report:report", name="report", help="Write the report page of a run again.")
+
+
+def _version() -> str:
+    from openbell.runtime.versions import versions
+
+    return f"openbell {versions()['openbell']}"
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; an error is one line on stderr, with its traceback after `--debug`."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _told(
+            ConfigError(" ".join(str(error).split())), "--debug" in tokens, hint="see openbell --help"
+        )
+    except OpenbellError as error:
+        return _told(error, "--debug" in tokens)
+    except KeyboardInterrupt:
+        print(
+            "openbell: interrupted; a run folder that was being written is marked INCOMPLETE", file=sys.stderr
+        )
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 0  # whoever read the output has seen enough
+    except Exception as error:
+        return _told(error, "--debug" in tokens, hint="this is a defect of Openbell; --debug shows where")
+    return 0
+
+
+def _told(error: Exception, debug: bool, hint: str = "") -> int:
+    if debug:
+        traceback.print_exception(error)
+    is_ours = isinstance(error, OpenbellError)
+    message = str(error) if is_ours else f"{type(error).__name__}: {error}"
+    place = place_in_user_code(error)
+    parts = [" ".join(message.split()), f"at {place}" if place else "", f"({hint})" if hint else ""]
+    print("openbell:", " ".join(part for part in parts if part), file=sys.stderr)
+    return error.exit_code if isinstance(error, OpenbellError) else 1
