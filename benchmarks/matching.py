@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from openbell import _kernel
+from openbell.kernel.matching_flow import MatchingFlow, matching_flow
 from openbell.kernel.order_book import CommandKind, OrderBook, ReportKind
 from openbell.model.terms import TimeInForce
 
@@ -29,7 +28,7 @@ Measured = tuple[str, float, int]
 """Name, nanoseconds per command, trades."""
 
 
-def in_batches(flow: Any, setup: np.ndarray[Any, Any], commands: np.ndarray[Any, Any]) -> Measured:
+def in_batches(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np.void]) -> Measured:
     """The whole flow in batches; every report comes out as a NumPy row and is counted."""
     book = OrderBook()
     book.submit_batch(setup)
@@ -44,7 +43,7 @@ def in_batches(flow: Any, setup: np.ndarray[Any, Any], commands: np.ndarray[Any,
     return (f"ours from Python, batches of {BATCH:,}", elapsed / len(commands), trades)
 
 
-def in_calls(flow: Any, setup: np.ndarray[Any, Any], commands: np.ndarray[Any, Any]) -> Measured:
+def in_calls(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np.void]) -> Measured:
     """One call per command, each answering with report objects, for the first part of the flow."""
     book = OrderBook()
     book.submit_batch(setup)
@@ -86,10 +85,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seed", type=int, default=23)
     arguments = parser.parse_args()
-    flow_class: Callable[[int, int], Any] | None = getattr(_kernel, "MatchingFlow", None)
-    if flow_class is None:
+    flow = matching_flow(arguments.commands, arguments.seed)
+    if flow is None:
         sys.exit("this build has no benchmark flow: maturin develop --release --features bench")
-    flow = flow_class(arguments.commands, arguments.seed)
     setup, commands = flow.setup(), flow.commands()
     times: dict[str, list[float]] = {}
     for _ in range(arguments.rounds):
@@ -99,7 +97,9 @@ def main() -> None:
             sys.exit(f"the books traded differently: {results}")
         for name, time, _ in [*results, in_calls(flow, setup, commands)]:
             times.setdefault(name, []).append(time)
-    print(f"{arguments.commands:,} mixed commands, seed {arguments.seed}, {arguments.rounds} interleaved rounds")
+    print(
+        f"{arguments.commands:,} mixed commands, seed {arguments.seed}, {arguments.rounds} interleaved rounds"
+    )
     print(f"{'':<36} {'median':>12} {'':>11} {'ratio':>7}    ratio to the first, spread")
     limit = next(iter(times.values()))
     for name, of_rounds in times.items():

@@ -55,7 +55,10 @@ class BookTwin:
     def depth(self, side: str) -> list[tuple[int, int, int]]:
         """(price, quantity, orders) of every level, best first."""
         prices = list(dict.fromkeys(order.price for order in self.queue(side)))
-        at = {price: [order for order in self.resting if order.side == side and order.price == price] for price in prices}
+        at = {
+            price: [order for order in self.resting if order.side == side and order.price == price]
+            for price in prices
+        }
         return [(price, sum(order.leaves for order in at[price]), len(at[price])) for price in prices]
 
     def ahead(self, order_id: int) -> tuple[int, int]:
@@ -70,7 +73,9 @@ class BookTwin:
         makers = self.queue(opposite(side))
         if price is None:
             return makers
-        return [maker for maker in makers if (maker.price <= price if side == "BUY" else maker.price >= price)]
+        return [
+            maker for maker in makers if (maker.price <= price if side == "BUY" else maker.price >= price)
+        ]
 
     def take(self, taker: int, side: str, price: int | None, leaves: int) -> tuple[list[Report], int]:
         """Trades as far as the limit reaches; the reports, and what is left."""
@@ -132,7 +137,9 @@ class BookTwin:
         self.next_id = max(self.next_id, order_id + 1)
         return [("accepted", order_id, quantity), *self.match(order_id, side, price, quantity, time_in_force)]
 
-    def match(self, order_id: int, side: str, price: int | None, quantity: int, time_in_force: str) -> list[Report]:
+    def match(
+        self, order_id: int, side: str, price: int | None, quantity: int, time_in_force: str
+    ) -> list[Report]:
         """Trades of an accepted order, and what becomes of the rest."""
         available = min(quantity, sum(maker.leaves for maker in self.reachable(side, price)))
         if time_in_force == "FOK" and available < quantity:
@@ -142,7 +149,9 @@ class BookTwin:
         if leaves and price is None:
             reports.append(("canceled", order_id, leaves, "MARKET_MUST_HAVE_LIQUIDITY", traded, quantity))
         elif leaves and time_in_force == "IOC":
-            reports.append(("canceled", order_id, leaves, "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW", traded, quantity))
+            reports.append(
+                ("canceled", order_id, leaves, "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW", traded, quantity)
+            )
         elif leaves and price is not None:
             self.rest(order_id, side, price, leaves)
         return reports

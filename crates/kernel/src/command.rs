@@ -92,7 +92,8 @@ payloads! {
     InstrumentPayload = INSTRUMENT { tick: i64, lot: i64, reserved: [u64; 3], }
 
     /// Of a simulated venue. `slippage` in 10^-9 of the price against the taker; `volume_share` in 10^-9:
-    /// the largest part of a bar's volume one order may take (0 = no limit).
+    /// the largest part of a bar's volume one order may take (0 = no limit); `options` are bits of
+    /// [`crate::venue::simulated::fill_options`].
     VenuePayload = VENUE { order_latency_ns: u64, report_latency_ns: u64, slippage: i64, volume_share: i64, options: u64, }
 }
 

@@ -194,8 +194,12 @@ pub struct Node {
     output: Vec<Slot>,
     news: Vec<Slot>,
     command_index: u32,
+    /// The last record left an update unfinished: nothing else comes in between while its rest is at hand.
+    is_inside_update: bool,
     valuation_interval_ns: Option<u64>,
     next_valuation: u64,
+    /// An update is complete and its fills are not all booked yet.
+    valuation_is_due: bool,
     valuations: Vec<Valuation>,
     failure: Option<String>,
 }
@@ -222,8 +226,10 @@ impl Node {
             output: Vec::new(),
             news: Vec::new(),
             command_index: 0,
+            is_inside_update: false,
             valuation_interval_ns: None,
             next_valuation: 0,
+            valuation_is_due: false,
             valuations: Vec::new(),
             failure: None,
         }
@@ -268,14 +274,31 @@ impl Node {
     /// # Errors
     /// [`NodeError`]; the node is of no use after one.
     pub fn poll(&mut self, input: &mut Input<'_>, budget: usize) -> Result<Poll, NodeError> {
-        if let Some(reason) = &self.failure {
-            return Err(NodeError::Poisoned { reason: reason.clone() });
+        self.guard(|node| node.poll_until(input, budget))
+    }
+
+    /// Whether the node still works.
+    ///
+    /// # Errors
+    /// [`NodeError::Poisoned`] with the reason it stopped for.
+    pub fn check(&self) -> Result<(), NodeError> {
+        match &self.failure {
+            Some(reason) => Err(NodeError::Poisoned { reason: reason.clone() }),
+            None => Ok(()),
         }
-        let polled = self.poll_until(input, budget);
-        if let Err(error) = &polled {
+    }
+
+    /// Lets a working node `act`. The first error poisons it: what it had not released yet never leaves.
+    fn guard<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, NodeError>) -> Result<T, NodeError> {
+        self.check()?;
+        let acted = act(self);
+        if let Err(error) = &acted {
             self.failure = Some(error.to_string());
+            self.output.clear();
+            self.valuations.clear();
+            self.news.clear();
         }
-        polled
+        acted
     }
 
     fn poll_until(&mut self, input: &mut Input<'_>, budget: usize) -> Result<Poll, NodeError> {
@@ -284,23 +307,27 @@ impl Node {
                 return Ok(poll);
             }
             if !self.step(input)? {
-                self.commit()?;
+                self.commit_batch()?;
                 return Ok(Poll::Idle);
             }
         }
         Ok(self.needs_outside().unwrap_or(Poll::Budget))
     }
 
-    /// A participant to wake or a fee to ask for. In a plain replay both were answered in the journal.
+    /// A fee to ask for or a participant to wake. In a plain replay both were answered in the journal. The fee
+    /// comes first: nobody is shown an update while one of its fills is not booked.
     fn needs_outside(&mut self) -> Option<Poll> {
+        if let Some(question) = self.engine.fee_question() {
+            let is_answered = self.mode == Mode::Replay || self.fee_is_answered();
+            return if is_answered { None } else { Some(Poll::Fee(*question)) };
+        }
         while let Some(participant) = self.engine.take_awake(&mut self.news) {
             if self.mode != Mode::Replay {
                 self.command_index = 0;
                 return Some(Poll::Wake(participant));
             }
         }
-        let question = self.engine.fee_question().filter(|_| self.mode != Mode::Replay)?;
-        if self.fee_is_answered() { None } else { Some(Poll::Fee(*question)) }
+        None
     }
 
     fn fee_is_answered(&self) -> bool {
@@ -316,17 +343,20 @@ impl Node {
         if self.mode != Mode::Run {
             return self.step_replay(input);
         }
-        if let Some(mut record) = self.commands.pop_front() {
+        let next = input.peek()?;
+        let is_interrupted = next.is_some() && self.is_inside_update && self.engine.fee_question().is_none();
+        if !is_interrupted && let Some(mut record) = self.commands.pop_front() {
             self.sequence_record(record.slots_mut(), self.time, None)?;
             return Ok(true);
         }
-        let Some(record) = input.peek()? else { return Ok(false) };
+        let Some(record) = next else { return Ok(false) };
         let head = &record[0];
         if head.time < self.time {
             return Err(NodeError::TimeOrder { at: input.at, expected: self.time, found: head.time });
         }
-        if let Some(due) = self.engine.next_due().filter(|due| *due <= head.time) {
-            self.advance_clock(due)?;
+        let due = self.engine.next_due().filter(|due| *due <= head.time && !is_interrupted);
+        if let Some(due) = due {
+            self.advance_to(due)?;
             return Ok(true);
         }
         self.refuse_non_observation(head, input.at)?;
@@ -350,6 +380,10 @@ impl Node {
     /// # Errors
     /// As [`Node::poll`].
     pub fn advance_clock(&mut self, time: u64) -> Result<(), NodeError> {
+        self.guard(|node| node.advance_to(time))
+    }
+
+    fn advance_to(&mut self, time: u64) -> Result<(), NodeError> {
         let time = time.max(self.time);
         let mut record = RecordBuffer::new(ClockAdvanced { reserved: [0; 4] });
         self.sequence_record(record.slots_mut(), time, None)
@@ -373,18 +407,25 @@ impl Node {
             self.uncommitted_slots += record.len();
         }
         self.engine.apply(record)?;
+        self.is_inside_update = is_partial(&head);
         let events = self.engine.events();
         if !events.is_empty() {
             self.output_hash = fold(self.output_hash, zerocopy::IntoBytes::as_bytes(events));
             self.output.extend_from_slice(events);
         }
-        if head.has(flags::LAST_OF_MESSAGE) {
+        self.valuation_is_due |= head.has(flags::LAST_OF_MESSAGE);
+        if self.valuation_is_due && self.engine.fee_question().is_none() {
+            self.valuation_is_due = false;
             self.value_accounts_at(head.time);
+        }
+        if self.mode != Mode::Run {
+            // They left when the journal was written. What was not answered since is asked about, never sent again.
+            self.engine.take_outbox(u64::MAX);
         }
         if self.sequence.is_multiple_of(STATE_HASH_INTERVAL) {
             self.state_hash = Some((self.sequence, self.engine.state_hash()));
         }
-        if self.uncommitted_slots >= COMMIT_SLOTS { self.commit() } else { Ok(()) }
+        if self.uncommitted_slots >= COMMIT_SLOTS { self.commit_batch() } else { Ok(()) }
     }
 
     /// Makes what was sequenced durable and opens the output gate up to there.
@@ -392,6 +433,10 @@ impl Node {
     /// # Errors
     /// A journal that failed.
     pub fn commit(&mut self) -> Result<(), NodeError> {
+        self.guard(Self::commit_batch)
+    }
+
+    fn commit_batch(&mut self) -> Result<(), NodeError> {
         self.durable_sequence = match &mut self.sink {
             Some(sink) if self.uncommitted_slots > 0 => sink.commit(self.state_hash, self.output_hash)?,
             Some(_) => self.durable_sequence,
@@ -406,12 +451,14 @@ impl Node {
     /// # Errors
     /// A journal that failed.
     pub fn close(&mut self) -> Result<(), NodeError> {
-        let state_hash = Some((self.sequence, self.engine.state_hash()));
-        if let Some(sink) = self.sink.take() {
-            self.durable_sequence = sink.close(state_hash, self.output_hash)?;
-            self.uncommitted_slots = 0;
-        }
-        Ok(())
+        self.guard(|node| {
+            let state_hash = Some((node.sequence, node.engine.state_hash()));
+            if let Some(sink) = node.sink.take() {
+                node.durable_sequence = sink.close(state_hash, node.output_hash)?;
+                node.uncommitted_slots = 0;
+            }
+            Ok(())
+        })
     }
 
     /// Tells the engine that the data ended: open orders are canceled, and market orders sent from now on fill
@@ -421,7 +468,7 @@ impl Node {
     /// As [`Node::poll`].
     pub fn end_run(&mut self) -> Result<(), NodeError> {
         let mut record = RecordBuffer::new(RunEnded { reserved: [0; 4] });
-        self.sequence_record(record.slots_mut(), self.time, None)
+        self.guard(|node| node.sequence_record(record.slots_mut(), node.time, None))
     }
 
     fn step_replay(&mut self, input: &mut Input<'_>) -> Result<bool, NodeError> {
@@ -538,6 +585,9 @@ impl Node {
 
     /// Requests to remote venues whose cause is durable.
     pub fn take_outbox(&mut self) -> Vec<OutboxEntry> {
+        if self.failure.is_some() {
+            return Vec::new();
+        }
         self.engine.take_outbox(self.durable_sequence)
     }
 
@@ -577,6 +627,13 @@ impl Node {
     pub fn has_queued_commands(&self) -> bool {
         !self.commands.is_empty()
     }
+}
+
+/// Whether the record is market data that a later record completes.
+fn is_partial(head: &Slot) -> bool {
+    use Message::{BarObserved, BookLevelObserved, QuoteObserved, TradeObserved};
+    let feed = [BarObserved, QuoteObserved, TradeObserved, BookLevelObserved];
+    !head.has(flags::LAST_OF_MESSAGE) && feed.iter().any(|message| *message as u16 == head.message)
 }
 
 /// Whether two commands are the same but for the place they were given.

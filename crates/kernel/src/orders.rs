@@ -1,6 +1,6 @@
 //! The life of every order: one table, one state machine, whatever the venue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::SubmitOrder;
 use crate::hash::{Table, entity_hash};
@@ -26,9 +26,12 @@ pub struct Order {
     pub request: SubmitOrder,
     pub terms: ReplaceTerms,
     pub state: OrderState,
-    /// Where a refused cancel or replace returns to.
-    pub state_before: OrderState,
+    /// The venue has shown that it has the order: it accepted it or traded some of it.
+    pub is_acknowledged: bool,
+    /// Asked for and not answered yet.
     pub pending_terms: Option<ReplaceTerms>,
+    /// Total quantity that a linked order's fill calls for, asked for once the request under way is answered.
+    pub wanted_quantity: Option<i64>,
     pub cumulative_quantity: i64,
     /// Sum of price x quantity over the fills; the average price is derived from it.
     pub filled_value: i128,
@@ -41,8 +44,10 @@ pub struct Order {
     pub refusal: Option<Refusal>,
     /// Trade ids of a remote venue's fills, ascending: a fill reported twice is booked once.
     pub trade_ids: Vec<u64>,
-    /// When the last unanswered request left, 0 when all are answered.
+    /// When the last request to a remote venue left.
     pub asked_time: u64,
+    /// When an answer is overdue; 0 when none is waited for.
+    pub deadline: u64,
 }
 
 impl Order {
@@ -55,8 +60,9 @@ impl Order {
             request,
             terms,
             state: OrderState::Submitted,
-            state_before: OrderState::Submitted,
+            is_acknowledged: false,
             pending_terms: None,
+            wanted_quantity: None,
             cumulative_quantity: 0,
             filled_value: 0,
             venue_order_id: 0,
@@ -66,6 +72,7 @@ impl Order {
             refusal: None,
             trade_ids: Vec::new(),
             asked_time: 0,
+            deadline: 0,
         }
     }
 
@@ -78,7 +85,8 @@ impl Order {
         }
     }
 
-    /// Books `quantity` at `price` into the order. Returns whether more was filled than was asked for.
+    /// Books `quantity` at `price` into the order. Returns whether more was filled than was asked for, by the
+    /// old or the new terms while a replace is under way.
     pub fn fill(&mut self, price: i64, quantity: i64) -> bool {
         self.cumulative_quantity = self.cumulative_quantity.saturating_add(quantity);
         self.filled_value += i128::from(price) * i128::from(quantity);
@@ -86,14 +94,34 @@ impl Order {
             // Sized at the fill: the fill is the whole order.
             self.terms.quantity = self.cumulative_quantity;
         }
-        let is_overfilled = self.cumulative_quantity > self.terms.quantity;
-        if self.cumulative_quantity >= self.terms.quantity {
+        let asked =
+            self.pending_terms.map_or(self.terms.quantity, |new| new.quantity.max(self.terms.quantity));
+        if self.cumulative_quantity >= asked {
             self.state = OrderState::Filled;
-        } else if self.state == OrderState::PendingNew || self.state == OrderState::Unknown {
+        } else if !self.is_acknowledged && matches!(self.state, OrderState::PendingNew | OrderState::Unknown)
+        {
             // It trades, so the venue has it: the acknowledgment is late.
             self.state = OrderState::Accepted;
         }
-        is_overfilled
+        self.is_acknowledged = true;
+        self.cumulative_quantity > asked
+    }
+
+    /// Where the order returns to when a request about it is refused or given up.
+    pub fn settle(&mut self) {
+        let traded_whole =
+            self.request.sizing == Sizing::Units && self.cumulative_quantity >= self.terms.quantity;
+        self.state = match (self.is_acknowledged, traded_whole) {
+            (true, true) => OrderState::Filled,
+            (true, false) => OrderState::Accepted,
+            (false, _) => OrderState::PendingNew,
+        };
+    }
+
+    /// A request to the venue is under way or lost: what it holds now is not known for certain.
+    pub fn awaits_answer(&self) -> bool {
+        use OrderState::{PendingCancel, PendingNew, PendingReplace, Unknown};
+        matches!(self.state, PendingNew | PendingReplace | PendingCancel | Unknown)
     }
 
     /// Notes a trade id; false when it was there already.
@@ -117,6 +145,8 @@ impl Order {
 pub struct Orders {
     orders: BTreeMap<u64, Order>,
     by_client_id: Table<(u32, u64), u64>,
+    /// Those that wait or waited for a parent; follows from the rest and is not saved.
+    children: BTreeSet<u64>,
     hashes: EntityHashes,
 }
 
@@ -140,12 +170,20 @@ impl Orders {
         let key = (order.request.account, order.request.client_order_id);
         self.by_client_id.insert(key, order.order_id);
         self.hashes.touch(order.order_id);
+        if order.request.parent != 0 {
+            self.children.insert(order.order_id);
+        }
         self.orders.insert(order.order_id, order);
     }
 
     /// Open orders in the order of their submission.
     pub fn open(&self) -> impl Iterator<Item = &Order> {
         self.orders.values().filter(|order| order.is_open())
+    }
+
+    /// Open orders that have or had a parent, in the order of their submission.
+    pub fn open_children(&self) -> impl Iterator<Item = &Order> {
+        self.children.iter().filter_map(|order_id| self.orders.get(order_id)).filter(|order| order.is_open())
     }
 
     /// Orders submitted after `order_id`, oldest first.
@@ -159,12 +197,13 @@ impl Orders {
 
     /// Forgets the closed orders: their session day is over.
     pub fn retire_closed(&mut self) {
-        let Orders { orders, by_client_id, hashes } = self;
+        let Orders { orders, by_client_id, children, hashes } = self;
         orders.retain(|order_id, order| {
             if order.is_open() {
                 return true;
             }
             by_client_id.remove(&(order.request.account, order.request.client_order_id));
+            children.remove(order_id);
             hashes.touch(*order_id);
             false
         });
@@ -275,8 +314,9 @@ impl State for Order {
         self.request.write(out);
         self.terms.write(out);
         out.u8(self.state as u8);
-        out.u8(self.state_before as u8);
+        out.bool(self.is_acknowledged);
         out.option(self.pending_terms.as_ref());
+        out.option_i64(self.wanted_quantity);
         out.i64(self.cumulative_quantity);
         out.i128(self.filled_value);
         out.u64(self.venue_order_id);
@@ -287,6 +327,7 @@ impl State for Order {
         out.length(self.trade_ids.len());
         self.trade_ids.iter().for_each(|id| out.u64(*id));
         out.u64(self.asked_time);
+        out.u64(self.deadline);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
@@ -296,8 +337,9 @@ impl State for Order {
             request: SubmitOrder::read(input)?,
             terms: ReplaceTerms::read(input)?,
             state: read_term(input, "order state", OrderState::from_number)?,
-            state_before: read_term(input, "order state", OrderState::from_number)?,
+            is_acknowledged: input.bool()?,
             pending_terms: input.option()?,
+            wanted_quantity: input.option_i64()?,
             cumulative_quantity: input.i64()?,
             filled_value: input.i128()?,
             venue_order_id: input.u64()?,
@@ -310,6 +352,7 @@ impl State for Order {
                 (0..len).map(|_| input.u64()).collect::<Result<_, _>>()?
             },
             asked_time: input.u64()?,
+            deadline: input.u64()?,
         })
     }
 }

@@ -64,6 +64,7 @@ rules! {
     SizedQuantityMustBePositive = 65 => "SIZED_QUANTITY_MUST_BE_POSITIVE",
     VenueMustAccept = 66 => "VENUE_MUST_ACCEPT",
     PartnerMustBeOpen = 67 => "PARTNER_MUST_BE_OPEN",
+    PartnerMustBeFree = 68 => "PARTNER_MUST_BE_FREE",
     CashMustCover = 80 => "CASH_MUST_COVER",
     NameMustBeUnique = 81 => "NAME_MUST_BE_UNIQUE",
     FieldMustBeInRange = 82 => "FIELD_MUST_BE_IN_RANGE",

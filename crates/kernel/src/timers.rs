@@ -55,8 +55,9 @@ impl Timers {
         }
         self.by_time.pop_first();
         let fired = self.by_key.remove(&key)?;
-        if fired.interval_ns > 0 {
-            self.start(Timer { due_time: due.saturating_add(fired.interval_ns), ..fired });
+        // One whose next time lies beyond the end of time has fired for the last time.
+        if let Some(due_time) = due.checked_add(fired.interval_ns).filter(|_| fired.interval_ns > 0) {
+            self.start(Timer { due_time, ..fired });
         }
         Some(fired)
     }

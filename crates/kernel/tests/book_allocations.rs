@@ -1,35 +1,12 @@
 //! Counts what the book allocates: nothing, once its pools have grown to what is live at once.
-#![allow(unsafe_code)] // a global allocator cannot be written without it; this one only counts and passes on
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+mod counting;
 
 use openbell_kernel::book::{Book, NewOrder, PriceTime, Silent};
-use openbell_kernel::terms::{Side, TimeInForce};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is passed to the system allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use openbell_kernel::rules::Refusal;
+use openbell_kernel::terms::{OrderType, Side, Sizing, TimeInForce};
+use openbell_kernel::venue::matching::MatchingVenue;
+use openbell_kernel::venue::{Venue, VenueContext, VenueOrder, VenueRequest};
 
 /// A seeded flow of adds, cancels, replaces and marketable orders around a slowly moving price.
 struct Flow {
@@ -87,10 +64,64 @@ fn a_warm_book_allocates_nothing_per_command() {
     for _ in 0..200_000 {
         flow.step(&mut book);
     }
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    for _ in 0..500_000 {
-        flow.step(&mut book);
-    }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    let allocations = counting::allocations(|| (0..500_000).for_each(|_| flow.step(&mut book)));
+    assert_eq!(allocations, 0);
     assert!(book.len() > 1_000, "the flow keeps a book alive: {}", book.len());
+}
+
+struct NoPosition;
+
+impl VenueContext for NoPosition {
+    fn executable_quantity(&self, _order: &VenueOrder, leaves: i64, _price: i64) -> Result<i64, Refusal> {
+        Ok(leaves)
+    }
+
+    fn tick(&self, _instrument: u32) -> i64 {
+        1
+    }
+}
+
+/// Adds an order, cancels one of a thousand requests ago, and trades now and then.
+fn venue_requests(step: u64) -> [VenueRequest; 2] {
+    let side = if step.is_multiple_of(2) { Side::Buy } else { Side::Sell };
+    let crosses = step.is_multiple_of(16);
+    let distance = if crosses { -40 } else { 1 + (step * 7_919 % 60) as i64 };
+    let order = VenueOrder {
+        order_id: step,
+        client_order_id: step,
+        account: 1,
+        instrument: 1,
+        side,
+        order_type: OrderType::Limit,
+        time_in_force: if crosses { TimeInForce::Ioc } else { TimeInForce::Gtc },
+        sizing: Sizing::Units,
+        options: 0,
+        price: 10_000 - side.sign() * distance,
+        quantity: 1 + (step % 5) as i64,
+        stop_price: 0,
+        expire_time: 0,
+        released_at: None,
+    };
+    let cancel = VenueRequest::Cancel { order_id: step.saturating_sub(1_000), instrument: 1 };
+    [VenueRequest::Submit(order), cancel]
+}
+
+#[test]
+fn a_warm_venue_allocates_nothing_per_request() {
+    let mut venue = MatchingVenue::new();
+    let mut reports = 0u64;
+    let mut run = |steps: std::ops::Range<u64>| {
+        for step in steps {
+            for request in venue_requests(step) {
+                venue.request(&request, step);
+                while venue.next_report(step, &NoPosition).is_some() {
+                    reports += 1;
+                }
+            }
+        }
+    };
+    run(1..50_000);
+    let allocations = counting::allocations(|| run(50_000..200_000));
+    assert_eq!(allocations, 0);
+    assert!(reports > 400_000, "{reports} reports");
 }

@@ -3,7 +3,6 @@
 //! Sizing and booking against an outside implementation: the SMA 10/20 cross of backtesting.py's README on its
 //! daily GOOG bars (cash 10,000, commission 0.2 % each side, whole shares, all in, next open, close before open,
 //! the last trade closed at the last open) gives 94 trades and a final equity of 55,574.51 there.
-#![allow(clippy::unwrap_used)]
 
 use std::path::PathBuf;
 

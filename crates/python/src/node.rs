@@ -401,14 +401,14 @@ impl Node {
         Run { py, guarded: &self.guarded, records, source, hooks: &hooks, fee_model }.to_end()
     }
 
-    /// Fires what is due up to `time`, in time order.
+    /// Fires what is due up to `time`, in time order, and takes the engine's time there.
     fn advance_clock(&self, py: Python<'_>, time: u64) -> PyResult<()> {
         let _running = self.guarded.begin_run(py, "Node.advance_clock")?;
         self.guarded.drive(py, |inner| {
             while let Some(due) = inner.node.engine().next_due().filter(|due| *due <= time) {
                 inner.node.advance_clock(due).map_err(Box::new)?;
             }
-            Ok(())
+            if inner.node.time() < time { inner.node.advance_clock(time).map_err(Box::new) } else { Ok(()) }
         })
     }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +18,6 @@ ORDER_BITS = 48
 """A participant's client order ids are its number in the high 16 bits and a count below."""
 MOST_ORDERS_AT_ONCE = 1 << 16
 """Orders sent without time moving on, after which a strategy is taken to answer its own orders for ever."""
-
-BAR_DTYPE = np.dtype(
-    [
-        ("open_time", "<u8"),
-        ("close_time", "<u8"),
-        ("interval_ns", "<u8"),
-        ("trades", "<u8"),
-        ("open", "<f8"),
-        ("high", "<f8"),
-        ("low", "<f8"),
-        ("close", "<f8"),
-        ("volume", "<f8"),
-    ]
-)
-"""One closed bar as `Session.bars` gives it: times in UTC nanoseconds, prices and volume as floats."""
 
 
 class Stage(IntEnum):
@@ -47,7 +34,8 @@ class Stage(IntEnum):
 class Session:
     """What a participant needs to act: the node, its own numbers and the instruments it trades.
 
-    `history` is how many bars the engine keeps for it, None where that is not known here.
+    `history` is how many bars the engine keeps for it, None where that is not known here; `interval_ns` the length of the
+    longest bars it is fed, 0 where that is not known.
     """
 
     node: Node
@@ -56,7 +44,10 @@ class Session:
     currency: str
     instruments: tuple[Instrument, ...]
     history: int | None = None
+    interval_ns: int = 0
     stage: Stage = field(default=Stage.READY, init=False)
+    orders: WeakValueDictionary[int, Any] = field(default_factory=WeakValueDictionary, init=False)
+    """Orders that somebody still holds, by client order id."""
     _ids: dict[str, int] = field(init=False)
     _orders: int = field(default=0, init=False)
     _looked: tuple[int, int] = field(default=(0, -1), init=False)
@@ -109,4 +100,4 @@ class Session:
     def bars(self, instrument: Instrument | str, count: int, every_ns: int) -> NDArray[np.void] | None:
         """The last `count` closed bars, oldest first; None for an interval that was not asked for at the start."""
         words = self.node.bars(self.participant, self.id_of(instrument), every_ns, count)
-        return None if words is None else words.view(BAR_DTYPE)
+        return words

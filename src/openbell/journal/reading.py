@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from openbell.kernel import JournalReader, JournalReport, verify_journal
 from openbell.messages.layouts import HEAD_DTYPE, Slots
 
-_HEAD_FIELDS: Mapping[str, Any] = HEAD_DTYPE.fields or {}
+_HEAD_FIELDS: dict[str, Any] = dict(HEAD_DTYPE.fields or {})
 
 RECORD_DTYPE = np.dtype(
     {

@@ -1,4 +1,4 @@
-"""Journals: made by a node that is given a `NewJournal`, read back batch by batch."""
+"""Journals: made by a node that is given a `NewJournal`, read back batch by batch; written by tools and tests."""
 
 from openbell._kernel import (
     RULES_VERSION,

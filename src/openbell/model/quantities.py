@@ -109,7 +109,8 @@ class Money:
     @classmethod
     def from_nano(cls, nano: int, currency: str) -> Money:
         """The amount of `nano` times 10^-9 of `currency`."""
-        return cls(EXACT.scaleb(Decimal(nano), -9), currency)
+        amount = EXACT.scaleb(Decimal(nano), -9)
+        return cls(f"{amount.normalize(EXACT):f}", currency)
 
     @property
     def amount(self) -> Decimal:

@@ -20,13 +20,15 @@ from openbell.engine.session import Session
 from openbell.kernel import InputExpansion, JournalReader, Node, verify_journal
 from openbell.messages.layouts import HEAD_DTYPE, Slots, message_numbers, select
 from openbell.model.errors import DivergenceError, InputError, StrategyError
-from openbell.runtime.backtest import ACCOUNT, PARTICIPANT, BarSource, fee_answer, hook_failure
+from openbell.runtime.bar_source import BarSource
 from openbell.runtime.digest import RunDigest
+from openbell.runtime.hook_failure import hook_failure
 from openbell.runtime.parameter_values import fitted_parameters
 from openbell.runtime.recorded_code import recorded_fee_model
 from openbell.runtime.replay_report import ReplayReport
 from openbell.runtime.run_files import read_table
 from openbell.runtime.run_names import find_run, is_incomplete
+from openbell.runtime.setup import ACCOUNT, PARTICIPANT, fee_answer
 from openbell.runtime.stored_run import recorded_data, recorded_instruments, recorded_parameters
 from openbell.runtime.strategy_source import load_class
 from openbell.strategy.binding import bind
@@ -206,7 +208,15 @@ def _rerun(recorded: _Recorded, progress: Callable[[int], None]) -> _Rerun:
     strategy = cls(**fitted_parameters(cls, recorded_parameters(told)))
     node = Node(mode="rerun")
     instruments = recorded_instruments(recorded.table)
-    session = Session(node, PARTICIPANT, ACCOUNT, recorded.table["currency"], instruments)
+    session = Session(
+        node,
+        PARTICIPANT,
+        ACCOUNT,
+        recorded.table["currency"],
+        instruments,
+        history=recorded.table["settings"].get("history"),
+        interval_ns=max((one["interval_ns"] for one in recorded.table.get("bars", ())), default=0),
+    )
     hooks = bind(strategy, session, seed=recorded.table["seed"])
     fees = _Fees(recorded)
     commands = 0

@@ -10,7 +10,7 @@ from openbell.engine.session import Session, Stage
 from openbell.kernel import Hooks
 from openbell.model.errors import StrategyError
 from openbell.strategy.hooks import HOOKS, WANTS
-from openbell.strategy.orders import Order
+from openbell.strategy.orders import Order, order_of
 from openbell.strategy.strategy import Strategy
 
 KERNEL_HOOKS = tuple(name for name in HOOKS if name != "on_stop")
@@ -36,8 +36,7 @@ def bind(strategy: Strategy, session: Session, *, seed: int, log: Callable[..., 
         name: getattr(strategy, name) for name in KERNEL_HOOKS if _overrides(strategy, name)
     }
     on_start = own.pop("on_start", None)
-    if "on_order" in own:
-        own["on_order"] = _order_hook(session, own["on_order"])
+    own["on_order"] = _order_hook(session, own.get("on_order"))
     if "on_timer" in own:
         own["on_timer"] = _timer_hook(strategy, own["on_timer"])
 
@@ -65,12 +64,17 @@ def wants_of(strategy: Strategy) -> int:
     return bits
 
 
-def _order_hook(session: Session, hook: Callable[[Order], None]) -> Callable[[int], None]:
+def _order_hook(session: Session, hook: Callable[[Order], None] | None) -> Callable[[int], None]:
+    """Keeps the orders that somebody holds up to date, and tells the strategy where it wants to know."""
+
     def call(client_order_id: int) -> None:
+        if hook is None and client_order_id not in session.orders:
+            return
         found = session.order(client_order_id)
         if found is not None:
-            instrument = session.instruments[found.instrument - 1]
-            hook(Order(session, client_order_id, instrument, found.side, found.order_type))
+            order = order_of(session, found)
+            if hook is not None:
+                hook(order)
 
     return call
 

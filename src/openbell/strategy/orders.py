@@ -12,8 +12,11 @@ from openbell.model.instrument import Instrument
 from openbell.model.position import rounded_price
 from openbell.model.quantities import EXACT, Price, Quantity
 from openbell.model.terms import OrderState, OrderType, Side
+from openbell.strategy.refusal import refusal_text
 
-NOT_TAKEN_UP = "ORDER_MUST_COME_BEFORE_THE_END (the data has ended: orders sent in on_stop are not taken up)"
+NOT_TAKEN_UP = (
+    "not taken up: the data has ended before on_stop (Backtest(close_at_end=True) closes positions)"
+)
 
 
 class Order:
@@ -23,7 +26,7 @@ class Order:
     such as the one `buy` returned and the one `on_order` gets, are equal.
     """
 
-    __slots__ = ("_session", "client_order_id", "instrument", "order_type", "side")
+    __slots__ = ("__weakref__", "_last", "_session", "client_order_id", "instrument", "order_type", "side")
 
     def __init__(
         self,
@@ -38,9 +41,15 @@ class Order:
         self.instrument = instrument
         self.side = side
         self.order_type = order_type
+        self._last: OrderRecord | None = None
+        session.orders[client_order_id] = self
 
     def _now(self) -> OrderRecord | None:
-        return self._session.order(self.client_order_id)
+        """How it stands, or how it stood last: the engine forgets closed orders when their day is over."""
+        found = self._session.order(self.client_order_id)
+        if found is not None:
+            self._last = found
+        return self._last
 
     @property
     def _was_late(self) -> bool:
@@ -63,6 +72,7 @@ class Order:
 
     @property
     def state(self) -> OrderState:
+        """Where it is in its life."""
         order = self._now()
         if order is None:
             return OrderState.DENIED if self._was_late else OrderState.SUBMITTED
@@ -126,21 +136,29 @@ class Order:
 
     @property
     def refusal(self) -> str | None:
-        """The rule that refused or ended it, with what it allows and what was asked; None when there was none.
-
-        Both figures count in units of the rule: price units, quantity units, orders, or 10^-9 for money and ratios.
-        """
+        """The rule that refused or ended it, with what it allows and what was asked; None when there was none."""
         order = self._now()
         if order is None or order.refusal is None:
             return NOT_TAKEN_UP if self._was_late else None
-        rule, limit, actual = order.refusal
-        return f"{rule} (limit {limit}, actual {actual})"
+        return refusal_text(*order.refusal, self.instrument)
 
     def __repr__(self) -> str:
         return (
             f"<Order {self.client_order_id & (2**48 - 1)} {self.side.name} {self.order_type.name} "
             f"{self.instrument.symbol} {self.state.name} {self.cumulative_quantity} of {self.quantity or 'its size'}>"
         )
+
+
+def order_of(session: Session, record: OrderRecord) -> Order:
+    """The order that a record is of: the object that somebody holds already, where there is one."""
+    known = session.orders.get(record.client_order_id)
+    if isinstance(known, Order):
+        known._last = record
+        return known
+    terms = session.instruments[record.instrument - 1]
+    order = Order(session, record.client_order_id, terms, record.side, record.order_type)
+    order._last = record
+    return order
 
 
 @dataclass(frozen=True, slots=True)

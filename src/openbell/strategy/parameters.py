@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import inspect
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -43,9 +44,10 @@ def param(
     choices: Sequence[Any] | None = None,
     doc: str = "",
 ) -> Any:
-    """Declare a parameter with bounds: `fast: int = param(10, minimum=2, maximum=200)`.
+    """Give a parameter bounds, choices or a description.
 
-    Without a default the parameter must be given. A value outside the bounds is a ConfigError before anything runs.
+    As in `fast: int = param(10, minimum=2, maximum=200)`. Without a default the parameter must be
+    given. A value outside the bounds is a ConfigError before anything runs.
     """
     return Parameter(default, minimum, maximum, choices, doc)
 
@@ -57,7 +59,7 @@ def collect(owner: type, inherited: Mapping[str, Parameter]) -> dict[str, Parame
     to be a parameter.
     """
     found = dict(inherited)
-    annotations = owner.__dict__.get("__annotations__", {})
+    annotations = inspect.get_annotations(owner)
     for name, hint in annotations.items():
         if name.startswith("_") or _is_class_variable(hint):
             continue

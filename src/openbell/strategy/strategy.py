@@ -15,12 +15,12 @@ from openbell.kernel import Bar, Fill, Quote, Trade
 from openbell.model.errors import StrategyError
 from openbell.model.instrument import Instrument
 from openbell.model.position import Position
-from openbell.model.quantities import Money, Number
+from openbell.model.quantities import Money, Number, exact_decimal
 from openbell.model.terms import OrderType, Side, TimeInForce
-from openbell.model.time import duration_ns, iso, to_ns
+from openbell.model.time import duration, duration_ns, iso, to_ns
 from openbell.strategy.hooks import check_hooks
 from openbell.strategy.indicators import Indicator
-from openbell.strategy.orders import Bracket, Order, require_side
+from openbell.strategy.orders import Bracket, Order, order_of, require_side
 from openbell.strategy.parameters import Parameter, collect, param, resolve
 from openbell.strategy.ticket import (
     Size,
@@ -168,25 +168,33 @@ class Strategy:
         Denied or canceled with `SIZED_QUANTITY_MUST_BE_POSITIVE` where less than a lot is missing to the target.
         """
         size = target_of(percent)
-        return self._send(instrument, Side.BUY if percent >= 0 else Side.SELL, size, Ticket())
+        # The venue decides at the fill; this is what it will be unless the price moves across the target.
+        side = Side.BUY if self._freed(instrument, percent)[0] >= 0 else Side.SELL
+        return self._send(instrument, side, size, Ticket())
 
     def target_weights(self, weights: Mapping[Instrument | str, float | Decimal]) -> list[Order]:
-        """Trade to several targets, those that free cash first. Instruments that are not named stay as they are."""
+        """Trade to several targets, those that free cash first. Instruments that are not named stay as they are.
+
+        One with weight 0 that has neither a position nor an open order gets no order.
+        """
         if not isinstance(weights, Mapping):
             raise StrategyError(
                 f'weights is {weights!r}; it must map instruments to shares, as {{"AAPL": 0.5}}'
             )
         for weight in weights.values():
             target_of(weight)
-        ordered = sorted(weights.items(), key=lambda item: self._freed(item[0], item[1]))
-        return [self.target_percent(instrument, weight) for instrument, weight in ordered]
+        wanted = [item for item in weights.items() if item[1] or self._is_engaged(item[0])]
+        wanted.sort(key=lambda item: self._freed(item[0], item[1]))
+        return [self.target_percent(instrument, weight) for instrument, weight in wanted]
 
-    def _freed(self, instrument: Instrument | str, weight: float | Decimal) -> tuple[float, int]:
+    def _is_engaged(self, instrument: Instrument | str) -> bool:
+        return bool(self.position(instrument)) or bool(self.open_orders(instrument))
+
+    def _freed(self, instrument: Instrument | str, weight: float | Decimal) -> tuple[Decimal, int]:
         """Sort key: the change of weight a target means at the last price, then the instrument's number."""
-        position, equity = self.position(instrument), self.equity
-        value = position.value
-        held = float(value.amount / equity.amount) if value is not None and equity.amount else 0.0
-        return float(weight) - held, self._session.id_of(instrument)
+        value, equity = self.position(instrument).value, self.equity
+        held = value / equity if value and equity else Decimal(0)
+        return exact_decimal(weight) - held, self._session.id_of(instrument)
 
     def bracket(
         self,
@@ -383,17 +391,7 @@ class Strategy:
         """Open orders of the account, oldest first."""
         session = self._session
         number = 0 if instrument is None else session.id_of(instrument)
-        found = session.node.open_orders(session.account, number)
-        return [
-            Order(
-                session,
-                one.client_order_id,
-                session.instruments[one.instrument - 1],
-                one.side,
-                one.order_type,
-            )
-            for one in found
-        ]
+        return [order_of(session, found) for found in session.node.open_orders(session.account, number)]
 
     def history(self, instrument: Instrument | str, count: int, every: str | None = None) -> NDArray[np.void]:
         """The last `count` closed bars, oldest first, fewer where there were fewer: `self.history("AAPL", 20)["close"]`.
@@ -433,7 +431,7 @@ class Strategy:
                 f"{name} period is {period!r}; it must be a whole number from 1 to {MOST_PERIOD:,}"
             )
         self._require_start(f"{name}({period})")
-        every_ns = 0 if every is None else _interval(every)
+        every_ns = 0 if every is None else self._bar_interval(every)
         label = f"{name}({period})" if every is None else f"{name}({period}, every={every})"
         return Indicator(self._session, self._session.add_indicator(kind, int(period), every_ns), label)
 
@@ -446,7 +444,15 @@ class Strategy:
     def bars_every(self, interval: str) -> None:
         """Have closed bars of a longer interval formed for `history`. To be asked in `on_start`."""
         self._require_start(f"bars of {interval}")
-        self._session.node.add_bar_interval(self._session.participant, _interval(interval))
+        self._session.node.add_bar_interval(self._session.participant, self._bar_interval(interval))
+
+    def _bar_interval(self, every: str) -> int:
+        length, fed = _interval(every), self._session.interval_ns
+        if fed and length % fed:
+            raise StrategyError(
+                f"bars of {every} cannot be formed: the data has bars of {duration(fed)}; ask for a multiple of it"
+            )
+        return length
 
     def schedule(self, name: str, *, every: str | None = None, at: Any = None) -> None:
         """Have `on_timer(name)` called at a time, at every interval from now on, or at every interval from a time on.

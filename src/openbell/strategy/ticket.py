@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from openbell.model.errors import InputError, StrategyError
@@ -137,7 +138,7 @@ def check_bracket(
     known = [(name, _number(name, price)) for name, price in prices.items() if _is_price(name, price)]
     order = {"stop": -up, "limit": 0, "target": up}
     by_place = sorted(known, key=lambda one: order[one[0]])
-    for (lower_name, lower), (upper_name, upper) in zip(by_place, by_place[1:], strict=False):
+    for (lower_name, lower), (upper_name, upper) in pairwise(by_place):
         if lower >= upper:
             raise StrategyError(
                 f"{lower_name} {lower} must be below {upper_name} {upper} in a bracket that enters with a {entry.name.lower()}"

@@ -39,11 +39,18 @@ class FeeModel(ABC):
 
 @dataclass(frozen=True, slots=True)
 class PercentageFee:
-    """A share of the value of each fill, and a flat part per fill. Rates are fractions: 0.001 is 0.1 %."""
+    """A share of the value of each fill, and a flat part per fill. Rates are fractions: 0.001 is 0.1 %, as is "0.1%"."""
 
     maker: Decimal = Decimal(0)
     taker: Decimal = Decimal(0)
     flat: Decimal = Decimal(0)
+
+    def __post_init__(self) -> None:
+        for name in ("maker", "taker", "flat"):
+            object.__setattr__(self, name, fraction(getattr(self, name), f"fees {name}"))
+        for rate in (self.maker, self.taker):
+            if not -1 < rate < 1:
+                raise ConfigError(f"fees has the rate {rate}; it lies between -1 and 1, where 0.001 is 0.1 %")
 
     def describe(self) -> str:
         """One line for the report."""
@@ -71,7 +78,9 @@ def fraction(value: object, name: str) -> Decimal:
     try:
         return exact_decimal(text).scaleb(scale)  # type: ignore[arg-type]
     except InputError:
-        raise ConfigError(f'{name} is {value!r}; it must be a fraction such as 0.001, or text such as "0.1%"') from None
+        raise ConfigError(
+            f'{name} is {value!r}; it must be a fraction such as 0.001, or text such as "0.1%"'
+        ) from None
 
 
 def fee_model(fees: object) -> FeeModel | PercentageFee:
@@ -84,9 +93,6 @@ def fee_model(fees: object) -> FeeModel | PercentageFee:
     if len(pair) != 2:
         raise ConfigError(f"fees is {fees!r}; a pair is (maker, taker)")
     maker, taker = (fraction(rate, "fees") for rate in pair)
-    for rate in (maker, taker):
-        if not -1 < rate < 1:
-            raise ConfigError(f"fees is {fees!r}; a rate lies between -100 % and 100 %")
     return PercentageFee(maker, taker)
 
 
@@ -101,8 +107,10 @@ class LatencyModel:
     def __post_init__(self) -> None:
         for name in ("order_ns", "report_ns", "feed_ns"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 0:
-                raise ConfigError(f"latency {name} is {value!r}; it must be a whole number of nanoseconds, not below 0")
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise ConfigError(
+                    f"latency {name} is {value!r}; it must be a whole number of nanoseconds, not below 0"
+                )
 
     def describe(self) -> str:
         """One line for the report."""
@@ -118,8 +126,13 @@ def latency_model(latency: object) -> LatencyModel:
         return LatencyModel()
     if isinstance(latency, LatencyModel):
         return latency
+    if isinstance(latency, type):
+        raise ConfigError(f"latency is the class {latency.__name__}; give an instance: {latency.__name__}()")
     if isinstance(latency, str):
-        each = duration_ns(latency)
+        try:
+            each = duration_ns(latency)
+        except InputError as error:
+            raise ConfigError(f"latency: {error}") from None
         return LatencyModel(each, each, each)
     raise ConfigError(f'latency is {latency!r}; give a LatencyModel or text such as "50ms"')
 
@@ -129,8 +142,8 @@ class FillModel:
     """When and at what price a simulated venue fills; `docs/fills.md` has every rule.
 
     `limit_fills`: a resting limit order fills when the market trades `through` its price (the default, pessimistic) or already
-    on `touch`. `slippage`: fraction of the price against whoever takes. `volume_share`: the largest part of a bar's volume
-    one order may take; None is no limit.
+    on `touch`. `slippage`: fraction of the price against whoever takes, as 0.0005 or "0.05%". `volume_share`: the largest part
+    of a bar's volume one order may take, as 0.1 or "10%"; None is no limit.
     """
 
     limit_fills: Literal["through", "touch"] = "through"
@@ -140,10 +153,15 @@ class FillModel:
     def __post_init__(self) -> None:
         if self.limit_fills not in ("through", "touch"):
             raise ConfigError(f"limit_fills is {self.limit_fills!r}; it must be 'through' or 'touch'")
+        object.__setattr__(self, "slippage", fraction(self.slippage, "slippage"))
+        if self.volume_share is not None:
+            object.__setattr__(self, "volume_share", fraction(self.volume_share, "volume_share"))
         if not 0 <= self.slippage < 1:
             raise ConfigError(f"slippage is {self.slippage}; it must be a fraction from 0 up to 1")
         if self.volume_share is not None and not 0 < self.volume_share <= 1:
-            raise ConfigError(f"volume_share is {self.volume_share}; it must be a fraction above 0, at most 1")
+            raise ConfigError(
+                f"volume_share is {self.volume_share}; it must be a fraction above 0, at most 1"
+            )
 
     def describe(self) -> str:
         """One line for the report."""
@@ -151,6 +169,11 @@ class FillModel:
         if self.volume_share is not None:
             text += f"; at most {_percent(self.volume_share)} of a bar's volume"
         return text
+
+    def describe_queue(self) -> str:
+        """One line for the report."""
+        when = "when traded through" if self.limit_fills == "through" else "when touched"
+        return f"no queue: resting orders fill {when}"
 
     def describe_slippage(self) -> str:
         """One line for the report."""

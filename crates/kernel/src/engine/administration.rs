@@ -85,6 +85,7 @@ impl Engine {
             Message::SetRiskLimit => self.set_risk_limit(head),
             Message::SetFeeSchedule => self.set_fee_schedule(head),
             Message::ReleaseKillSwitch => {
+                self.check_account_or_all(head.account)?;
                 self.risk.release_kill_switch(head.account);
                 let body = event::KillSwitchReleased {
                     reason: ReleaseKillSwitch::of(head).reason,
@@ -93,10 +94,7 @@ impl Engine {
                 self.events.emit(About { account: head.account, ..About::NOTHING }, body);
                 Ok(())
             }
-            Message::HaltTrading | Message::ResumeTrading => {
-                self.halt_or_resume(message, head);
-                Ok(())
-            }
+            Message::HaltTrading | Message::ResumeTrading => self.halt_or_resume(message, head),
             Message::StartTimer => self.start_timer(head),
             Message::CancelTimer => self.timers.cancel(head.source, CancelTimer::of(head).timer_id),
             Message::ConfigureVenue => self.configure_venue(record),
@@ -146,8 +144,10 @@ impl Engine {
             rest.lot,
             body.venue as u16,
         )?;
+        // A refused command leaves nothing behind: the name is looked at before the instrument is listed.
+        let name = self.new_name(NameKind::Instrument, head.instrument, record)?;
         Arc::make_mut(&mut self.instruments).list(instrument)?;
-        self.define_name(NameKind::Instrument, head.instrument, record)?;
+        self.names.insert((NameKind::Instrument as u8, head.instrument), name);
         let event = event::InstrumentListed {
             tick: rest.tick,
             lot: rest.lot,
@@ -159,13 +159,19 @@ impl Engine {
     }
 
     fn define_name(&mut self, kind: NameKind, id: u32, record: &[Slot]) -> Result<(), Refusal> {
+        let name = self.new_name(kind, id, record)?;
+        self.names.insert((kind as u8, id), name);
+        Ok(())
+    }
+
+    /// The name that `record` gives to `id`, which has none yet.
+    fn new_name(&self, kind: NameKind, id: u32, record: &[Slot]) -> Result<String, Refusal> {
         let text = payload::<TextPayload>(record).ok_or(Refusal::of(Rule::TermsMustBeKnown))?;
         let name = std::str::from_utf8(text.as_bytes()).map_err(|_| Refusal::of(Rule::TermsMustBeKnown))?;
-        if self.names.contains_key(&(kind as u8, id)) {
-            return Err(Refusal::new(Rule::NameMustBeUnique, 0, i128::from(id)));
+        match self.names.contains_key(&(kind as u8, id)) {
+            true => Err(Refusal::new(Rule::NameMustBeUnique, 0, i128::from(id))),
+            false => Ok(name.to_owned()),
         }
-        self.names.insert((kind as u8, id), name.to_owned());
-        Ok(())
     }
 
     fn open_account(&mut self, head: &Slot) -> Result<(), Refusal> {
@@ -243,18 +249,33 @@ impl Engine {
 
     pub(super) fn engage_kill_switch(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
         let head = &record[0];
-        self.kill(head.account, EngageKillSwitch::of(head).reason, 0);
-        self.cancel_open_orders(head.account, 0)
+        if let Err(refusal) = self.check_account_or_all(head.account) {
+            self.refuse_command(Message::EngageKillSwitch, head, &refusal);
+            return Ok(());
+        }
+        self.kill(head.account, EngageKillSwitch::of(head).reason, 0)
     }
 
-    /// Account 0 stops everybody.
-    pub(super) fn kill(&mut self, account: u32, reason: u64, order_id: u64) {
+    /// A switch for an account that does not exist would look like safety and be none.
+    fn check_account_or_all(&self, account: u32) -> Result<(), Refusal> {
+        match account == 0 || self.portfolio.account(account).is_some() {
+            true => Ok(()),
+            false => Err(Refusal::new(Rule::AccountMustBeOpen, 0, i128::from(account))),
+        }
+    }
+
+    /// Refuses new orders and takes back the open ones. Account 0 stops everybody.
+    pub(super) fn kill(&mut self, account: u32, reason: u64, order_id: u64) -> Result<(), EngineStopped> {
         self.risk.engage_kill_switch(account);
         let body = event::KillSwitchEngaged { reason, order_id, reserved: [0; 2] };
         self.events.emit(About { account, ..About::NOTHING }, body);
+        self.cancel_open_orders(account, 0)
     }
 
-    fn halt_or_resume(&mut self, message: Message, head: &Slot) {
+    fn halt_or_resume(&mut self, message: Message, head: &Slot) -> Result<(), Refusal> {
+        if head.instrument != 0 && self.instruments.get(head.instrument).is_none() {
+            return Err(Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(head.instrument)));
+        }
         let about = About { instrument: head.instrument, ..About::NOTHING };
         if message == Message::HaltTrading {
             self.halted.insert(head.instrument);
@@ -265,6 +286,7 @@ impl Engine {
             let reason = ResumeTrading::of(head).reason;
             self.events.emit(about, event::TradingResumed { reason, reserved: [0; 3] });
         }
+        Ok(())
     }
 
     fn start_timer(&mut self, head: &Slot) -> Result<(), Refusal> {

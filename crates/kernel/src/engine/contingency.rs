@@ -1,11 +1,12 @@
 //! Linked orders: children wait for their parent's fill, partners cancel each other.
 
 use super::{Engine, EngineStopped};
+use crate::command::SubmitOrder;
 use crate::money::{NANO, divide_half_even};
 use crate::orders::Order;
+use crate::risk::ReplaceTerms;
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderState, Sizing};
-use crate::venue::VenueRequest;
 
 impl Engine {
     /// Ties a new order to those it names. The link to a partner is mutual: the second of a pair names the first.
@@ -51,46 +52,46 @@ impl Engine {
     }
 
     fn feed_child(&mut self, child: u64, filled: i64, price: i64) -> Result<(), EngineStopped> {
-        let Some(order) = self.orders.get_mut(child) else { return Ok(()) };
-        if !order.is_held {
-            let (instrument, terms) = (order.request.instrument, order.terms);
-            order.terms.quantity = filled;
-            let request = VenueRequest::Replace {
-                order_id: child,
-                instrument,
-                price: terms.price,
-                quantity: filled,
-                stop_price: terms.stop_price,
-            };
-            return self.send(&request, child);
-        }
-        self.release(child, filled, price)
+        let Some(order) = self.orders.get(child) else { return Ok(()) };
+        let share = self.share_of(order, filled);
+        if order.is_held { self.release(child, share, price) } else { self.resize_linked(child, share) }
+    }
+
+    /// What a child may trade in all: what its parent did, less what its partner did for the same position.
+    fn share_of(&self, child: &Order, filled: i64) -> i64 {
+        let partner = self.orders.get(child.partner).filter(|partner| protect_together(child, partner));
+        filled - partner.map_or(0, |partner| partner.cumulative_quantity)
+    }
+
+    /// An order that was submitted when its parent had traded already waits for nothing.
+    pub(super) fn release_if_parent_traded(&mut self, child: u64) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get(child) else { return Ok(()) };
+        let parent = self.orders.by_client_id(order.request.account, order.request.parent);
+        let Some(parent) = parent.filter(|parent| parent.cumulative_quantity > 0) else { return Ok(()) };
+        let filled = parent.cumulative_quantity;
+        let average = divide_half_even(parent.filled_value, i128::from(filled));
+        let price = i64::try_from(average).unwrap_or(i64::MAX);
+        self.release(child, self.share_of(order, filled), price)
     }
 
     /// Gives a held order its quantity and price and sends it through the gate to its venue.
-    fn release(&mut self, child: u64, filled: i64, price: i64) -> Result<(), EngineStopped> {
-        let tick =
-            |engine: &Engine, instrument| engine.instruments.get(instrument).map_or(1, |found| found.tick);
-        let Some(instrument) = self.orders.get(child).map(|order| order.request.instrument) else {
-            return Ok(());
-        };
-        let tick = tick(self, instrument);
+    fn release(&mut self, child: u64, quantity: i64, price: i64) -> Result<(), EngineStopped> {
+        if quantity <= 0 {
+            return self.cancel_linked(child);
+        }
         let Some(order) = self.orders.get_mut(child) else { return Ok(()) };
+        let tick = self.instruments.get(order.request.instrument).map_or(1, |instrument| instrument.tick);
         order.is_held = false;
         if order.request.sizing == Sizing::Units {
-            order.terms.quantity = filled;
+            order.terms.quantity = quantity;
         }
         if order.request.offset_nano != 0 {
             let target = offset_price(price, order.request.offset_nano, tick);
-            if order.request.order_type.has_stop() {
-                order.terms.stop_price = target;
-            } else {
-                order.terms.price = target;
-            }
+            let is_stop = order.request.order_type.has_stop();
+            *(if is_stop { &mut order.terms.stop_price } else { &mut order.terms.price }) = target;
         }
-        let mut request = order.request;
-        (request.price, request.quantity, request.stop_price) =
-            (order.terms.price, order.terms.quantity, order.terms.stop_price);
+        let ReplaceTerms { price: limit, quantity, stop_price } = order.terms;
+        let request = SubmitOrder { price: limit, quantity, stop_price, ..order.request };
         if let Err(refusal) = self.risk.check_release(child, &request, &self.risk_view()) {
             return self.deny_released(child, refusal);
         }
@@ -112,22 +113,62 @@ impl Engine {
     /// is one or the other.
     fn shrink_partner(&mut self, order_id: u64, partner: u64, quantity: i64) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get(order_id) else { return Ok(()) };
-        let is_reduce_only = order.request.is_reduce_only();
-        let Some(other) = self.orders.get_mut(partner).filter(|order| order.is_open()) else { return Ok(()) };
-        let left = other.leaves_quantity() - quantity;
-        if !is_reduce_only || !other.request.is_reduce_only() || left <= 0 {
+        let Some(other) = self.orders.get(partner).filter(|order| order.is_open()) else { return Ok(()) };
+        if !protect_together(order, other) {
             return self.cancel_linked(partner);
         }
-        other.terms.quantity -= quantity;
-        let (instrument, terms) = (other.request.instrument, other.terms);
-        let request = VenueRequest::Replace {
-            order_id: partner,
-            instrument,
-            price: terms.price,
-            quantity: terms.quantity,
-            stop_price: terms.stop_price,
+        if other.is_held {
+            // It gets its share when it is released.
+            return Ok(());
+        }
+        let asked = other.pending_terms.map_or(other.terms.quantity, |terms| terms.quantity);
+        self.resize_linked(partner, other.wanted_quantity.unwrap_or(asked) - quantity)
+    }
+
+    /// Brings a linked order's total to `quantity`: by a replace like any other, so that a venue that refuses it,
+    /// or answers late, leaves terms and reservations as they are. One request at a time: it waits its turn.
+    fn resize_linked(&mut self, order_id: u64, quantity: i64) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else {
+            return Ok(());
         };
-        if other.is_held { Ok(()) } else { self.send(&request, partner) }
+        if order.request.sizing != Sizing::Units {
+            return Ok(());
+        }
+        if quantity <= order.cumulative_quantity {
+            return self.cancel_linked(order_id);
+        }
+        order.wanted_quantity = Some(quantity);
+        self.resume_linked(order_id)
+    }
+
+    /// Asks for the quantity a linked order's fill calls for, once nothing else is asked of the order.
+    pub(super) fn resume_linked(&mut self, order_id: u64) -> Result<(), EngineStopped> {
+        let waits = |order: &&Order| order.wanted_quantity.is_some() && !order.awaits_answer();
+        let Some(order) = self.orders.get(order_id).filter(waits) else { return Ok(()) };
+        let wanted = order.wanted_quantity.filter(|_| order.is_open());
+        let (filled, terms) = (order.cumulative_quantity, order.terms);
+        if let Some(order) = self.orders.get_mut(order_id) {
+            order.wanted_quantity = None;
+        }
+        match wanted {
+            Some(quantity) if quantity <= filled => self.start_cancel(order_id),
+            Some(quantity) if quantity != terms.quantity => {
+                self.replace_linked(order_id, ReplaceTerms { quantity, ..terms })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What only reduces may grow with the position it protects; anything else passes the gate.
+    fn replace_linked(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
+        let reduces = self.orders.get(order_id).is_some_and(|order| order.request.is_reduce_only());
+        match self.risk.check_replace(order_id, &terms, &self.risk_view()) {
+            Err(refusal) if !reduces => {
+                self.emit_replace_rejected(order_id, &refusal);
+                Ok(())
+            }
+            _ => self.start_replace(order_id, terms),
+        }
     }
 
     /// A closed order takes its partner with it, and its children when it never traded.
@@ -145,6 +186,26 @@ impl Engine {
         if partner != 0 { self.cancel_linked(partner) } else { Ok(()) }
     }
 
+    /// The position that the exits of filled parents protected is gone: they must not meet the next one. Those
+    /// whose parent may still fill stay, and so does `filled`, the order that ended the position.
+    pub(super) fn cancel_exits(&mut self, filled: u64) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get(filled) else { return Ok(()) };
+        let (account, instrument) = (order.request.account, order.request.instrument);
+        let is_alone = |exit: &Order| {
+            let parent = self.orders.by_client_id(account, exit.request.parent);
+            !exit.is_held && parent.is_none_or(|parent| !parent.is_open())
+        };
+        let exits: Vec<u64> = self
+            .orders
+            .open_children()
+            .filter(|exit| exit.order_id != filled && exit.request.is_reduce_only())
+            .filter(|exit| exit.request.account == account && exit.request.instrument == instrument)
+            .filter(|exit| is_alone(exit))
+            .map(|exit| exit.order_id)
+            .collect();
+        exits.into_iter().try_for_each(|exit| self.cancel_linked(exit))
+    }
+
     fn cancel_linked(&mut self, order_id: u64) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get(order_id) else { return Ok(()) };
         if order.state.is_closed() || order.state == OrderState::PendingCancel {
@@ -155,6 +216,12 @@ impl Engine {
         }
         self.start_cancel(order_id)
     }
+}
+
+/// Two orders of which each takes from what the other may still do to a position.
+fn protect_together(one: &Order, other: &Order) -> bool {
+    let reduces = |order: &Order| order.request.is_reduce_only() && order.request.sizing == Sizing::Units;
+    reduces(one) && reduces(other)
 }
 
 /// `price` moved by `offset_nano` (10^-9 of it), to the nearest tick, at least one tick.

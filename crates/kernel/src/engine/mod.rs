@@ -3,6 +3,7 @@
 //! | to change | open |
 //! |---|---|
 //! | what a command does to orders | `order_entry.rs` |
+//! | requests to venues, overdue answers | `requests.rs` |
 //! | what a venue's report does to an order | `order_reports.rs` |
 //! | linked orders | `contingency.rs` |
 //! | instruments, accounts, limits, participants | `administration.rs` |
@@ -13,6 +14,7 @@ mod contingency;
 mod events;
 mod order_entry;
 mod order_reports;
+mod requests;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -113,8 +115,10 @@ pub struct Engine {
     orders: Orders,
     portfolio: Portfolio,
     marks: Marks,
-    /// Marks of an update that is not complete yet.
+    /// Marks of an update that is not complete yet, or in which a fill still waits for its fee.
     pending_marks: Vec<(u32, i64)>,
+    /// The update is complete: its marks count as soon as its fills are booked.
+    marks_are_due: bool,
     fees: FeeSchedules,
     risk: RiskGate,
     venues: Vec<AnyVenue>,
@@ -122,7 +126,7 @@ pub struct Engine {
     participants: Participants,
     /// Halted instruments; 0 = all.
     halted: BTreeSet<u32>,
-    /// (deadline, order id) of unanswered requests to remote venues.
+    /// (deadline, order id) of unanswered requests to remote venues; follows from the orders.
     deadlines: BTreeSet<(u64, u64)>,
     outbox: VecDeque<OutboxEntry>,
     fee_question: Option<FeeQuestion>,
@@ -161,6 +165,7 @@ impl Engine {
             portfolio: Portfolio::default(),
             marks: Marks::default(),
             pending_marks: Vec::new(),
+            marks_are_due: false,
             fees: FeeSchedules::default(),
             risk: RiskGate::default(),
             venues: Vec::new(),
@@ -273,10 +278,17 @@ impl Engine {
         if mark > 0 {
             self.pending_marks.push((head.instrument, mark));
         }
-        if head.has(flags::LAST_OF_MESSAGE) {
-            for (instrument, mark) in self.pending_marks.drain(..) {
-                self.marks.set(instrument, mark);
-            }
+        self.marks_are_due |= head.has(flags::LAST_OF_MESSAGE);
+        self.settle_marks();
+    }
+
+    fn settle_marks(&mut self) {
+        if !self.marks_are_due || self.fee_question.is_some() {
+            return;
+        }
+        self.marks_are_due = false;
+        for (instrument, mark) in self.pending_marks.drain(..) {
+            self.marks.set(instrument, mark);
         }
     }
 
@@ -325,12 +337,14 @@ impl Engine {
     }
 
     fn close_session(&mut self, instrument: u32, session_end: u64) -> Result<(), EngineStopped> {
-        for venue in 0..self.venues.len() {
-            self.venues[venue].get_mut().close_session(instrument, session_end);
-            self.pull(venue)?;
-        }
+        // Before the venues: what expires now has not been shown to anybody yet.
         if instrument == 0 {
             self.orders.retire_closed();
+        }
+        for venue in 0..self.venues.len() {
+            // A day that ends later than now has not ended yet, whatever the feed says.
+            self.venues[venue].get_mut().close_session(instrument, session_end.min(self.time));
+            self.pull(venue)?;
         }
         Ok(())
     }

@@ -1,15 +1,15 @@
 //! Commands about orders: submit, replace, cancel. A command is refused by an event, never silently.
 
-use super::{About, AnyVenue, Engine, EngineStopped, OutboxEntry};
+use super::{About, AnyVenue, Engine, EngineStopped};
 use crate::command::{CancelOrder, CausePayload, ReplaceOrder, SubmitOrder, SubmitOrderBody};
 use crate::event;
 use crate::message::Message;
 use crate::orders::{Order, order_id};
 use crate::record::{Body, Slot, flags, payload};
-use crate::risk::{ReplaceTerms, check_held_terms};
+use crate::risk::{ReplaceTerms, check_held_terms, check_terms};
 use crate::rules::{Refusal, Rule};
-use crate::terms::{OrderState, PackedTerms, Side, Sizing, VenueKind};
-use crate::venue::{VenueOrder, VenueRequest};
+use crate::terms::{OrderState, PackedTerms, Side, Sizing};
+use crate::venue::VenueRequest;
 
 /// What an event about `order` says in its head.
 pub(super) fn about(order: &Order) -> About {
@@ -62,7 +62,7 @@ impl Engine {
         };
         if let Some(first) = self.orders.by_client_id(request.account, request.client_order_id) {
             let first = first.clone();
-            self.answer_repeated(&first, &request, order_id);
+            self.answer_repeated(&first, &request, order_id, head.source);
             return Ok(());
         }
         let mut order = Order::new(order_id, head.source, request);
@@ -77,30 +77,62 @@ impl Engine {
         self.link(&mut order);
         if order.is_held {
             self.risk.held(order_id, &order.request);
-            self.orders.insert(order);
-            return Ok(());
+        } else {
+            self.risk.opened(order_id, &order.request);
         }
         self.risk.opened(order_id, &order.request);
+        let is_held = order.is_held;
         self.orders.insert(order);
-        self.send_new(order_id, None)
+        if is_held { self.release_if_parent_traded(order_id) } else { self.send_new(order_id, None) }
     }
 
-    /// The gate every order passes. A held one passes it again, with its final terms, when it is released.
+    /// The gate every order passes, rule by rule in the order of their numbers. One that waits for its parent
+    /// passes it again, with its final terms, when it is released.
     fn admit(&self, order: &mut Order) -> Result<(), Refusal> {
-        let request = &order.request;
-        if request.parent != 0 || request.partner != 0 {
-            order.is_held = self.check_links(request)?;
-        }
-        for instrument in [0, request.instrument] {
-            if self.halted.contains(&instrument) {
-                return Err(Refusal::new(Rule::TradingMustNotBeHalted, 0, i128::from(instrument)));
-            }
-        }
-        if order.is_held {
-            self.risk.check_held(request, &self.risk_view())
+        let (request, view) = (&order.request, self.risk_view());
+        view.account(request.account)?;
+        let instrument = view.instrument(request.instrument)?;
+        self.check_participant(order.participant, request.account)?;
+        self.risk.check_kill_switch(request.account)?;
+        self.check_halts(request.instrument)?;
+        let waits = request.parent != 0;
+        if waits {
+            check_held_terms(request, instrument)?
         } else {
-            self.risk.check(request, &self.risk_view())
+            check_terms(request, instrument)?
         }
+        self.check_sizing(request, instrument.venue)?;
+        self.check_links(request)?;
+        order.is_held = waits;
+        if waits { self.risk.check_held(request, &view) } else { self.risk.check_limits(request, &view) }
+    }
+
+    /// A participant sends orders for its own account, and none once it was stopped.
+    fn check_participant(&self, participant: u16, account: u32) -> Result<(), Refusal> {
+        let known = self.participants.get(participant);
+        match known.filter(|known| !known.is_stopped && known.account == account) {
+            None if participant != 0 => {
+                let limit = known.map_or(0, |known| i128::from(known.account));
+                Err(Refusal::new(Rule::ParticipantMustBeRegistered, limit, i128::from(participant)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_halts(&self, instrument: u32) -> Result<(), Refusal> {
+        let halted = [0, instrument].into_iter().find(|id| self.halted.contains(id));
+        let refusal = |id| Refusal::new(Rule::TradingMustNotBeHalted, 0, i128::from(id));
+        halted.map_or(Ok(()), |id| Err(refusal(id)))
+    }
+
+    /// A remote venue knows nothing of our equity and positions: only we could size, and we do not know its price.
+    fn check_sizing(&self, request: &SubmitOrder, venue: u16) -> Result<(), Refusal> {
+        let is_remote = matches!(self.venues.get(usize::from(venue)), Some(AnyVenue::Remote(_)));
+        if is_remote && request.sizing != Sizing::Units {
+            let actual = i128::from(request.sizing as u8);
+            return Err(Refusal::new(Rule::SizingMustBeSupported, i128::from(Sizing::Units as u8), actual));
+        }
+        Ok(())
     }
 
     /// What can be said of new terms whose quantity and price the parent's fill will decide.
@@ -110,33 +142,43 @@ impl Engine {
         check_held_terms(request, self.instruments.get(request.instrument).ok_or(unlisted)?)
     }
 
-    /// Whether the order has to wait for its parent's first fill.
-    fn check_links(&self, request: &SubmitOrder) -> Result<bool, Refusal> {
-        let linked = |client_order_id: u64| {
-            self.orders
-                .by_client_id(request.account, client_order_id)
-                .filter(|order| order.is_open() || order.cumulative_quantity > 0)
-                .ok_or(Refusal::new(Rule::LinkedOrderMustExist, 0, i128::from(client_order_id)))
+    /// A parent that traded and is closed is as good as an open one; a partner must be open and without a partner.
+    fn check_links(&self, request: &SubmitOrder) -> Result<(), Refusal> {
+        let find = |client_order_id: u64| {
+            let missing = Refusal::new(Rule::LinkedOrderMustExist, 0, i128::from(client_order_id));
+            self.orders.by_client_id(request.account, client_order_id).ok_or(missing)
         };
+        if request.parent != 0 {
+            let parent = find(request.parent)?;
+            if !parent.is_open() && parent.cumulative_quantity == 0 {
+                let (state, parent) = (i128::from(parent.state as u8), i128::from(request.parent));
+                return Err(Refusal::new(Rule::LinkedOrderMustExist, state, parent));
+            }
+        }
         if request.partner != 0 {
-            linked(request.partner)?;
+            let partner = find(request.partner)?;
+            if !partner.is_open() {
+                return Err(Refusal::new(Rule::PartnerMustBeOpen, 0, i128::from(request.partner)));
+            }
+            let other = self.orders.get(partner.partner).filter(|other| other.is_open());
+            if let Some(other) = other {
+                let taken_by = i128::from(other.request.client_order_id);
+                return Err(Refusal::new(Rule::PartnerMustBeFree, taken_by, i128::from(request.partner)));
+            }
         }
-        if request.parent == 0 {
-            return Ok(false);
-        }
-        linked(request.parent)?;
-        Ok(true)
+        Ok(())
     }
 
     /// The same request again gets the first answer; another one under the same id is refused.
-    fn answer_repeated(&mut self, first: &Order, request: &SubmitOrder, order_id: u64) {
+    fn answer_repeated(&mut self, first: &Order, request: &SubmitOrder, order_id: u64, participant: u16) {
+        let about = About { participant, ..about(first) };
         if first.request != *request {
             let refusal =
                 Refusal::new(Rule::ClientOrderIdMustBeUnique, 0, i128::from(request.client_order_id));
-            self.emit_denied(about(first), order_id, asked(request), &refusal);
+            self.emit_denied(about, order_id, asked(request), &refusal);
             return;
         }
-        let about = about(first).flagged(flags::REPEATED, true);
+        let about = about.flagged(flags::REPEATED, true);
         let client_order_id = request.client_order_id;
         match (first.state, first.refusal) {
             (OrderState::Denied, Some(refusal)) => {
@@ -197,59 +239,6 @@ impl Engine {
         self.events.emit_with(about(order), body, rest);
     }
 
-    /// Sends an order to its venue for the first time. `released_at` is the fill of its parent.
-    pub(super) fn send_new(&mut self, order_id: u64, released_at: Option<i64>) -> Result<(), EngineStopped> {
-        let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
-        order.state = OrderState::PendingNew;
-        let (request, terms) = (&order.request, order.terms);
-        let venue_order = VenueOrder {
-            order_id,
-            client_order_id: request.client_order_id,
-            account: request.account,
-            instrument: request.instrument,
-            side: request.side,
-            order_type: request.order_type,
-            time_in_force: request.time_in_force,
-            sizing: request.sizing,
-            options: request.options,
-            price: terms.price,
-            quantity: terms.quantity,
-            stop_price: terms.stop_price,
-            expire_time: request.expire_time,
-            released_at,
-        };
-        self.send(&VenueRequest::Submit(venue_order), order_id)
-    }
-
-    /// Hands a request to the venue of `order_id`; to a remote one through the outbox, with a deadline.
-    pub(super) fn send(&mut self, request: &VenueRequest, order_id: u64) -> Result<(), EngineStopped> {
-        let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
-        let about = about(order);
-        let venue = self.instruments.get(order.request.instrument).map_or(0, |instrument| instrument.venue);
-        let Some(target) = self.venues.get_mut(usize::from(venue)) else {
-            return Err(self.stopped(format!("order {order_id} is for venue {venue}, which does not exist")));
-        };
-        target.get_mut().request(request, self.time);
-        if target.kind() == VenueKind::Remote {
-            order.asked_time = self.time;
-            self.deadlines.insert((self.time.saturating_add(super::ANSWER_TIMEOUT_NS), order_id));
-            self.outbox.push_back(OutboxEntry { cause_sequence: self.sequence, venue, request: *request });
-            self.emit_request_sent(about, order_id, request);
-        }
-        self.pull(usize::from(venue))
-    }
-
-    fn emit_request_sent(&mut self, about: About, order_id: u64, request: &VenueRequest) {
-        let (number, price, quantity) = match request {
-            VenueRequest::Submit(order) => (1, order.price, order.quantity),
-            VenueRequest::Replace { price, quantity, .. } => (2, *price, *quantity),
-            VenueRequest::Cancel { .. } => (3, 0, 0),
-            VenueRequest::Query { .. } => (4, 0, 0),
-        };
-        let body = event::VenueRequestSent { order_id, request: number, price, quantity };
-        self.events.emit(About { participant: 0, ..about }, body);
-    }
-
     pub(super) fn replace_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
         let head = &record[0];
         let body = ReplaceOrder::of(head);
@@ -259,15 +248,22 @@ impl Engine {
             self.refuse_command(Message::ReplaceOrder, head, &refusal);
             return Ok(());
         };
-        match self.judge_replace(order_id, &body) {
+        match self.judge_replace(order_id, &body, head.source) {
             Err(refusal) => self.emit_replace_rejected(order_id, &refusal),
             Ok(terms) => return self.start_replace(order_id, terms),
         }
         Ok(())
     }
 
-    fn judge_replace(&self, order_id: u64, body: &ReplaceOrder) -> Result<ReplaceTerms, Refusal> {
+    fn judge_replace(
+        &self,
+        order_id: u64,
+        body: &ReplaceOrder,
+        participant: u16,
+    ) -> Result<ReplaceTerms, Refusal> {
         let order = self.open_order(order_id)?;
+        self.check_participant(participant, order.request.account)?;
+        self.check_halts(order.request.instrument)?;
         let keep = |new: i64, old: i64| if new == 0 { old } else { new };
         let terms = ReplaceTerms {
             price: keep(body.price, order.terms.price),
@@ -297,34 +293,29 @@ impl Engine {
             self.orders.get(order_id).ok_or(Refusal::new(Rule::OrderMustExist, 0, i128::from(order_id)))?;
         match order.state {
             state if state.is_closed() => Err(Refusal::new(Rule::OrderMustBeOpen, 0, state as i128)),
-            state @ (OrderState::PendingReplace | OrderState::PendingCancel) => {
+            state @ (OrderState::PendingReplace | OrderState::PendingCancel | OrderState::Unknown) => {
                 Err(Refusal::new(Rule::OrderMustNotBePending, 0, state as i128))
             }
             _ => Ok(order),
         }
     }
 
-    fn start_replace(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
+    pub(super) fn start_replace(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
         if order.is_held {
             order.terms = terms;
+            let ReplaceTerms { price, quantity, stop_price } = terms;
+            self.risk.held(order_id, &SubmitOrder { price, quantity, stop_price, ..order.request });
             self.emit_replaced(order_id);
             return Ok(());
         }
         order.pending_terms = Some(terms);
-        order.state_before = order.state;
         order.state = OrderState::PendingReplace;
         let instrument = order.request.instrument;
         self.risk.pending_replace(order_id, &terms);
         self.emit_pending(order_id);
-        let request = VenueRequest::Replace {
-            order_id,
-            instrument,
-            price: terms.price,
-            quantity: terms.quantity,
-            stop_price: terms.stop_price,
-        };
-        self.send(&request, order_id)
+        let ReplaceTerms { price, quantity, stop_price } = terms;
+        self.send(&VenueRequest::Replace { order_id, instrument, price, quantity, stop_price }, order_id)
     }
 
     pub(super) fn emit_replaced(&mut self, order_id: u64) {
@@ -392,9 +383,6 @@ impl Engine {
         if order.is_held {
             return self.close_canceled(order_id, Refusal::of(Rule::CanceledByParticipant));
         }
-        if order.state != OrderState::PendingReplace {
-            order.state_before = order.state;
-        }
         order.state = OrderState::PendingCancel;
         let instrument = order.request.instrument;
         self.emit_pending(order_id);
@@ -441,40 +429,6 @@ impl Engine {
             portfolio: &self.portfolio,
             marks: &self.marks,
             fees: &self.fees,
-        }
-    }
-
-    /// Orders a remote venue did not answer in time: their state is not known, so it is asked for.
-    pub(super) fn expire_deadlines(&mut self) {
-        while let Some(&(deadline, order_id)) = self.deadlines.first() {
-            if deadline > self.time {
-                break;
-            }
-            self.deadlines.pop_first();
-            self.mark_unknown(order_id);
-        }
-    }
-
-    fn mark_unknown(&mut self, order_id: u64) {
-        let Some(order) = self.orders.get_mut(order_id) else { return };
-        if order.state.is_closed() || order.asked_time == 0 {
-            return;
-        }
-        let waited_ns = self.time - order.asked_time;
-        if order.state != OrderState::Unknown {
-            order.state_before = order.state;
-        }
-        order.state = OrderState::Unknown;
-        let (client_order_id, instrument) = (order.request.client_order_id, order.request.instrument);
-        let about = about(order);
-        let body = event::OrderUnknown { order_id, client_order_id, waited_ns, reserved: 0 };
-        self.events.emit(about, body);
-        let request = VenueRequest::Query { order_id, instrument, client_order_id };
-        let venue = self.instruments.get(instrument).map_or(0, |instrument| instrument.venue);
-        if let Some(AnyVenue::Remote(_)) = self.venues.get(usize::from(venue)) {
-            self.deadlines.insert((self.time.saturating_add(super::ANSWER_TIMEOUT_NS), order_id));
-            self.outbox.push_back(OutboxEntry { cause_sequence: self.sequence, venue, request });
-            self.emit_request_sent(about, order_id, &request);
         }
     }
 }

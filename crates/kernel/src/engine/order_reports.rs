@@ -7,15 +7,17 @@ use super::order_entry::about;
 use super::{About, AnyVenue, Engine, EngineStopped, FeeQuestion};
 use crate::command::SubmitOrder;
 use crate::event;
+use crate::instrument::MAX_UNITS;
 use crate::message::Message;
 use crate::money::Nano;
 use crate::observation::FeeAssessed;
+use crate::orders::Order;
 use crate::portfolio::{Booking, BookingKind, FeeSchedule};
 use crate::record::{Body, Slot, flags};
 use crate::risk::ReplaceTerms;
 use crate::rules::{Refusal, Rule};
 use crate::terms::{Liquidity, OrderState, Side, Sizing, VenueKind};
-use crate::venue::{Outcome, Venue, VenueReport};
+use crate::venue::{Outcome, Venue, VenueReport, VenueRequest};
 
 /// Why an observation could not be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub(super) enum Unmatched {
     UnknownInstrument = 4,
     NothingWasAsked = 5,
     BadFill = 6,
+    BadTerms = 7,
 }
 
 /// Reason of a kill switch that the engine itself engaged.
@@ -112,6 +115,8 @@ impl Engine {
                 return Ok(());
             }
             Outcome::Trade { instrument, trade_id: _, price, quantity, aggressor_side, resting_order_id } => {
+                // Where users trade with each other, their last price is the market's.
+                self.marks.set(instrument, price);
                 let body =
                     event::TradeExecuted { price, quantity, aggressor_order_id: order_id, resting_order_id };
                 let about = About { instrument, ..About::NOTHING }.sold(aggressor_side == Side::Sell);
@@ -120,69 +125,93 @@ impl Engine {
             }
             _ => {}
         }
-        if self.orders.get(order_id).is_none() {
+        let Some(order) = self.orders.get(order_id) else {
             self.unmatched(order_id, Message::VenueOrderAccepted, 0, Unmatched::UnknownOrder);
             return Ok(());
+        };
+        // It never left, so nothing can be said about it but that it traded all the same.
+        if order.is_held && !matches!(report.outcome, Outcome::Filled { .. }) {
+            self.unmatched(order_id, Message::VenueOrderAccepted, 0, Unmatched::NothingWasAsked);
+            return Ok(());
         }
-        self.note_answer(order_id);
+        self.apply_outcome(venue, report)?;
+        self.after_report(order_id)
+    }
+
+    /// An order about which nothing is asked any more waits for no answer, and may be asked the next thing.
+    fn after_report(&mut self, order_id: u64) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get(order_id).filter(|order| !order.awaits_answer()) else {
+            return Ok(());
+        };
+        let (is_waiting, has_wish) = (order.deadline != 0, order.wanted_quantity.is_some());
+        if is_waiting {
+            self.forget_deadline(order_id);
+        }
+        if has_wish { self.resume_linked(order_id) } else { Ok(()) }
+    }
+
+    fn apply_outcome(&mut self, venue: u16, report: &VenueReport) -> Result<(), EngineStopped> {
+        let (order_id, venue_time) = (report.order_id, report.venue_time);
         match report.outcome {
-            Outcome::Accepted { venue_order_id } => self.accept(order_id, venue_order_id, report.venue_time),
-            Outcome::Rejected { refusal } => return self.reject(order_id, refusal, report.venue_time),
-            Outcome::Filled { fee_nano, .. } => return self.fill(venue, report, fee_nano),
-            Outcome::Canceled { refusal } => return self.close_canceled(order_id, refusal),
-            Outcome::Expired => return self.expire(order_id, report.venue_time),
+            Outcome::Accepted { venue_order_id } => self.accept(order_id, venue_order_id, venue_time),
+            Outcome::Rejected { refusal } => self.reject(order_id, refusal, venue_time),
+            Outcome::Filled { fee_nano, .. } => self.fill(venue, report, fee_nano),
+            Outcome::Canceled { refusal } => self.close_canceled(order_id, refusal),
+            Outcome::Expired => self.expire(order_id, venue_time),
             Outcome::Replaced { price, quantity, stop_price } => {
-                return self.replaced(order_id, ReplaceTerms { price, quantity, stop_price });
+                self.replaced(order_id, ReplaceTerms { price, quantity, stop_price })
             }
-            Outcome::CancelRejected { refusal } => {
-                self.return_to_state_before(order_id);
-                self.emit_cancel_rejected(order_id, &refusal);
+            Outcome::CancelRejected { refusal } => self.cancel_rejected(order_id, &refusal),
+            Outcome::ReplaceRejected { refusal } => self.replace_rejected(order_id, &refusal),
+            Outcome::Triggered { price } => {
+                self.trigger(order_id, price, venue_time);
+                Ok(())
             }
-            Outcome::ReplaceRejected { refusal } => {
-                self.return_to_state_before(order_id);
-                self.emit_replace_rejected(order_id, &refusal);
-            }
-            Outcome::Triggered { price } => self.trigger(order_id, price, report.venue_time),
-            Outcome::Unknown => {
-                return self.reject(order_id, Refusal::of(Rule::OrderMustReachVenue), report.venue_time);
-            }
-            Outcome::BookLevel { .. } | Outcome::Trade { .. } => {}
-        }
-        Ok(())
-    }
-
-    /// An answer came: the deadline of the request is off.
-    fn note_answer(&mut self, order_id: u64) {
-        let Some(order) = self.orders.get(order_id).filter(|order| order.asked_time != 0) else { return };
-        let deadline = (order.asked_time.saturating_add(super::ANSWER_TIMEOUT_NS), order_id);
-        if !self.deadlines.remove(&deadline) {
-            self.deadlines.retain(|(_, waiting)| *waiting != order_id);
-        }
-        if let Some(order) = self.orders.get_mut(order_id) {
-            order.asked_time = 0;
+            Outcome::Unknown => self.never_seen(order_id, venue_time),
+            Outcome::BookLevel { .. } | Outcome::Trade { .. } => Ok(()),
         }
     }
 
-    fn accept(&mut self, order_id: u64, venue_order_id: u64, venue_time: u64) {
-        let Some(order) = self.orders.get_mut(order_id) else { return };
-        let is_first = order.venue_order_id == 0;
+    fn accept(&mut self, order_id: u64, venue_order_id: u64, venue_time: u64) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
+        if order.state == OrderState::Rejected {
+            return self.withdraw(order_id);
+        }
+        let (is_first, was_open) = (order.venue_order_id == 0, order.is_open());
         order.venue_order_id = venue_order_id;
+        order.is_acknowledged = true;
         match order.state {
             OrderState::PendingNew | OrderState::Submitted => order.state = OrderState::Accepted,
             // The answer to a query: the venue has it as it was before we lost sight of it.
-            OrderState::Unknown => {
-                let before = order.state_before;
-                let is_new = matches!(before, OrderState::PendingNew | OrderState::Submitted);
-                order.state = if is_new { OrderState::Accepted } else { before };
-            }
+            OrderState::Unknown => self.give_up_replace(order_id),
             // A late acknowledgment changes nothing; it is still told once.
-            _ if !is_first => return,
+            _ if !is_first => return Ok(()),
             _ => {}
         }
+        let Some(order) = self.orders.get(order_id) else { return Ok(()) };
         let client_order_id = order.request.client_order_id;
-        let about = about(order);
-        self.events
-            .emit(about, event::OrderAccepted { order_id, client_order_id, venue_order_id, venue_time });
+        let is_done = was_open && !order.is_open();
+        let body = event::OrderAccepted { order_id, client_order_id, venue_order_id, venue_time };
+        self.events.emit(about(order), body);
+        if is_done { self.closed(order_id) } else { Ok(()) }
+    }
+
+    /// The venue has an order that was given up because it had said it never saw it: it must not trade unwatched.
+    fn withdraw(&mut self, order_id: u64) -> Result<(), EngineStopped> {
+        self.unmatched(order_id, Message::VenueOrderAccepted, 0, Unmatched::OrderIsClosed);
+        let Some(order) = self.orders.get(order_id) else { return Ok(()) };
+        let given_up = order.refusal.is_some_and(|refusal| refusal.rule == Rule::OrderMustReachVenue);
+        let instrument = order.request.instrument;
+        if given_up { self.send(&VenueRequest::Cancel { order_id, instrument }, order_id) } else { Ok(()) }
+    }
+
+    /// The answer to a query. One that the venue had before is gone, one that it never had was never there.
+    fn never_seen(&mut self, order_id: u64, venue_time: u64) -> Result<(), EngineStopped> {
+        let refusal = Refusal::of(Rule::OrderMustReachVenue);
+        match self.orders.get(order_id) {
+            Some(order) if order.is_acknowledged => self.close_canceled(order_id, refusal),
+            _ => self.reject(order_id, refusal, venue_time),
+        }
     }
 
     fn reject(&mut self, order_id: u64, refusal: Refusal, venue_time: u64) -> Result<(), EngineStopped> {
@@ -236,36 +265,61 @@ impl Engine {
 
     fn replaced(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
+        let possible = 0..=MAX_UNITS;
+        if ![terms.price, terms.quantity, terms.stop_price].iter().all(|term| possible.contains(term)) {
+            self.unmatched(order_id, Message::VenueOrderReplaced, 0, Unmatched::BadTerms);
+            return Ok(());
+        }
         if order.state.is_closed() {
             self.unmatched(order_id, Message::VenueOrderReplaced, 0, Unmatched::OrderIsClosed);
             return Ok(());
         }
-        order.terms = terms;
+        // What traded before the venue got to the replace stays traded: the total is never less.
+        let quantity = terms.quantity.max(order.cumulative_quantity);
+        order.terms = ReplaceTerms { quantity, ..terms };
         order.pending_terms = None;
-        if matches!(order.state, OrderState::PendingReplace | OrderState::Unknown | OrderState::PendingNew) {
-            order.state = OrderState::Accepted;
+        order.is_acknowledged = true;
+        let is_done = order.request.sizing == Sizing::Units && order.cumulative_quantity >= quantity;
+        if order.state != OrderState::PendingCancel || is_done {
+            order.settle();
         }
-        let is_done = order.cumulative_quantity >= terms.quantity;
-        if is_done {
-            order.state = OrderState::Filled;
-        }
+        let terms = order.terms;
         self.risk.replaced(order_id, &terms);
         self.emit_replaced(order_id);
         if is_done { self.closed(order_id) } else { Ok(()) }
     }
 
-    /// A cancel or replace was refused: the order is what it was.
-    fn return_to_state_before(&mut self, order_id: u64) {
-        let Some(order) = self.orders.get_mut(order_id) else { return };
-        if matches!(order.state, OrderState::PendingCancel | OrderState::PendingReplace | OrderState::Unknown)
-        {
-            let before = order.state_before;
-            let is_settled = matches!(before, OrderState::PendingNew | OrderState::Accepted);
-            order.state = if is_settled { before } else { OrderState::Accepted };
+    /// A replace that was refused, or that nothing came of: the old terms stand, and may be filled already.
+    fn give_up_replace(&mut self, order_id: u64) {
+        let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
+        let had_replace = order.pending_terms.take().is_some();
+        if order.state != OrderState::PendingCancel || order.leaves_quantity() == 0 {
+            order.settle();
         }
-        if order.pending_terms.take().is_some() {
+        if had_replace {
             self.risk.replace_rejected(order_id);
         }
+    }
+
+    fn replace_rejected(&mut self, order_id: u64, refusal: &Refusal) -> Result<(), EngineStopped> {
+        let was_open = self.orders.get(order_id).is_some_and(Order::is_open);
+        self.give_up_replace(order_id);
+        self.emit_replace_rejected(order_id, refusal);
+        let is_open = self.orders.get(order_id).is_some_and(Order::is_open);
+        if was_open && !is_open { self.closed(order_id) } else { Ok(()) }
+    }
+
+    /// The order stands as it was; a replace that the cancel overtook is still under way.
+    fn cancel_rejected(&mut self, order_id: u64, refusal: &Refusal) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
+        if matches!(order.state, OrderState::PendingCancel | OrderState::Unknown) {
+            match order.pending_terms {
+                Some(_) => order.state = OrderState::PendingReplace,
+                None => order.settle(),
+            }
+        }
+        self.emit_cancel_rejected(order_id, refusal);
+        Ok(())
     }
 
     fn trigger(&mut self, order_id: u64, price: i64, venue_time: u64) {
@@ -281,7 +335,8 @@ impl Engine {
         let is_remote =
             self.venues.get(usize::from(venue)).is_some_and(|venue| venue.kind() == VenueKind::Remote);
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
-        let Some(fill) = FillReport::of(&order.request, report) else {
+        let possible = |fill: &FillReport| !is_remote || fill.price.max(fill.quantity) <= MAX_UNITS;
+        let Some(fill) = FillReport::of(&order.request, report).filter(possible) else {
             self.unmatched(order_id, Message::VenueOrderFilled, 0, Unmatched::BadFill);
             return Ok(());
         };
@@ -337,8 +392,19 @@ impl Engine {
             );
             return Err(self.stopped(reason));
         };
-        self.book(report.order_id, &fill, i128::from(body.fee_nano))?;
-        self.pull(usize::from(question.venue))
+        // As inside a pull: what the fill entails is asked for in one go, before the venue goes on.
+        self.is_pulling = true;
+        let booked = self.book(report.order_id, &fill, i128::from(body.fee_nano));
+        self.is_pulling = false;
+        booked?;
+        self.after_report(report.order_id)?;
+        self.pull(usize::from(question.venue))?;
+        // The others were left alone while the fill waited.
+        for venue in 0..self.venues.len() {
+            self.pull(venue)?;
+        }
+        self.settle_marks();
+        Ok(())
     }
 
     fn book(&mut self, order_id: u64, fill: &FillReport, fee: Nano) -> Result<(), EngineStopped> {
@@ -360,11 +426,14 @@ impl Engine {
         }
         self.emit_fill(order_id, fill, saturate(fee), &booking);
         if is_overfilled {
-            self.breach_by_overfill(order_id);
+            self.breach_by_overfill(order_id)?;
         }
         let is_closed_now = self.orders.get(order_id).is_some_and(|order| order.state == OrderState::Filled);
         if was_open && is_closed_now {
             self.risk.closed(order_id);
+        }
+        if matches!(booking.kind, BookingKind::Closed | BookingKind::Flipped) {
+            self.cancel_exits(order_id)?;
         }
         self.after_fill(order_id, fill.price, fill.quantity)?;
         if was_open && is_closed_now { self.after_close(order_id) } else { Ok(()) }
@@ -439,8 +508,8 @@ impl Engine {
     }
 
     /// More came than was asked for: it is ours and booked, and nobody trades on this account until a person looked.
-    fn breach_by_overfill(&mut self, order_id: u64) {
-        let Some(order) = self.orders.get(order_id) else { return };
+    fn breach_by_overfill(&mut self, order_id: u64) -> Result<(), EngineStopped> {
+        let Some(order) = self.orders.get(order_id) else { return Ok(()) };
         let (account, about) = (order.request.account, about(order));
         let refusal = Refusal::new(
             Rule::QuantityMustNotExceedLimit,
@@ -449,7 +518,7 @@ impl Engine {
         );
         let body = event::RiskLimitBreached { order_id, rule: refusal.rule as u64, reserved: [0; 2] };
         self.events.emit_with(about, body, event::RefusalPayload::new(&refusal));
-        self.kill(account, OVERFILL, order_id);
+        self.kill(account, OVERFILL, order_id)
     }
 
     /// The order is closed: its reservations go, and what hangs on it follows.

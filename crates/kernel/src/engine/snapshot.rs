@@ -1,6 +1,5 @@
 //! The whole state, written, read back and hashed.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{AnyVenue, Engine, Events, FeeQuestion, OutboxEntry};
@@ -17,11 +16,16 @@ impl Engine {
     pub fn state_hash(&mut self) -> u128 {
         let mut sum = self.orders.state_sum();
         let mut writer = StateWriter::new();
-        let mut add = |kind: &str, write: &dyn Fn(&mut StateWriter)| {
+        let mut add_as = |kind: &str, id: u64, write: &dyn Fn(&mut StateWriter)| {
             writer.clear();
             write(&mut writer);
-            sum = sum.wrapping_add(entity_hash(kind, 0, writer.as_slice()));
+            sum = sum.wrapping_add(entity_hash(kind, id, writer.as_slice()));
         };
+        // Two venues in each other's state are another state.
+        for (venue, index) in self.venues.iter().zip(0..) {
+            add_as("venue", index, &|out| venue.write(out));
+        }
+        let mut add = |kind: &str, write: &dyn Fn(&mut StateWriter)| add_as(kind, 0, write);
         add("instruments", &|out| self.instruments.write(out));
         add("portfolio", &|out| self.portfolio.write(out));
         add("marks", &|out| self.marks.write(out));
@@ -29,9 +33,6 @@ impl Engine {
         add("risk", &|out| self.risk.write(out));
         add("timers", &|out| self.timers.write(out));
         add("session", &|out| self.write_session(out));
-        for venue in &self.venues {
-            add("venue", &|out| venue.write(out));
-        }
         for participant in self.participants.iter() {
             add("participant", &|out| participant.write_summary(out));
         }
@@ -54,13 +55,7 @@ impl Engine {
         }
         out.length(self.halted.len());
         self.halted.iter().for_each(|instrument| out.u32(*instrument));
-        out.length(self.deadlines.len());
-        for (deadline, order_id) in &self.deadlines {
-            out.u64(*deadline);
-            out.u64(*order_id);
-        }
-        out.length(self.outbox.len());
-        self.outbox.iter().for_each(|entry| entry.write(out));
+        out.bool(self.marks_are_due);
         out.option(self.fee_question.as_ref());
     }
 
@@ -77,10 +72,7 @@ impl Engine {
         for _ in 0..input.length()? {
             self.halted.insert(input.u32()?);
         }
-        for _ in 0..input.length()? {
-            self.deadlines.insert((input.u64()?, input.u64()?));
-        }
-        self.outbox = VecDeque::from(input.list::<OutboxEntry>()?);
+        self.marks_are_due = input.bool()?;
         self.fee_question = input.option()?;
         Ok(())
     }
@@ -100,6 +92,8 @@ impl State for Engine {
         out.list(self.venues.iter());
         self.timers.write(out);
         self.participants.write(out);
+        // Not part of the hash: how much of it was handed out already is not in the journal.
+        out.list(self.outbox.iter());
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
@@ -116,6 +110,9 @@ impl State for Engine {
         engine.venues = input.list()?;
         engine.timers = State::read(input)?;
         engine.participants = State::read(input)?;
+        engine.outbox = input.list::<OutboxEntry>()?.into();
+        let waiting = engine.orders.iter().filter(|order| order.deadline != 0);
+        engine.deadlines = waiting.map(|order| (order.deadline, order.order_id)).collect();
         engine.events = Events::default();
         Ok(engine)
     }

@@ -92,6 +92,12 @@ pub enum JournalError {
     )]
     TornTail { place: Place, rule: JournalRule, found: String, bytes: u64 },
 
+    #[error(
+        "{place}: {} does not hold: the journal ends without the batch that closes it: the run was interrupted, or its end is missing",
+        JournalRule::JournalMustBeClosed
+    )]
+    NotClosed { place: Place },
+
     #[error("{}: {what} version {found}, this program reads {supported}: {advice}", path.display())]
     UnsupportedVersion { path: PathBuf, what: &'static str, found: u64, supported: u64, advice: &'static str },
 
@@ -136,7 +142,8 @@ impl JournalError {
             JournalError::Failed { place, .. }
             | JournalError::DiskFull { place, .. }
             | JournalError::Damaged { place, .. }
-            | JournalError::TornTail { place, .. } => Some(place),
+            | JournalError::TornTail { place, .. }
+            | JournalError::NotClosed { place } => Some(place),
             JournalError::Stopped { cause } => cause.place(),
             _ => None,
         }
@@ -147,6 +154,7 @@ impl JournalError {
             JournalError::Damaged { rule, .. }
             | JournalError::TornTail { rule, .. }
             | JournalError::CannotAppend { rule, .. } => Some(*rule),
+            JournalError::NotClosed { .. } => Some(JournalRule::JournalMustBeClosed),
             JournalError::Stopped { cause } => cause.rule(),
             _ => None,
         }

@@ -99,7 +99,7 @@ impl Report {
     /// Passes only a journal whose writer ended on purpose and of whose end nothing is missing.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`] or [`JournalError::TornTail`] naming where the journal ends.
+    /// [`JournalError::NotClosed`] or [`JournalError::TornTail`] naming where the journal ends.
     pub fn require_closed(&self, path: &Path) -> Result<(), JournalError> {
         if let Tail::Torn { place, rule, found, bytes } = self.tail.clone() {
             return Err(JournalError::TornTail { place, rule, found, bytes });
@@ -113,11 +113,7 @@ impl Report {
             offset: self.bytes,
             sequence: self.last_sequence.saturating_add(1),
         };
-        let found =
-            "the journal ends without the batch that closes it: the run was interrupted, or its end is \
-                     missing"
-                .to_owned();
-        Err(JournalError::Damaged { place, rule: JournalRule::JournalMustBeClosed, found })
+        Err(JournalError::NotClosed { place })
     }
 }
 

@@ -23,11 +23,11 @@ pub struct RiskView<'a> {
 }
 
 impl<'a> RiskView<'a> {
-    pub(super) fn account(&self, id: u32) -> Result<&'a Account, Refusal> {
+    pub(crate) fn account(&self, id: u32) -> Result<&'a Account, Refusal> {
         self.portfolio.account(id).ok_or(Refusal::new(Rule::AccountMustBeOpen, 0, i128::from(id)))
     }
 
-    pub(super) fn instrument(&self, id: u32) -> Result<&'a Instrument, Refusal> {
+    pub(crate) fn instrument(&self, id: u32) -> Result<&'a Instrument, Refusal> {
         self.instruments.get(id).ok_or(Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(id)))
     }
 }
@@ -84,7 +84,7 @@ impl RiskGate {
         [0, account].into_iter().find(|id| self.killed.contains(id))
     }
 
-    fn check_kill_switch(&self, account: u32) -> Result<(), Refusal> {
+    pub(crate) fn check_kill_switch(&self, account: u32) -> Result<(), Refusal> {
         let of = |id| Refusal::new(Rule::KillSwitchMustBeOff, 0, i128::from(id));
         self.killed_for(account).map_or(Ok(()), |id| Err(of(id)))
     }

@@ -6,7 +6,7 @@ use openbell_kernel::terms::Liquidity::{Maker, Taker};
 use openbell_kernel::terms::Side::{Buy, Sell};
 use openbell_kernel::terms::{Sizing, TimeInForce, options};
 use openbell_kernel::venue::simulated::fill_options;
-use openbell_kernel::venue::{Outcome, VenueOrder};
+use openbell_kernel::venue::{Outcome, VenueOrder, VenueRequest};
 
 use crate::floor::{Floor, bar, limit, market, stop, stop_limit, terms, with};
 
@@ -257,6 +257,44 @@ fn a_stop_released_inside_a_bar_is_assumed_touched_and_a_target_waits_for_the_ne
         floor.bar(20, 30, [101, 106, 100, 102]);
         assert_eq!(floor.prices(), expected, "{name}");
     }
+}
+
+#[test]
+fn a_target_released_inside_a_bar_rests_and_makes_when_the_next_open_jumps_over_it() {
+    let mut floor = opened();
+    bracket(&mut floor, limit(1, Buy, 98, 5), 90, 103);
+    floor.bar(10, 20, [100, 104, 96, 101]);
+    floor.bar(20, 30, [105, 106, 100, 102]);
+    assert_eq!(floor.fills()[1..], [(9, 105, 5, Maker)]);
+}
+
+#[test]
+fn an_order_given_a_new_price_by_a_fill_waits_for_the_next_bar_and_a_new_quantity_counts_at_once() {
+    for (price, expected) in [(98, [(1, 100, 5)].as_slice()), (97, &[(1, 100, 5), (2, 97, 3)])] {
+        let mut floor = opened();
+        floor.submit(market(1, Buy, 5));
+        floor.submit(limit(2, Buy, 97, 9));
+        let (order_id, instrument) = (2, 1);
+        let replacement = VenueRequest::Replace { order_id, instrument, price, quantity: 3, stop_price: 0 };
+        floor.replacements.insert(1, replacement);
+        floor.bar(10, 20, [100, 104, 96, 101]);
+        assert_eq!(floor.prices(), expected, "replaced to {price}");
+        floor.bar(20, 30, [100, 104, 96, 101]);
+        assert_eq!(floor.prices()[1..], [(2, price, 3)]);
+    }
+}
+
+#[test]
+fn a_cancel_that_arrives_after_a_bar_closed_comes_too_late_though_the_bar_still_waits() {
+    let mut floor = with_terms(|terms| terms.report_latency_ns = 25);
+    floor.submit(limit(1, Buy, 98, 5));
+    floor.submit(limit(2, Buy, 96, 5));
+    floor.bar(10, 20, [100, 104, 97, 101]);
+    floor.bar(20, 30, [101, 104, 94, 101]);
+    floor.at(31).cancel(2);
+    floor.run_to(100);
+    assert_eq!(floor.prices(), [(1, 98, 5), (2, 96, 5)]);
+    assert_eq!(floor.rule(2), Some(Rule::OrderMustBeOpen));
 }
 
 #[test]

@@ -99,11 +99,12 @@ fn a_trade_from_before_an_order_arrived_does_not_fill_it() {
 fn the_trade_that_filled_a_parent_does_not_fill_its_child() {
     let mut floor = quoted();
     floor.submit(limit(1, Buy, 95, 5));
-    floor.children.insert(1, vec![limit(2, Buy, 94, 5)]);
+    // The market order's fill has the venue look at the resting one again, while that trade still counts.
+    floor.children.insert(1, vec![limit(2, Buy, 94, 5), market(3, Buy, 5)]);
     floor.trade(11, 90, 5);
-    assert_eq!(floor.prices(), [(1, 95, 5)]);
+    assert_eq!(floor.prices(), [(1, 95, 5), (3, 101, 5)]);
     floor.trade(12, 90, 5);
-    assert_eq!(floor.prices()[1..], [(2, 94, 5)]);
+    assert_eq!(floor.prices()[2..], [(2, 94, 5)]);
 }
 
 #[test]

@@ -121,6 +121,8 @@ pub struct Floor {
     pub partners: BTreeMap<u64, u64>,
     /// A fill of the key releases the values.
     pub children: BTreeMap<u64, Vec<VenueOrder>>,
+    /// A fill of the key replaces an order.
+    pub replacements: BTreeMap<u64, VenueRequest>,
     pub log: Vec<Line>,
     pub time: u64,
     /// The venue is read back from its bytes between a report and what follows from it.
@@ -139,6 +141,7 @@ impl Floor {
             orders: BTreeMap::new(),
             partners: BTreeMap::new(),
             children: BTreeMap::new(),
+            replacements: BTreeMap::new(),
             log: Vec::new(),
             time: 0,
             restores_before_reacting: false,
@@ -204,6 +207,9 @@ impl Floor {
             self.partners.remove(&partner);
             let instrument = self.orders[&report.order_id].instrument;
             self.venue.request(&VenueRequest::Cancel { order_id: partner, instrument }, self.time);
+        }
+        if let Some(replacement) = self.replacements.remove(&report.order_id) {
+            self.venue.request(&replacement, self.time);
         }
         for mut child in self.children.remove(&report.order_id).unwrap_or_default() {
             child.released_at = Some(price);

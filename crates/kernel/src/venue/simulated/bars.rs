@@ -256,7 +256,7 @@ impl BarWork<'_> {
 
     fn visit_open(&mut self, market: &mut Market, index: usize, bar: &Bar) -> Option<Offer> {
         let order = market.orders[index];
-        if !takes_part(&order, bar, Phase::Open) || self.expire(market, index, bar.open_time) {
+        if !arrived_in_time(&order, bar) || self.expire(market, index, bar.open_time) {
             return None;
         }
         if order.terms.time_in_force == TimeInForce::AtClose {
@@ -303,7 +303,7 @@ impl BarWork<'_> {
 
     fn visit_stop(&mut self, market: &mut Market, index: usize, bar: &Bar) -> Option<Offer> {
         let order = market.orders[index];
-        if !takes_part(&order, bar, Phase::Stops) {
+        if !arrived_in_time(&order, bar) {
             return None;
         }
         // An order that ends at an unknown place inside the bar has no part in what happens there.
@@ -349,7 +349,7 @@ impl BarWork<'_> {
     fn visit_limit(&mut self, market: &mut Market, index: usize, bar: &Bar) -> Option<Offer> {
         let order = market.orders[index];
         let rests = !order.is_market() && !order.awaits_trigger() && !order.is_immediate();
-        if !rests || !takes_part(&order, bar, Phase::Limits) {
+        if !rests || !arrived_in_time(&order, bar) {
             return None;
         }
         if !self.reaches(order.terms.side, bar.best_for(order.terms.side), order.terms.price) {
@@ -461,13 +461,9 @@ impl BarWork<'_> {
     }
 }
 
-/// The order was there in time for `phase` of `bar`.
-fn takes_part(order: &LiveOrder, bar: &Bar, phase: Phase) -> bool {
-    match order.entry {
-        Entry::Open => order.arrival <= bar.open_time,
-        Entry::AfterOpen => phase > Phase::Open,
-        Entry::NextBar => false,
-    }
+/// The order was there when the bar opened, or was released at its open.
+fn arrived_in_time(order: &LiveOrder, bar: &Bar) -> bool {
+    order.entry == Entry::AfterOpen || order.arrival <= bar.open_time
 }
 
 fn post_only(order: &LiveOrder, price: i64) -> Refusal {

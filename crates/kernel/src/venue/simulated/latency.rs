@@ -146,8 +146,7 @@ impl Outbox {
     /// Sends a report about what happened at `venue_time`. It leaves no earlier than now (a bar is known only
     /// at its close) and never overtakes the one before it.
     pub fn send(&mut self, account: u32, order_id: u64, venue_time: u64, outcome: Outcome) {
-        let before = self.departures.back().map_or(0, |departure| departure.release);
-        let release = venue_time.saturating_add(self.report_latency_ns).max(self.now).max(before);
+        let release = venue_time.saturating_add(self.report_latency_ns).max(self.now);
         let report = VenueReport { order_id, venue_time, outcome };
         self.departures.push_back(Departure { release, account, report });
     }

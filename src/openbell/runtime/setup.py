@@ -1,0 +1,331 @@
+"""A backtest ready to run: everything read, checked and in the engine's units."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openbell.engine.session import Session, Stage
+from openbell.engine.source import Source
+from openbell.kernel import Hooks, NewJournal, Node
+from openbell.model.errors import StrategyError
+from openbell.model.instrument import Instrument
+from openbell.model.quantities import Money
+from openbell.runtime.bar_source import CHUNK_ROWS, BarSource
+from openbell.runtime.benchmark import benchmark_equity
+from openbell.runtime.hook_failure import hook_failure
+from openbell.runtime.recorded_figures import recorded_figures
+from openbell.runtime.refusals import refusal_notes, require_set_up
+from openbell.runtime.result import JournalContent, RunResult
+from openbell.strategy.binding import bind
+from openbell.strategy.strategy import Strategy
+from openbell.venue.models import (
+    CLOSE_OUT_AT_OPEN,
+    LIMIT_FILLS_ON_TOUCH,
+    FeeModel,
+    FillModel,
+    LatencyModel,
+    PercentageFee,
+    fraction,
+)
+
+NANO = 10**9
+MOST_NANO = 2**63 - 1
+ACCOUNT, PARTICIPANT, CURRENCY, VENUE, SIMULATED = 1, 1, 1, 0, 2
+BUY, SELL, MARKET, GTC, CLOSE_POSITION, REDUCE_ONLY = 1, 2, 1, 2, 3, 2
+MAX_LEVERAGE = 6
+"""Numbers of the engine; see crates/kernel/src/terms.rs and risk/limits.rs."""
+
+Progress = Callable[[int, int], None]
+CloseAtEnd = Literal[True, False, "open"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Setup:
+    """A backtest with everything read, checked and in the engine's units. It can be executed more than once.
+
+    `strategy` is a pattern: each execution builds a fresh one from a copy of its parameters. `start_ns` is when trading
+    begins in the data; what lies before only warms up and is no part of the result.
+    """
+
+    strategy: Strategy
+    source: Source
+    name: str
+    currency: str
+    cash_nano: int
+    fees: FeeModel | PercentageFee
+    fills: FillModel
+    latency: LatencyModel
+    leverage_nano: int
+    shorting: bool
+    warm_up: int
+    benchmark: str | None
+    history: int
+    close_at_end: CloseAtEnd
+    journal: JournalContent
+    seed: int
+    start: str | None
+    end: str | None
+    start_ns: int
+
+    def settings(self) -> dict[str, object]:
+        """Everything that was chosen, for people: reports and run.toml."""
+        return {
+            "cash": _plain(self.cash_nano),
+            "currency": self.currency,
+            "fee_model": self.fees.describe(),
+            "fill_model": self.fills.describe(),
+            "queue_model": self.fills.describe_queue(),
+            "slippage_model": self.fills.describe_slippage(),
+            "latency_model": self.latency.describe(),
+            "leverage": _plain(self.leverage_nano),
+            "shorting": self.shorting,
+            "warm_up": self.warm_up,
+            "history": self.history,
+            "close_at_end": self.close_at_end,
+            "benchmark": self.benchmark,
+            "start": self.start,
+            "end": self.end,
+            "journal": self.journal,
+        }
+
+    def execute(
+        self,
+        journal: NewJournal | None,
+        progress: Progress | None = None,
+        log: Callable[..., None] | None = None,
+    ) -> RunResult:
+        """Run it in this thread. The journal, if any, is closed afterwards.
+
+        Raises StrategyError when a hook or a model in Python raises, ConfigError for what the engine refuses to set up.
+        """
+        node = Node(journal=journal, valuation_interval_ns=0)
+        self._set_up(node)
+        session = Session(
+            node,
+            PARTICIPANT,
+            ACCOUNT,
+            self.currency,
+            tuple(self.source.instruments),
+            history=self.history,
+            interval_ns=self.source.interval_ns if isinstance(self.source, BarSource) else 0,
+        )
+        drive = _Drive(self, node, session, fresh(self.strategy), log)
+        output = drive.to_end(progress)
+        node.close()
+        return self._result(node, drive.strategy, output)
+
+    def _set_up(self, node: Node) -> None:
+        # Time is a record: what on_start schedules counts from here.
+        node.advance_clock(self._first_time())
+        node.define_currency(CURRENCY, self.currency)
+        options = LIMIT_FILLS_ON_TOUCH if self.fills.limit_fills == "touch" else 0
+        options |= CLOSE_OUT_AT_OPEN if self.close_at_end == "open" else 0
+        share = self.fills.volume_share
+        node.configure_venue(
+            VENUE,
+            SIMULATED,
+            order_latency_ns=self.latency.order_ns,
+            report_latency_ns=self.latency.report_ns,
+            slippage=_nano(self.fills.slippage),
+            volume_share=0 if share is None else _nano(share),
+            options=options,
+        )
+        for number, instrument in enumerate(self.source.instruments, start=1):
+            _list(node, number, instrument)
+        node.open_account(ACCOUNT, CURRENCY, shorting=self.shorting)
+        for amount in _parts(self.cash_nano):
+            node.deposit_cash(ACCOUNT, amount, CURRENCY)
+        node.set_risk_limit(ACCOUNT, 0, MAX_LEVERAGE, self.leverage_nano)
+        self._set_fees(node)
+        node.register_participant(
+            PARTICIPANT,
+            ACCOUNT,
+            feed_latency_ns=self.latency.feed_ns,
+            history=self.history,
+            warm_up=self.warm_up,
+        )
+
+    def _first_time(self) -> int:
+        return max(self.source.first_time, 0) if isinstance(self.source, BarSource) else 0
+
+    def _set_fees(self, node: Node) -> None:
+        if isinstance(self.fees, FeeModel):
+            rate = _nano(fraction(self.fees.sizing_rate, f"{type(self.fees).__name__}.sizing_rate"))
+            node.set_fee_schedule(ACCOUNT, 0, maker_rate=rate, taker_rate=rate, external=True)
+            return
+        maker, taker, flat = (_nano(part) for part in (self.fees.maker, self.fees.taker, self.fees.flat))
+        node.set_fee_schedule(ACCOUNT, 0, maker_rate=maker, taker_rate=taker, flat_nano=flat)
+
+    def _result(self, node: Node, strategy: Strategy, output: NDArray[np.uint8]) -> RunResult:
+        bars = self.source.bars if isinstance(self.source, BarSource) else None
+        valuations = _valuations(node, self.start_ns)
+        instruments = tuple(self.source.instruments)
+        return RunResult(
+            name=self.name,
+            strategy_name=type(strategy).__name__,
+            # Not those of the strategy that ran: its hooks may have changed a list among them.
+            parameters=self.strategy.parameters,
+            settings=self.settings(),
+            currency=self.currency,
+            instruments=instruments,
+            inputs=tuple(self.source.inputs),
+            output=output,
+            valuations=valuations,
+            state_hash=node.state_hash(),
+            output_hash=node.output_hash,
+            sequence=node.sequence,
+            bars={} if bars is None else {one.symbol: one for one in bars.series},
+            indicators=recorded_figures(strategy, instruments[0].symbol),
+            benchmark=None
+            if bars is None or self.benchmark is None
+            else benchmark_equity(
+                bars, self.benchmark, self.cash_nano / NANO, self.start_ns, valuations["time"]
+            ),
+            marks=tuple(node.mark(number) for number in range(1, len(instruments) + 1)),
+            notes=(*self.source.notes, *refusal_notes(output, instruments)),
+            journal=self.journal,
+            seed=self.seed,
+        )
+
+
+class _Drive:
+    """One execution: the node, the strategy that runs on it, and what came out so far."""
+
+    def __init__(
+        self, setup: Setup, node: Node, session: Session, strategy: Strategy, log: Callable[..., None] | None
+    ) -> None:
+        self.setup = setup
+        self.node = node
+        self.session = session
+        self.strategy = strategy
+        self.hooks: Hooks = bind(strategy, session, seed=setup.seed, log=log)
+        model = setup.fees
+        self.fee = fee_answer(model, setup.currency) if isinstance(model, FeeModel) else None
+        self.parts: list[NDArray[np.uint8]] = []
+
+    def to_end(self, progress: Progress | None) -> NDArray[np.uint8]:
+        """All events, in order."""
+        source = self.setup.source
+        total = sum(len(one) for one in source.bars.series) if isinstance(source, BarSource) else 0
+        self._run(None)
+        require_set_up(self.parts[0])
+        done = 0
+        for slots in source.batches():
+            self._run(slots)
+            done += CHUNK_ROWS
+            if progress is not None:
+                progress(min(done, total) if total else done, total)
+        self._end()
+        return np.concatenate(self.parts)
+
+    def _run(self, slots: NDArray[np.uint8] | None) -> None:
+        try:
+            self.node.run(slots, None if slots is None else 0, [self.hooks], self.fee)
+        except Exception as error:
+            failure = hook_failure(self.node, self.strategy, error)
+            if failure is error:
+                raise
+            raise failure from error
+        self.parts.append(self.node.take_output())
+
+    def _end(self) -> None:
+        self.node.end_run()
+        if self.setup.close_at_end:
+            for number, side in self._held():
+                closing = self.session.next_order_id()
+                self.node.submit_order(
+                    0,
+                    ACCOUNT,
+                    number,
+                    closing,
+                    side,
+                    MARKET,
+                    GTC,
+                    0,
+                    sizing=CLOSE_POSITION,
+                    options=REDUCE_ONLY,
+                )
+        # What hooks send in answer to the end would fill at a price that is gone.
+        self.node.halt_trading(0, 0)
+        self._run(None)
+        self.node.value_accounts()
+        self.session.stage = Stage.STOPPING
+        try:
+            self.strategy.on_stop()
+        except Exception as error:
+            raise hook_failure(self.node, self.strategy, error, "on_stop") from error
+        self.session.stage = Stage.OVER
+
+    def _held(self) -> Iterator[tuple[int, int]]:
+        """Number of each instrument that is held, and the side that closes it."""
+        for number in range(1, len(self.setup.source.instruments) + 1):
+            held = self.node.position(ACCOUNT, number)[0]
+            if held:
+                yield number, SELL if held > 0 else BUY
+
+
+def fresh(strategy: Strategy) -> Strategy:
+    """A strategy of the same class with a copy of the same parameters."""
+    return type(strategy)(**copy.deepcopy(strategy.parameters))
+
+
+def fee_answer(model: FeeModel, currency: str) -> Callable[[Any], int]:
+    """What the engine asks: the fee of a fill in nano of `currency`. It raises StrategyError for anything but such Money."""
+    name = f"{type(model).__name__}.fee"
+
+    def answer(fill: Any) -> int:
+        fee = model.fee(fill)
+        if not isinstance(fee, Money):
+            raise StrategyError(
+                f'{name} returned {fee!r}; it must return Money, as Money("1.50", "{currency}")'
+            )
+        if fee.currency != currency:
+            raise StrategyError(f"{name} returned {fee}; the account is in {currency}")
+        if abs(fee.nano) > MOST_NANO:
+            raise StrategyError(f"{name} returned {fee}, which does not fit 64 bits of 10^-9")
+        return fee.nano
+
+    return answer
+
+
+def _valuations(node: Node, start_ns: int) -> NDArray[np.void]:
+    """One valuation for each time at which something closed after the start, the last of those at one time."""
+    valuations = node.take_valuations()
+    time = valuations["time"]
+    is_last = np.append(time[1:] != time[:-1], True)[: len(time)]
+    return valuations[is_last & (time.astype(np.int64) > start_ns)]
+
+
+def _nano(value: Decimal) -> int:
+    return int((value * NANO).to_integral_value())
+
+
+def _plain(nano: int) -> str:
+    return f"{Decimal(nano).scaleb(-9).normalize():f}"
+
+
+def _parts(nano: int) -> list[int]:
+    """An amount in pieces that fit 64 bits."""
+    whole, rest = divmod(nano, MOST_NANO)
+    return [MOST_NANO] * whole + ([rest] if rest else [])
+
+
+def _list(node: Node, number: int, instrument: Instrument) -> None:
+    node.list_instrument(
+        number,
+        instrument.symbol,
+        currency=CURRENCY,
+        price_unit_nano=instrument.price_unit_nano,
+        quantity_unit_nano=instrument.quantity_unit_nano,
+        multiplier_nano=instrument.multiplier_nano,
+        tick=instrument.tick_units,
+        lot=instrument.lot_units,
+        venue=VENUE,
+    )
