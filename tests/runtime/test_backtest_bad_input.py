@@ -351,7 +351,7 @@ def test_a_strategy_runs_once_and_a_session_serves_one_strategy():
     bind(first, session, seed=0)
     with pytest.raises(StrategyError, match="this session acts for another strategy; Nothing needs its own"):
         bind(Nothing(), session, seed=0)
-    with pytest.raises(StrategyError, match="this Nothing has run already; each run needs a fresh one"):
+    with pytest.raises(StrategyError, match="this Nothing has run already"):
         bind(first, Session(Node(), 1, 1, "USD", (ABC,)), seed=0)
 
 
@@ -390,7 +390,7 @@ def test_the_first_time_a_strategy_sees_is_that_of_the_data():
 def test_data_that_cannot_be_read_is_an_input_error_that_names_it(tmp_path):
     broken = tmp_path / "bars.csv"
     broken.write_text("date,open,high,low,close\n2022-01-03,1,2,0,1\n2022-01-04,1,2,3,1\n")
-    with pytest.raises(InputError, match="bars.csv"):
+    with pytest.raises(InputError, match=r"bars\.csv"):
         Backtest(Nothing(), str(broken)).prepare()
     for data in (None, 5, "missing.csv", [], {}):
         with pytest.raises((InputError, ConfigError)):

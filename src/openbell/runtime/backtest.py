@@ -181,7 +181,7 @@ class Backtest:
         if self.start is None and self.end is None:
             return bars
         first, last = self._span()
-        whole = bars.slice(first, last)  # refuses a period without bars
+        whole = bars.slice(self.start, self.end, self.timezone)  # refuses a period without bars
         if not self.warm_up:
             return whole
         return Bars(one.slice(self._warm_start(one.open_time, first), last) for one in bars.series)
