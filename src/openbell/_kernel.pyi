@@ -1,9 +1,71 @@
-"""The compiled engine. Import it through openbell.kernel only."""
+"""The compiled core. Import it through `openbell.kernel`, which groups what is here.
 
-from typing import final
+Integers inside: prices count an instrument's price units, quantities its quantity units, money 10^-9 of its currency,
+times UTC nanoseconds. Arrays of slots are records of 64-byte slots (`openbell.messages.layouts` makes sense of them);
+they are read in place, without a copy, so nobody may write to one while a call reads it.
+
+Errors are those of `openbell.model.errors`. A value of the wrong type raises TypeError, a number too large for its
+field OverflowError, as anywhere in Python.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from os import PathLike
+from typing import Final, Literal, Self, SupportsIndex, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from openbell.model.instrument import Instrument
+from openbell.model.quantities import Money, Price, Quantity
+from openbell.model.terms import Liquidity, OrderState, OrderType, Side, TimeInForce
+
+__all__ = [
+    "RULES_VERSION",
+    "Bar",
+    "BinanceDecoder",
+    "BinanceUnitScan",
+    "BookAccepted",
+    "BookCanceled",
+    "BookLevel",
+    "BookOrder",
+    "BookRefused",
+    "BookReplaced",
+    "BookTrade",
+    "DecodeError",
+    "Depth",
+    "Fill",
+    "Hooks",
+    "Indicator",
+    "InputExpansion",
+    "JournalReader",
+    "JournalReport",
+    "JournalWriter",
+    "NewJournal",
+    "Node",
+    "OrderBook",
+    "OrderRecord",
+    "QueuePosition",
+    "Quote",
+    "Trade",
+    "bar_dtype",
+    "body_layouts",
+    "book_command_dtype",
+    "book_report_dtype",
+    "message_registry",
+    "outbox_dtype",
+    "payload_layouts",
+    "rule_registry",
+    "valuation_dtype",
+    "verify_journal",
+]
+
+_Slots: TypeAlias = NDArray[np.uint8] | NDArray[np.void]
+"""One dimension, contiguous, aligned to 8 bytes: bytes, or structured rows of whole slots. Anything else is an InputError."""
+
+_Mode: TypeAlias = Literal["run", "replay", "rerun"]
+
+# ---- decoders, rebuilt books, indicators
 
 class DecodeError(ValueError):
     """A line of input that cannot be used. `args` is (line, field, found, expected); lines count from 1."""
@@ -135,3 +197,983 @@ class Indicator:
     @property
     def ready(self) -> bool:
         """True once `period` values have come."""
+
+# ---- an order book on its own
+
+_BookNumber: TypeAlias = int | Decimal
+"""A price or quantity of a book: an int of units, or an exact Decimal where the book has a tick and a lot."""
+
+_BookInput: TypeAlias = SupportsIndex | Decimal | str | float
+"""What a book takes as a number: whole units, or any decimal where it has a tick and a lot (a float by its shortest form)."""
+
+@final
+class OrderBook:
+    """A price-time order book of one instrument.
+
+    Without arguments it counts in whole units: prices and quantities are ints. With `tick` and `lot` it takes Decimal, str,
+    int and float, converts them exactly, refuses what is off tick or off lot, and answers with Decimal.
+
+    Commands return a tuple of immutable reports in the order in which things happened: the answer (`BookAccepted`,
+    `BookReplaced`, `BookCanceled` or `BookRefused`), then a `BookTrade` for each match, best price and earliest order first,
+    then a `BookCanceled` for what may not rest. A refusal is a report and leaves the book as it was; InputError is raised for
+    what cannot be understood at all (no number, no side) and names the field and the value.
+
+    Not for use from several threads at once: a call that meets another raises RuntimeError.
+    """
+
+    def __new__(cls, *, tick: _BookInput | None = None, lot: _BookInput | None = None) -> OrderBook:
+        """Makes an empty book. Raises InputError when only one of both is given or one is not above zero."""
+    def submit(
+        self,
+        side: Side | str | int,
+        price: _BookInput,
+        quantity: _BookInput,
+        order_id: SupportsIndex | None = None,
+        *,
+        account: int = 0,
+        time_in_force: TimeInForce | str | int | None = None,
+        post_only: bool = False,
+    ) -> tuple[_BookReport, ...]:
+        """Sends a limit order; GTC unless said. An order without an id gets the next free one.
+
+        DAY, GTC and GTD rest until canceled: a book on its own has no clock. IOC trades what it can and cancels the rest; FOK
+        trades whole or is canceled; `post_only` is refused (POST_ONLY_MUST_NOT_TAKE) instead of trading.
+
+        Refuses an id that is live (CLIENT_ORDER_ID_MUST_BE_UNIQUE), a quantity not above zero or beyond 2**56 units, a price
+        beyond 2**56 ticks on either side of zero, what is off tick or off lot, and AT_OPEN and AT_CLOSE.
+        """
+    def market(
+        self,
+        side: Side | str | int,
+        quantity: _BookInput,
+        order_id: SupportsIndex | None = None,
+        *,
+        account: int = 0,
+        time_in_force: TimeInForce | str | int | None = None,
+    ) -> tuple[_BookReport, ...]:
+        """Sends a market order: what finds no order to trade with is canceled (MARKET_MUST_HAVE_LIQUIDITY)."""
+    def cancel(self, order_id: SupportsIndex) -> tuple[_BookReport, ...]:
+        """Takes an order out; refuses an id that is not live (ORDER_MUST_EXIST)."""
+    def replace(
+        self,
+        order_id: SupportsIndex,
+        *,
+        price: _BookInput | None = None,
+        quantity: _BookInput | None = None,
+        post_only: bool = False,
+    ) -> tuple[_BookReport, ...]:
+        """Gives an order a new price, a new open quantity, or both.
+
+        A pure decrease of quantity keeps the place in the queue; anything else loses it. At a price that crosses, the order
+        trades at the makers' prices, or is refused when `post_only`.
+        """
+    def depth(self, levels: int = 10) -> tuple[list[BookLevel], list[BookLevel]]:
+        """Return the best `levels` bids and asks, best first."""
+    @property
+    def best_bid(self) -> BookLevel | None:
+        """The best bid; None where nobody bids."""
+    @property
+    def best_ask(self) -> BookLevel | None:
+        """The best ask; None where nobody offers."""
+    def order(self, order_id: SupportsIndex) -> BookOrder | None:
+        """Return a resting order."""
+    def orders(self, side: Side | str | int) -> list[BookOrder]:
+        """Return the resting orders of one side in priority order."""
+    def queue_position(self, order_id: SupportsIndex) -> QueuePosition | None:
+        """Return what is ahead of a resting order at its price; costs a step per order ahead."""
+    def submit_batch(self, commands: NDArray[np.void]) -> NDArray[np.void]:
+        """Run an array of COMMAND_DTYPE and return its reports as an array of REPORT_DTYPE.
+
+        The columns are described in `openbell.kernel.order_book`. Bad rows are refused one by one, by a report; InputError is
+        raised, and nothing run, when the array is not one-dimensional, contiguous, aligned and of COMMAND_DTYPE. The commands
+        are read in place: do not write to the array from another thread meanwhile.
+        """
+    def snapshot(self) -> bytes:
+        """Return the whole state: equal for equal books, whatever happened before."""
+    @staticmethod
+    def restore(snapshot: bytes) -> OrderBook:
+        """Return the book `snapshot` was taken of, with the same future. Raises InputError for other bytes."""
+    @property
+    def state_hash(self) -> str:
+        """128 bits of the state as 32 hexadecimal digits: equal for equal books on any machine."""
+    def __len__(self) -> int: ...
+    def __contains__(self, order_id: object, /) -> bool: ...
+
+@final
+class BookAccepted:
+    """The book took the order; its trades and what became of the rest follow."""
+
+    __match_args__: Final = ("order_id", "account", "side", "price", "quantity")
+    @property
+    def order_id(self) -> int:
+        """The order."""
+    @property
+    def account(self) -> int:
+        """Who sent it."""
+    @property
+    def side(self) -> Side:
+        """Side of the order."""
+    @property
+    def price(self) -> _BookNumber | None:
+        """The limit; None for a market order."""
+    @property
+    def quantity(self) -> _BookNumber:
+        """Quantity as sent, before any trade that follows."""
+
+@final
+class BookTrade:
+    """One match, at the maker's price."""
+
+    __match_args__: Final = (
+        "maker_order_id",
+        "taker_order_id",
+        "maker_account",
+        "taker_account",
+        "side",
+        "price",
+        "quantity",
+        "maker_leaves_quantity",
+        "taker_leaves_quantity",
+    )
+    @property
+    def maker_order_id(self) -> int:
+        """The order that was resting."""
+    @property
+    def taker_order_id(self) -> int:
+        """The order that came in."""
+    @property
+    def maker_account(self) -> int:
+        """Account of the resting order."""
+    @property
+    def taker_account(self) -> int:
+        """Account of the incoming order."""
+    @property
+    def side(self) -> Side:
+        """Side of the taker."""
+    @property
+    def price(self) -> _BookNumber:
+        """Price of the resting order."""
+    @property
+    def quantity(self) -> _BookNumber:
+        """How much was traded."""
+    @property
+    def maker_leaves_quantity(self) -> _BookNumber:
+        """What is left of the resting order."""
+    @property
+    def taker_leaves_quantity(self) -> _BookNumber:
+        """What is left of the incoming order."""
+
+@final
+class BookCanceled:
+    """An order, or what was left of it, went without trading."""
+
+    __match_args__: Final = ("order_id", "side", "leaves_quantity", "rule", "limit", "actual")
+    @property
+    def order_id(self) -> int:
+        """The order."""
+    @property
+    def side(self) -> Side:
+        """Side of the order."""
+    @property
+    def leaves_quantity(self) -> _BookNumber:
+        """What did not trade."""
+    @property
+    def rule(self) -> str:
+        """Why: CANCELED_ON_REQUEST, or the rule that kept the order from resting."""
+    @property
+    def limit(self) -> _BookNumber:
+        """How much could trade; 0 when canceled on request."""
+    @property
+    def actual(self) -> _BookNumber:
+        """How much was asked to; 0 when canceled on request."""
+
+@final
+class BookReplaced:
+    """An order has new terms; if it crosses now, its trades follow."""
+
+    __match_args__: Final = ("order_id", "side", "price", "quantity", "kept_priority")
+    @property
+    def order_id(self) -> int:
+        """The order."""
+    @property
+    def side(self) -> Side:
+        """Side of the order."""
+    @property
+    def price(self) -> _BookNumber:
+        """The new price."""
+    @property
+    def quantity(self) -> _BookNumber:
+        """The new open quantity, before any trade that follows."""
+    @property
+    def kept_priority(self) -> bool:
+        """True when the order kept its place in the queue."""
+
+@final
+class BookRefused:
+    """The book refused the command and is as it was."""
+
+    __match_args__: Final = ("order_id", "rule", "limit", "actual")
+    @property
+    def order_id(self) -> int:
+        """The order."""
+    @property
+    def rule(self) -> str:
+        """Name of the rule that would have been broken."""
+    @property
+    def limit(self) -> _BookNumber:
+        """What the rule allows."""
+    @property
+    def actual(self) -> _BookNumber:
+        """What was asked."""
+
+_BookReport: TypeAlias = BookAccepted | BookTrade | BookCanceled | BookReplaced | BookRefused
+
+@final
+class BookLevel:
+    """All orders at one price."""
+
+    __match_args__: Final = ("price", "quantity", "orders")
+    @property
+    def price(self) -> _BookNumber:
+        """Their price."""
+    @property
+    def quantity(self) -> _BookNumber:
+        """Sum of what its orders have left."""
+    @property
+    def orders(self) -> int:
+        """How many orders there are."""
+
+@final
+class BookOrder:
+    """A resting order."""
+
+    __match_args__: Final = ("order_id", "account", "side", "price", "leaves_quantity")
+    @property
+    def order_id(self) -> int:
+        """The order."""
+    @property
+    def account(self) -> int:
+        """Who sent it."""
+    @property
+    def side(self) -> Side:
+        """Side of the order."""
+    @property
+    def price(self) -> _BookNumber:
+        """Its limit."""
+    @property
+    def leaves_quantity(self) -> _BookNumber:
+        """What it has left."""
+
+@final
+class QueuePosition:
+    """What must trade or leave at the price before an order's turn."""
+
+    __match_args__: Final = ("orders_ahead", "quantity_ahead")
+    @property
+    def orders_ahead(self) -> int:
+        """Orders that come before it."""
+    @property
+    def quantity_ahead(self) -> _BookNumber:
+        """Sum of what they have left."""
+
+def book_command_dtype() -> np.dtype[np.void]:
+    """The dtype of batches; see `openbell.kernel.order_book`."""
+
+def book_report_dtype() -> np.dtype[np.void]:
+    """The dtype of reports; see `openbell.kernel.order_book`."""
+
+# ---- what hooks receive: immutable objects that may be kept
+
+@final
+class Bar:
+    """A closed bar. Prices and volume are floats to read; orders take `Price`, `Decimal`, `str` or float."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """What it is a bar of: the object given to `Hooks`."""
+    @property
+    def open(self) -> float:
+        """First price."""
+    @property
+    def high(self) -> float:
+        """Highest price."""
+    @property
+    def low(self) -> float:
+        """Lowest price."""
+    @property
+    def close(self) -> float:
+        """Last price."""
+    @property
+    def volume(self) -> float:
+        """Quantity traded; 0 where the data does not say."""
+    @property
+    def time(self) -> int:
+        """When it became known, UTC nanoseconds."""
+    @property
+    def open_time(self) -> int:
+        """Where it begins, UTC nanoseconds."""
+    @property
+    def close_time(self) -> int:
+        """Where it ends, UTC nanoseconds."""
+    @property
+    def interval_ns(self) -> int:
+        """From one open to the next, nanoseconds; 0 where the data does not say."""
+    @property
+    def trades(self) -> int:
+        """Trades in it; 0 where the data does not say."""
+
+@final
+class Quote:
+    """Best bid and offer, after an update was applied as a whole."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """What is quoted: the object given to `Hooks`."""
+    @property
+    def bid(self) -> float | None:
+        """Best price to sell at; None where nobody bids."""
+    @property
+    def bid_quantity(self) -> float:
+        """Quantity at the bid."""
+    @property
+    def ask(self) -> float | None:
+        """Best price to buy at; None where nobody offers."""
+    @property
+    def ask_quantity(self) -> float:
+        """Quantity at the ask."""
+    @property
+    def mid(self) -> float | None:
+        """Halfway between bid and ask; None where a side is empty."""
+    @property
+    def time(self) -> int:
+        """When it became known, UTC nanoseconds."""
+
+@final
+class Trade:
+    """A trade printed by a feed."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """What traded: the object given to `Hooks`."""
+    @property
+    def price(self) -> float:
+        """Price, to read."""
+    @property
+    def quantity(self) -> float:
+        """Quantity, to read."""
+    @property
+    def side(self) -> Side:
+        """Side of the aggressor."""
+    @property
+    def trade_id(self) -> int:
+        """The feed's number of it."""
+    @property
+    def time(self) -> int:
+        """When it became known, UTC nanoseconds."""
+    @property
+    def exchange_time(self) -> int:
+        """When the exchange says it happened, UTC nanoseconds."""
+
+@final
+class Fill:
+    """One order's side of a trade, exact. A fee model sees it before its fee is known."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """What traded: the object given to `Hooks`."""
+    @property
+    def order_id(self) -> int:
+        """Given by the engine."""
+    @property
+    def client_order_id(self) -> int:
+        """Given by who sent the order."""
+    @property
+    def trade_id(self) -> int:
+        """Given by the venue."""
+    @property
+    def side(self) -> Side:
+        """Side of the order."""
+    @property
+    def liquidity(self) -> Liquidity:
+        """Whether it gave or took liquidity."""
+    @property
+    def price(self) -> Price:
+        """Price of this fill."""
+    @property
+    def quantity(self) -> Quantity:
+        """Quantity of this fill."""
+    @property
+    def leaves_quantity(self) -> Quantity:
+        """What is left of the order; in a fee model's hands 0."""
+    @property
+    def cumulative_quantity(self) -> Quantity:
+        """What the order traded so far, this fill included; in a fee model's hands this fill's quantity."""
+    @property
+    def notional(self) -> Money:
+        """Price x quantity x multiplier, in the instrument's currency."""
+    @property
+    def fee(self) -> Money:
+        """What it cost; in a fee model's hands 0, for that is the question."""
+    @property
+    def price_units(self) -> int:
+        """Price in price units."""
+    @property
+    def quantity_units(self) -> int:
+        """Quantity in quantity units."""
+    @property
+    def fee_nano(self) -> int:
+        """Fee in 10^-9 of the currency."""
+    @property
+    def time(self) -> int:
+        """When it became known, UTC nanoseconds."""
+    @property
+    def venue_time(self) -> int:
+        """When the venue says it happened, UTC nanoseconds."""
+
+@final
+class OrderRecord:
+    """An order as it stood when it was looked at, in units. `openbell.strategy` shows users an `Order` instead."""
+
+    @property
+    def order_id(self) -> int:
+        """Given by the engine: shard in the high 8 bits, sequence of the order's command below."""
+    @property
+    def client_order_id(self) -> int:
+        """Given by who sent it."""
+    @property
+    def venue_order_id(self) -> int:
+        """Given by an outside venue; 0 before it did."""
+    @property
+    def account(self) -> int:
+        """Whose it is."""
+    @property
+    def instrument(self) -> int:
+        """Number of the instrument."""
+    @property
+    def side(self) -> Side:
+        """Buy or sell."""
+    @property
+    def order_type(self) -> OrderType:
+        """Market, limit, stop or stop-limit."""
+    @property
+    def time_in_force(self) -> TimeInForce:
+        """How long it stays."""
+    @property
+    def state(self) -> OrderState:
+        """Where it is in its life."""
+    @property
+    def price_units(self) -> int:
+        """Limit price; 0 where the type has none."""
+    @property
+    def stop_price_units(self) -> int:
+        """Stop price; 0 where the type has none."""
+    @property
+    def quantity_units(self) -> int:
+        """Total quantity, filled part included. See `is_sized_at_fill`."""
+    @property
+    def cumulative_units(self) -> int:
+        """What it traded so far."""
+    @property
+    def leaves_units(self) -> int:
+        """What is left of it; 0 once it is closed."""
+    @property
+    def filled_value(self) -> int:
+        """Sum of price x quantity over its fills, both in units: the average price is this over `cumulative_units`."""
+    @property
+    def is_held(self) -> bool:
+        """True while it waits for its parent's fill."""
+    @property
+    def is_open(self) -> bool:
+        """True while it can still trade."""
+    @property
+    def is_sized_at_fill(self) -> bool:
+        """True when it asks for a percentage, a target or a whole position: its quantity is not known before the fill."""
+    @property
+    def refusal(self) -> tuple[str, int, int] | None:
+        """Name of the rule that refused or ended it, the rule's limit and what was found; None where there is none."""
+
+# ---- the engine
+
+@final
+class Hooks:
+    """The callables of one participant. Those that are missing cost nothing.
+
+    `instruments` are the objects that events refer to, in the order of the instruments' numbers. A hook is called with one
+    immutable object: `on_bar` a `Bar`, `on_bars` the list of bars that closed at one time, `on_quote`, `on_trade` and
+    `on_fill` theirs, `on_order` a `client_order_id` of which something became, `on_timer` a `timer_id`; `on_refused` gets the
+    names of a command that was refused and of the rule. `on_start` is called before anything else, without arguments.
+    """
+
+    def __new__(
+        cls,
+        participant: int,
+        instruments: Sequence[Instrument],
+        *,
+        on_start: Callable[[], object] | None = None,
+        on_bar: Callable[[Bar], object] | None = None,
+        on_bars: Callable[[list[Bar]], object] | None = None,
+        on_quote: Callable[[Quote], object] | None = None,
+        on_trade: Callable[[Trade], object] | None = None,
+        on_order: Callable[[int], object] | None = None,
+        on_fill: Callable[[Fill], object] | None = None,
+        on_timer: Callable[[int], object] | None = None,
+        on_refused: Callable[[str, str], object] | None = None,
+    ) -> Hooks: ...
+
+@final
+class Node:
+    """The engine and the one loop around it.
+
+    Methods named after commands queue that command; `run` gives it its place and applies it. A refusal is an event and
+    never an exception. Where a command has a `participant`, it is marked with the event that made that participant send it;
+    0 means that it comes from outside (set-up, a person, a gateway).
+
+    A node belongs to the thread that made it: calls from another raise StrategyError, and so does a hook or model that
+    calls `run`, `advance_clock`, `end_run` or `close` while the node runs. After a failure (bad input, a journal that failed, a
+    divergence) every command and every call that moves the node raises EngineStopped, and reading still works; after a
+    broken invariant or a panic every call raises it.
+
+    Args:
+        shard: Number of this engine, 0 to 255; part of every `order_id`.
+        mode: "run" sequences records. "replay" takes a journal's records, participants stay silent. "rerun" takes them too,
+            calls participants, and raises DivergenceError where one sends other commands than the journal holds.
+        journal: What to write the records to; None keeps nothing.
+        valuation_interval_ns: Value accounts at complete updates, at most once per interval; None never.
+    """
+
+    def __new__(
+        cls,
+        *,
+        shard: int = 0,
+        mode: _Mode = "run",
+        journal: NewJournal | None = None,
+        valuation_interval_ns: int | None = None,
+    ) -> Node:
+        """Raises ConfigError for another mode, JournalError when the journal cannot be created."""
+    @staticmethod
+    def restore(snapshot: bytes, *, mode: _Mode = "run") -> Node:
+        """Return a node whose engine is in the state `snapshot()` wrote. Raises JournalError for other bytes."""
+    def snapshot(self) -> bytes:
+        """Return the whole engine state: equal for equal states. Queued commands are not in it."""
+
+    # -- set-up
+
+    def define_currency(self, currency: int, code: str) -> None:
+        """Give a currency a number. Raises ConfigError for a code that is empty or longer than 36 bytes."""
+    def configure_venue(
+        self,
+        venue: int,
+        kind: int,
+        *,
+        order_latency_ns: int = 0,
+        report_latency_ns: int = 0,
+        slippage: int = 0,
+        volume_share: int = 0,
+        options: int = 0,
+    ) -> None:
+        """Add the venue with the next number, from 0. `kind`: 1 matching, 2 simulated, 3 remote.
+
+        Of a simulated one: latency of orders there and of reports back, `slippage` in 10^-9 of the price against the taker,
+        `volume_share` in 10^-9, the largest part of a bar's volume one order may take (0 = no limit), `options` bits: 1 limit
+        orders fill on touch, 2 positions closed at the end get the last bar's open.
+        """
+    def list_instrument(
+        self,
+        instrument: int,
+        symbol: str,
+        *,
+        currency: int,
+        price_unit_nano: int,
+        quantity_unit_nano: int,
+        multiplier_nano: int,
+        tick: int,
+        lot: int,
+        venue: int,
+    ) -> None:
+        """List the instrument with the next number, from 1. Units and multiplier in 10^-9; tick and lot in units.
+
+        Raises ConfigError for a symbol that is empty or longer than 36 bytes.
+        """
+    def open_account(self, account: int, currency: int, *, shorting: bool) -> None:
+        """Open an account that is settled in `currency`; without `shorting` it never sells what it does not have."""
+    def deposit_cash(self, account: int, amount_nano: int, currency: int) -> None:
+        """Put cash into an account, 10^-9 of the currency."""
+    def withdraw_cash(self, account: int, amount_nano: int, currency: int) -> None:
+        """Take cash out of an account, 10^-9 of the currency."""
+    def set_fee_schedule(
+        self,
+        account: int,
+        instrument: int,
+        *,
+        maker_rate: int,
+        taker_rate: int,
+        flat_nano: int = 0,
+        external: bool = False,
+    ) -> None:
+        """Set what fills cost: rates in 10^-9 of notional, and a flat part in 10^-9 of the currency. 0 means all.
+
+        With `external` the fee model given to `run` answers for every fill, and `taker_rate` is what sizing holds back.
+        """
+    def set_risk_limit(self, account: int, instrument: int, limit: int, value: int) -> None:
+        """Set a limit; 0 means every account or instrument, the most specific one holds, 2**63 - 1 lifts it.
+
+        `limit`: 1 order quantity (units), 2 order notional (10^-9 of the currency), 3 price band (10^-9 of the mark), 4 open
+        orders, 5 position (units), 6 leverage (10^-9: 1.0 is 10**9), 7 gross exposure (10^-9 of the currency).
+        """
+    def engage_kill_switch(self, account: int, reason: int) -> None:
+        """Refuse every order of an account (0 = of all) until the switch is released."""
+    def release_kill_switch(self, account: int, reason: int) -> None:
+        """Undo `engage_kill_switch`."""
+    def halt_trading(self, instrument: int, reason: int) -> None:
+        """Refuse orders in an instrument (0 = in all) until trading is resumed."""
+    def resume_trading(self, instrument: int, reason: int) -> None:
+        """Undo `halt_trading`."""
+    def register_participant(
+        self, participant: int, account: int, *, feed_latency_ns: int = 0, history: int = 0, warm_up: int = 0
+    ) -> None:
+        """Register the participant with the next number, from 1, trading for `account`.
+
+        It sees market data `feed_latency_ns` late, keeps the last `history` bars of each series, and is shown bars of an
+        instrument after `warm_up` of them and once all its indicators are ready.
+        """
+
+    # -- commands of participants
+
+    def subscribe(self, participant: int, instrument: int, wants: int) -> None:
+        """Show a participant market data of an instrument (0 = all). Bits: 1 bars, 2 quotes, 4 trades, 8 books, 16 signals."""
+    def add_indicator(self, participant: int, index: int, kind: int, period: int, every_ns: int) -> None:
+        """Stream an indicator over each instrument. `kind`: 1 SMA, 2 EMA; `every_ns` 0 reads the bars as they are fed.
+
+        Before the first bar only; `index` must be the next one, from 0.
+        """
+    def add_bar_interval(self, participant: int, every_ns: int) -> None:
+        """Form bars of a longer interval for `bars`. Before the first bar only."""
+    def submit_order(
+        self,
+        participant: int,
+        account: int,
+        instrument: int,
+        client_order_id: int,
+        side: int,
+        order_type: int,
+        time_in_force: int,
+        quantity: int,
+        *,
+        price: int = 0,
+        stop_price: int = 0,
+        sizing: int = 0,
+        options: int = 0,
+        expire_time: int = 0,
+        parent: int = 0,
+        partner: int = 0,
+        offset_nano: int = 0,
+    ) -> None:
+        """Send an order. `client_order_id` is unique in the account for the session day.
+
+        `sizing`: 0 `quantity` in units, 1 share of equity in 10^-9, 2 signed target share in 10^-9, 3 the whole position.
+        `options` bits: 1 post-only, 2 reduce-only. `parent`: waits for that order's fill and takes its quantity. `partner`: one
+        cancels the other. `offset_nano`: price as the parent's fill price x (1 + offset), in 10^-9.
+
+        Raises InputError for a side, type, time in force or sizing that does not exist.
+        """
+    def replace_order(
+        self,
+        participant: int,
+        account: int,
+        client_order_id: int,
+        *,
+        price: int = 0,
+        quantity: int = 0,
+        stop_price: int = 0,
+    ) -> None:
+        """Ask for new terms of an open order; 0 keeps the old. `quantity` is the new total."""
+    def cancel_order(self, participant: int, account: int, client_order_id: int) -> None:
+        """Ask to take an open order back."""
+    def cancel_all_orders(self, participant: int, account: int, instrument: int = 0) -> None:
+        """Ask to take back all open orders of an account, in one instrument or in all (0)."""
+    def start_timer(self, participant: int, timer_id: int, first_time: int, interval_ns: int = 0) -> None:
+        """Fire at `first_time` and then every `interval_ns` (0 = once). A timer of the same id is replaced."""
+    def cancel_timer(self, participant: int, timer_id: int) -> None:
+        """Stop a timer."""
+    def stop_participant(self, participant: int, reason: int) -> None:
+        """Show a participant nothing more and cancel its open orders."""
+
+    # -- running
+
+    def run(
+        self,
+        slots: _Slots | None,
+        source: int | None,
+        hooks: Sequence[Hooks],
+        fee_model: Callable[[Fill], int] | None = None,
+    ) -> None:
+        """Run until `slots` and all queued commands are used up, calling hooks inline.
+
+        In mode "run" the slots are observations in time order, of the source numbered `source` (None: of none that a journal
+        by reference knows). In the other modes they are a journal's records, sequence and time included. `fee_model`
+        answers 10^-9 of the currency for each fill of an `external` fee schedule.
+
+        The interpreter is left to other threads for as long as nobody has to be woken. SIGINT ends the run between two
+        records. An exception of a hook or model ends it too and is raised as it is; `failed_hook` then says where. The
+        records up to it are applied.
+
+        Raises InputError for slots that are no records, no observations or out of order, JournalError, DivergenceError,
+        EngineStopped; StrategyError when it is called from inside a hook, from another thread, or when the fee model answers
+        no whole number; ConfigError when a fee is asked for and there is no model.
+        """
+    def advance_clock(self, time: int) -> None:
+        """Fire what is due up to `time` (timers, venues, late answers), in time order. Commands and hooks wait for `run`."""
+    def end_run(self) -> None:
+        """Tell the engine that the data ended: open orders are canceled, and market orders sent from now on fill at the last price."""
+    def commit(self) -> None:
+        """Make the records so far durable and release their outputs. `run` does it at its end, too."""
+    def close(self) -> None:
+        """Commit and end the journal on purpose: what is missing from it later was lost."""
+    def take_output(self) -> NDArray[np.uint8]:
+        """Move out the events whose cause is durable, oldest first, as slots; `openbell.messages.layouts.select` reads them."""
+    def value_accounts(self) -> None:
+        """Value every account now; the figures come with `take_valuations`."""
+    def take_valuations(self) -> NDArray[np.void]:
+        """Move out account valuations, oldest first, as an array of `openbell.kernel.VALUATION_DTYPE`."""
+    def take_outbox(self) -> NDArray[np.void]:
+        """Move out requests to remote venues whose cause is durable, as an array of `openbell.kernel.OUTBOX_DTYPE`."""
+
+    # -- reading
+
+    @property
+    def sequence(self) -> int:
+        """Sequence of the last record applied."""
+    @property
+    def durable_sequence(self) -> int:
+        """Sequence up to which records are durable; without a journal, up to which they were committed."""
+    @property
+    def time(self) -> int:
+        """Time of the last record, UTC nanoseconds."""
+    @property
+    def output_hash(self) -> int:
+        """128-bit hash over all events so far."""
+    @property
+    def failed_hook(self) -> tuple[str, int, int] | None:
+        """Hook that ended the last `run`, and the sequence and time at which it raised; None where none did."""
+    def state_hash(self) -> int:
+        """Return the 128-bit hash of the engine state."""
+    def order(self, account: int, client_order_id: int) -> OrderRecord | None:
+        """Return an order of the session day; None for one that was not taken up."""
+    def open_orders(self, account: int, instrument: int = 0) -> list[OrderRecord]:
+        """Return the open orders of an account, oldest first, in one instrument or in all (0)."""
+    def position(self, account: int, instrument: int) -> tuple[int, int, int, int]:
+        """Return (quantity in units, cost, realized profit and loss, fees), money in 10^-9 of the currency; zeros when flat."""
+    def cash(self, account: int) -> int:
+        """Return cash in the account's currency, 10^-9; 0 for an account that does not exist."""
+    def equity(self, account: int) -> int | None:
+        """Return cash and positions at their marks, 10^-9; None while a position has no mark."""
+    def mark(self, instrument: int) -> int | None:
+        """Return the last price in units; None before the first."""
+    def indicator(self, participant: int, index: int, instrument: int) -> tuple[float | None, float | None]:
+        """Return an indicator's value and the one before it; None until it is ready."""
+    def bars(self, participant: int, instrument: int, every_ns: int, count: int) -> NDArray[np.void] | None:
+        """Return the last `count` closed bars, oldest first, as an array of `openbell.kernel.BAR_DTYPE`.
+
+        `every_ns` 0 means the bars as they are fed. None for an interval, instrument or participant that is not known.
+        """
+
+def valuation_dtype() -> np.dtype[np.void]:
+    """Return the dtype of account valuations; see `openbell.kernel.node`."""
+
+def bar_dtype() -> np.dtype[np.void]:
+    """Return the dtype of closed bars; see `openbell.kernel.node`."""
+
+def outbox_dtype() -> np.dtype[np.void]:
+    """Return the dtype of requests to remote venues; see `openbell.kernel.node`."""
+
+# ---- journals
+
+RULES_VERSION: Final[int]
+"""Version of what this engine does with records. A journal written under another one is not replayed."""
+
+@final
+class NewJournal:
+    """A journal that does not exist yet; the node that gets it creates it in the directory `path`.
+
+    `epoch` numbers one unbroken history, never 0; `created_by` names the program, at most 160 bytes. `durability`: "batch"
+    syncs every batch before its outputs are released, "none" leaves it to the operating system. `content`: "full" holds all
+    records, "by_reference" only points at those that `run` was given with a `source`.
+    """
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        epoch: int,
+        created_time: int,
+        created_by: str,
+        durability: Literal["batch", "none"] = "batch",
+        content: Literal["full", "by_reference"] = "full",
+    ) -> NewJournal:
+        """Raises ConfigError for a durability or content that does not exist. Nothing is written yet."""
+
+@final
+class JournalReport:
+    """What a journal holds, counted while it was checked."""
+
+    @property
+    def epoch(self) -> int:
+        """Of one unbroken history under one `rules_version`."""
+    @property
+    def shard(self) -> int: ...
+    @property
+    def schema(self) -> int:
+        """Version of the message registry of the program that created it."""
+    @property
+    def rules_version(self) -> int:
+        """Version of what the engine does with records."""
+    @property
+    def created_time(self) -> int:
+        """UTC nanoseconds."""
+    @property
+    def created_by(self) -> str: ...
+    @property
+    def durability(self) -> str:
+        """Either "batch": synced before anything is acknowledged; or "none": not synced."""
+    @property
+    def content(self) -> str:
+        """Either "full", or "by_reference": records of the inputs are only pointed at."""
+    @property
+    def segment_size(self) -> int: ...
+    @property
+    def sector_size(self) -> int: ...
+    @property
+    def segments(self) -> int: ...
+    @property
+    def batches(self) -> int: ...
+    @property
+    def records(self) -> int:
+        """Records that are here, markers of references not counted."""
+    @property
+    def referenced(self) -> int:
+        """Records that stand by reference."""
+    @property
+    def slots(self) -> int: ...
+    @property
+    def bytes(self) -> int:
+        """Up to the end of the last whole batch."""
+    @property
+    def file_bytes(self) -> int:
+        """Of the files, zeros filled ahead and a torn tail included."""
+    @property
+    def first_sequence(self) -> int: ...
+    @property
+    def last_sequence(self) -> int:
+        """One less than `first_sequence` when there is no record."""
+    @property
+    def durable_sequence(self) -> int:
+        """What the last batch says was durable when it was written."""
+    @property
+    def state_hash(self) -> tuple[int, int] | None:
+        """(sequence, hash): the last state hash and the sequence after which it was taken."""
+    @property
+    def output_hash(self) -> tuple[int, int] | None:
+        """(sequence, hash): the last output hash and the last sequence it covers."""
+    @property
+    def chain(self) -> int:
+        """Covers everything up to the last whole batch."""
+    @property
+    def closed(self) -> bool:
+        """Whether the journal ends with the batch that says it was ended on purpose."""
+    @property
+    def torn(self) -> str | None:
+        """Where and how a write was cut short at the end; None when the journal ends after a whole batch."""
+
+@final
+class JournalReader:
+    """Reads the journal in the directory `path` batch by batch, checking each. Takes no lock.
+
+    Raises JournalError naming segment, offset, sequence and rule for what is no journal, is damaged, or was written by a
+    newer program.
+    """
+
+    def __new__(cls, path: str | PathLike[str]) -> Self: ...
+    def read(self, max_slots: int = 65536) -> NDArray[np.uint8] | None:
+        """The bytes of the next records: those of one whole batch, then of more until there are `max_slots` slots.
+
+        None at the end. Raises JournalError for damage and for a torn tail, after what comes before was given out.
+        """
+    @property
+    def report(self) -> JournalReport:
+        """What was read so far."""
+
+@final
+class JournalWriter:
+    """Writes a journal: for tools and tests; a node writes its own. Holds the journal's lock until closed or dropped.
+
+    After a failed write or sync every call raises JournalError naming the first cause.
+    """
+
+    @staticmethod
+    def create(
+        path: str | PathLike[str],
+        *,
+        epoch: int,
+        created_time: int,
+        created_by: str,
+        durability: str = "batch",
+        content: str = "full",
+        segment_size: int | None = None,
+    ) -> JournalWriter:
+        """Begins a journal. Raises JournalError where there is one already, ConfigError for an unknown mode."""
+    @staticmethod
+    def open(path: str | PathLike[str]) -> JournalWriter:
+        """Opens a journal to continue it: checks all of it and cuts off a torn tail after keeping a copy."""
+    @property
+    def cut(self) -> str | None:
+        """What was cut off when the journal was opened."""
+    def append(self, slots: NDArray[np.uint8]) -> None:
+        """Adds whole, stamped records that continue the sequence."""
+    def append_reference(self, input: int, count: int, sequence: int, time: int) -> None:
+        """Lets `count` records of an input stand by reference from `sequence` on."""
+    def commit(self, output_hash: int = 0, state_hash: tuple[int, int] | None = None) -> int:
+        """Writes what was appended; returns the last sequence that is as durable as the mode promises."""
+    def close(self, output_hash: int = 0, state_hash: tuple[int, int] | None = None) -> int:
+        """Commits, and ends the journal with a batch that says so: from now on the loss of its end is noticed."""
+    @property
+    def next_sequence(self) -> int: ...
+    @property
+    def durable_sequence(self) -> int: ...
+
+@final
+class InputExpansion:
+    """Puts records of inputs back where a journal by reference only points at them.
+
+    `inputs` are the records of each input, as slots, in the order in which the journal numbers them.
+    """
+
+    def __new__(cls, inputs: Sequence[NDArray[np.uint8]]) -> Self: ...
+    def expand(self, slots: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The records of `slots`, which a JournalReader gave, with references replaced by what they stand for, stamped.
+
+        Raises JournalError when an input has fewer records than the journal points at.
+        """
+    @property
+    def left(self) -> list[int]:
+        """Slots that each input still has."""
+
+def verify_journal(path: str | PathLike[str], *, require_closed: bool = False) -> JournalReport:
+    """Reads and checks the whole journal in the directory `path`.
+
+    Raises JournalError for damage; a torn tail is told in the report. With `require_closed`, also for a journal that does
+    not end with the batch that closes it.
+    """
+
+# ---- registries
+
+def message_registry() -> list[tuple[int, str, str, int]]:
+    """Return (number, name, kind, version) of every message; kinds: structure, command, observation, event."""
+
+def body_layouts() -> list[tuple[str, int, list[tuple[str, str]]]]:
+    """Return (name, message number, fields) of every body; a field is (name, kernel type), 32 bytes in all."""
+
+def payload_layouts() -> list[tuple[str, int, list[tuple[str, str]]]]:
+    """Return (name, continuation tag, fields) of every payload; a field is (name, kernel type), 40 bytes in all."""
+
+def rule_registry() -> list[tuple[int, str]]:
+    """Return (number, name) of every rule a refusal can name."""

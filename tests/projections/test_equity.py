@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from openbell.messages.layouts import VALUATION_DTYPE
+from openbell.kernel import VALUATION_DTYPE
 from openbell.model.quantities import EXACT
 from openbell.projections.equity import equity
 

@@ -82,12 +82,20 @@ impl Instrument {
 
     /// `price` in the currency, for indicators and display only.
     pub fn price_as_f64(&self, price: i64) -> f64 {
-        // Dividing by an exact power of ten gives the double nearest to the decimal price.
-        (i128::from(price) * i128::from(self.price_unit_nano)) as f64 / 1e9
+        nano_as_f64(price, self.price_unit_nano)
     }
 
     pub fn quantity_as_f64(&self, quantity: i64) -> f64 {
-        (i128::from(quantity) * i128::from(self.quantity_unit_nano)) as f64 / 1e9
+        nano_as_f64(quantity, self.quantity_unit_nano)
+    }
+}
+
+/// `units` of `unit_nano` as a double. Dividing by an exact power of ten gives the one nearest to the decimal; the
+/// product is rounded once, in 64 bits where it fits them (the conversion is one instruction there), else in 128.
+fn nano_as_f64(units: i64, unit_nano: i64) -> f64 {
+    match units.checked_mul(unit_nano) {
+        Some(nano) => nano as f64 / 1e9,
+        None => (i128::from(units) * i128::from(unit_nano)) as f64 / 1e9,
     }
 }
 
@@ -151,5 +159,21 @@ impl State for Instruments {
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         Ok(Instruments { listed: input.list()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_price_is_the_same_double_by_way_of_64_and_of_128_bits(units: i64, unit_nano in 1i64..) {
+            let wide = (i128::from(units) * i128::from(unit_nano)) as f64 / 1e9;
+            prop_assert_eq!(nano_as_f64(units, unit_nano).to_bits(), wide.to_bits());
+            let small = (i128::from(units >> 34) * i128::from(unit_nano >> 34)) as f64 / 1e9;
+            prop_assert_eq!(nano_as_f64(units >> 34, unit_nano >> 34).to_bits(), small.to_bits());
+        }
     }
 }

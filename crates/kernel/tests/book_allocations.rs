@@ -3,7 +3,10 @@
 mod counting;
 
 use openbell_kernel::book::{Book, NewOrder, PriceTime, Silent};
-use openbell_kernel::terms::{Side, TimeInForce};
+use openbell_kernel::rules::Refusal;
+use openbell_kernel::terms::{OrderType, Side, Sizing, TimeInForce};
+use openbell_kernel::venue::matching::MatchingVenue;
+use openbell_kernel::venue::{Venue, VenueContext, VenueOrder, VenueRequest};
 
 /// A seeded flow of adds, cancels, replaces and marketable orders around a slowly moving price.
 struct Flow {
@@ -64,4 +67,61 @@ fn a_warm_book_allocates_nothing_per_command() {
     let allocations = counting::allocations(|| (0..500_000).for_each(|_| flow.step(&mut book)));
     assert_eq!(allocations, 0);
     assert!(book.len() > 1_000, "the flow keeps a book alive: {}", book.len());
+}
+
+struct NoPosition;
+
+impl VenueContext for NoPosition {
+    fn executable_quantity(&self, _order: &VenueOrder, leaves: i64, _price: i64) -> Result<i64, Refusal> {
+        Ok(leaves)
+    }
+
+    fn tick(&self, _instrument: u32) -> i64 {
+        1
+    }
+}
+
+/// Adds an order, cancels one of a thousand requests ago, and trades now and then.
+fn venue_requests(step: u64) -> [VenueRequest; 2] {
+    let side = if step.is_multiple_of(2) { Side::Buy } else { Side::Sell };
+    let crosses = step.is_multiple_of(16);
+    let distance = if crosses { -40 } else { 1 + (step * 7_919 % 60) as i64 };
+    let order = VenueOrder {
+        order_id: step,
+        client_order_id: step,
+        account: 1,
+        instrument: 1,
+        side,
+        order_type: OrderType::Limit,
+        time_in_force: if crosses { TimeInForce::Ioc } else { TimeInForce::Gtc },
+        sizing: Sizing::Units,
+        options: 0,
+        price: 10_000 - side.sign() * distance,
+        quantity: 1 + (step % 5) as i64,
+        stop_price: 0,
+        expire_time: 0,
+        released_at: None,
+    };
+    let cancel = VenueRequest::Cancel { order_id: step.saturating_sub(1_000), instrument: 1 };
+    [VenueRequest::Submit(order), cancel]
+}
+
+#[test]
+fn a_warm_venue_allocates_nothing_per_request() {
+    let mut venue = MatchingVenue::new();
+    let mut reports = 0u64;
+    let mut run = |steps: std::ops::Range<u64>| {
+        for step in steps {
+            for request in venue_requests(step) {
+                venue.request(&request, step);
+                while venue.next_report(step, &NoPosition).is_some() {
+                    reports += 1;
+                }
+            }
+        }
+    };
+    run(1..50_000);
+    let allocations = counting::allocations(|| run(50_000..200_000));
+    assert_eq!(allocations, 0);
+    assert!(reports > 400_000, "{reports} reports");
 }

@@ -1,5 +1,6 @@
 //! Kernel errors as the Python exceptions of `openbell.model.errors`.
 
+use openbell_kernel::journal::{ExpansionError, JournalError};
 use openbell_kernel::node::NodeError;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -14,14 +15,33 @@ pub fn error(py: Python<'_>, name: &str, message: String) -> PyErr {
     }
 }
 
-pub fn node_error(py: Python<'_>, error_of_node: &NodeError) -> PyErr {
-    let name = match error_of_node {
+pub fn node_error(py: Python<'_>, found: &NodeError) -> PyErr {
+    let name = match found {
         NodeError::Divergence(_) => "DivergenceError",
-        NodeError::Journal(_) | NodeError::SequenceGap { .. } => "JournalError",
+        NodeError::Journal(found) => return journal_error(py, found),
+        NodeError::SequenceGap { .. } => "JournalError",
         NodeError::Record { .. } | NodeError::TimeOrder { .. } | NodeError::NotAnObservation { .. } => {
             "InputError"
         }
         NodeError::Stopped(_) | NodeError::Poisoned { .. } => "EngineStopped",
     };
-    error(py, name, error_of_node.to_string())
+    error(py, name, found.to_string())
+}
+
+/// The text says path, segment, offset and sequence, wherever the error has a place.
+pub fn journal_error(py: Python<'_>, found: &JournalError) -> PyErr {
+    let name = match found {
+        JournalError::BadSettings { .. } => "ConfigError",
+        _ => "JournalError",
+    };
+    error(py, name, found.to_string())
+}
+
+/// A reference that leads nowhere is the journal's trouble; slots that are no records are the input's.
+pub fn expansion_error(py: Python<'_>, found: &ExpansionError) -> PyErr {
+    let name = match found {
+        ExpansionError::InputEndsEarly { .. } => "JournalError",
+        ExpansionError::Record(_) => "InputError",
+    };
+    error(py, name, found.to_string())
 }

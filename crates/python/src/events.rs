@@ -6,6 +6,8 @@ use openbell_kernel::record::{Body, Slot, flags, payload};
 use openbell_kernel::terms::{Liquidity, Side};
 use openbell_kernel::{bars, instrument};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
 
 /// A closed bar. Prices and volume are floats to read.
 #[pyclass(frozen, module = "openbell")]
@@ -308,8 +310,9 @@ impl Fill {
     #[getter]
     fn fee<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let currency = self.instrument.getattr(py, "currency")?;
-        py.import("openbell.model.quantities")?
-            .getattr("Money")?
+        static MONEY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        MONEY
+            .import(py, "openbell.model.quantities", "Money")?
             .call_method1("from_nano", (self.fee_nano, currency))
     }
 
@@ -324,9 +327,11 @@ impl Fill {
     }
 }
 
-/// Member of one of the enums of `openbell.model.terms`.
+/// Member `number` of the enum `class` of `openbell.model.terms`.
 pub fn term<'py>(py: Python<'py>, class: &str, number: u8) -> PyResult<Bound<'py, PyAny>> {
-    py.import("openbell.model.terms")?.getattr(class)?.call1((number,))
+    static TERMS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let terms = TERMS.get_or_try_init(py, || py.import("openbell.model.terms").map(Bound::unbind))?;
+    terms.bind(py).getattr(class)?.call1((number,))
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

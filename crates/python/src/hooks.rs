@@ -6,6 +6,9 @@ use openbell_kernel::instrument::{Instrument, Instruments};
 use openbell_kernel::message::Message;
 use openbell_kernel::record::{Body, Slot, split_first};
 use openbell_kernel::rules::Rule;
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -16,16 +19,20 @@ use crate::events::{Bar, Fill, Quote, Trade};
 pub struct Hooks {
     pub participant: u16,
     instruments: Vec<Py<PyAny>>,
-    on_start: Option<Py<PyAny>>,
-    on_bar: Option<Py<PyAny>>,
-    on_bars: Option<Py<PyAny>>,
-    on_quote: Option<Py<PyAny>>,
-    on_trade: Option<Py<PyAny>>,
-    on_order: Option<Py<PyAny>>,
-    on_fill: Option<Py<PyAny>>,
-    on_timer: Option<Py<PyAny>>,
-    on_refused: Option<Py<PyAny>>,
+    on_start: Hook,
+    on_bar: Hook,
+    on_bars: Hook,
+    on_quote: Hook,
+    on_trade: Hook,
+    on_order: Hook,
+    on_fill: Hook,
+    on_timer: Hook,
+    on_refused: Hook,
 }
+
+type Hook = Option<Py<PyAny>>;
+/// An instrument's terms and its Python object.
+type Known<'a> = (&'a Instrument, Py<PyAny>);
 
 #[pymethods]
 impl Hooks {
@@ -36,15 +43,15 @@ impl Hooks {
     fn new(
         participant: u16,
         instruments: Vec<Py<PyAny>>,
-        on_start: Option<Py<PyAny>>,
-        on_bar: Option<Py<PyAny>>,
-        on_bars: Option<Py<PyAny>>,
-        on_quote: Option<Py<PyAny>>,
-        on_trade: Option<Py<PyAny>>,
-        on_order: Option<Py<PyAny>>,
-        on_fill: Option<Py<PyAny>>,
-        on_timer: Option<Py<PyAny>>,
-        on_refused: Option<Py<PyAny>>,
+        on_start: Hook,
+        on_bar: Hook,
+        on_bars: Hook,
+        on_quote: Hook,
+        on_trade: Hook,
+        on_order: Hook,
+        on_fill: Hook,
+        on_timer: Hook,
+        on_refused: Hook,
     ) -> Self {
         Hooks {
             participant,
@@ -60,6 +67,14 @@ impl Hooks {
             on_refused,
         }
     }
+
+    /// A strategy's methods lead back to whoever holds these hooks; the collector has to see it.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Hooks { on_start, on_bar, on_bars, on_quote, on_trade, on_order, on_fill, on_timer, .. } = self;
+        let hooks = [on_start, on_bar, on_bars, on_quote, on_trade, on_order, on_fill, on_timer];
+        let objects = hooks.into_iter().chain([&self.on_refused]).flatten().chain(&self.instruments);
+        objects.into_iter().try_for_each(|object| visit.call(object))
+    }
 }
 
 /// The hook that raised, and what it raised.
@@ -68,70 +83,93 @@ pub struct HookFailure {
     pub error: PyErr,
 }
 
+/// Bars that closed at one time, with their instruments' numbers.
+pub type ClosedBars<'py> = Vec<(u32, Bound<'py, Bar>)>;
+
 type Called = Result<(), HookFailure>;
 
 fn failed(hook: &'static str) -> impl Fn(PyErr) -> HookFailure {
     move |error| HookFailure { hook, error }
 }
 
+/// Calls `hook`, if there is one, with what `argument` makes.
+fn call<'py, A>(py: Python<'py>, name: &'static str, hook: &Hook, argument: impl FnOnce() -> A) -> Called
+where
+    (A,): PyCallArgs<'py>,
+{
+    match hook {
+        Some(hook) => hook.bind(py).call1((argument(),)).map(drop).map_err(failed(name)),
+        None => Ok(()),
+    }
+}
+
 impl Hooks {
+    /// The Python object of an instrument.
     pub fn object(&self, py: Python<'_>, instrument: u32) -> Option<Py<PyAny>> {
         self.instruments.get((instrument as usize).wrapping_sub(1)).map(|object| object.clone_ref(py))
     }
 
     pub fn start(&self, py: Python<'_>) -> Called {
         match &self.on_start {
-            Some(hook) => hook.call0(py).map(drop).map_err(failed("on_start")),
+            Some(hook) => hook.bind(py).call0().map(drop).map_err(failed("on_start")),
             None => Ok(()),
         }
     }
 
     /// Shows one participant its news: orders, fills, quotes and trades as they came, then the bars in
-    /// instrument order, then all of them at once.
-    pub fn show(&self, py: Python<'_>, news: &[Slot], instruments: &Instruments) -> Called {
-        let mut bars: Vec<(u32, Py<Bar>)> = Vec::new();
+    /// instrument order, then all of them at once. `bars` is room to work in.
+    pub fn show<'py>(
+        &self,
+        py: Python<'py>,
+        news: &[Slot],
+        instruments: &Instruments,
+        bars: &mut ClosedBars<'py>,
+    ) -> Called {
+        bars.clear();
         let mut rest = news;
         while let Ok((record, after)) = split_first(rest) {
             rest = after;
             let head = &record[0];
-            let known = instruments.get(head.instrument).zip(self.object(py, head.instrument));
-            match (Message::from_number(head.message), known) {
-                (Some(Message::BarObserved), Some((terms, object))) => {
-                    bars.extend(self.bar(py, record, terms, object)?);
-                }
-                (Some(message), known) => self.show_event(py, message, record, known)?,
-                (None, _) => {}
+            match Message::from_number(head.message) {
+                Some(Message::BarObserved) => bars.extend(self.bar(py, record, instruments)?),
+                Some(message) => self.show_event(py, message, record, instruments)?,
+                None => {}
             }
         }
         bars.sort_by_key(|(instrument, _)| *instrument);
         self.show_bars(py, bars)
     }
 
-    fn bar(
+    fn known<'a>(&self, py: Python<'_>, head: &Slot, all: &'a Instruments) -> Option<Known<'a>> {
+        all.get(head.instrument).zip(self.object(py, head.instrument))
+    }
+
+    fn bar<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         record: &[Slot],
-        terms: &Instrument,
-        object: Py<PyAny>,
-    ) -> Result<Option<(u32, Py<Bar>)>, HookFailure> {
+        instruments: &Instruments,
+    ) -> Result<Option<(u32, Bound<'py, Bar>)>, HookFailure> {
         if self.on_bar.is_none() && self.on_bars.is_none() {
             return Ok(None);
         }
+        let Some((terms, object)) = self.known(py, &record[0], instruments) else { return Ok(None) };
         let Some(bar) = bars::Bar::from_record(record) else { return Ok(None) };
-        let bar = Py::new(py, Bar::new(&record[0], &bar, terms, object)).map_err(failed("on_bar"))?;
+        let bar = Bound::new(py, Bar::new(&record[0], &bar, terms, object)).map_err(failed("on_bar"))?;
         Ok(Some((terms.id, bar)))
     }
 
-    fn show_bars(&self, py: Python<'_>, bars: Vec<(u32, Py<Bar>)>) -> Called {
+    fn show_bars<'py>(&self, py: Python<'py>, bars: &ClosedBars<'py>) -> Called {
         if let Some(hook) = &self.on_bar {
-            for (_, bar) in &bars {
-                hook.call1(py, (bar,)).map_err(failed("on_bar"))?;
+            let hook = hook.bind(py);
+            for (_, bar) in bars {
+                hook.call1((bar,)).map_err(failed("on_bar"))?;
             }
         }
         match &self.on_bars {
             Some(hook) if !bars.is_empty() => {
                 let list = PyList::new(py, bars.iter().map(|(_, bar)| bar)).map_err(failed("on_bars"))?;
-                hook.call1(py, (list,)).map(drop).map_err(failed("on_bars"))
+                hook.bind(py).call1((list,)).map(drop).map_err(failed("on_bars"))
             }
             _ => Ok(()),
         }
@@ -142,58 +180,49 @@ impl Hooks {
         py: Python<'_>,
         message: Message,
         event: &[Slot],
-        known: Option<(&Instrument, Py<PyAny>)>,
+        instruments: &Instruments,
     ) -> Called {
         let head = &event[0];
-        match (message, known) {
-            (Message::QuoteObserved, Some((terms, object))) => match &self.on_quote {
-                Some(hook) => {
-                    hook.call1(py, (Quote::new(head, terms, object),)).map(drop).map_err(failed("on_quote"))
+        match message {
+            Message::QuoteObserved => match self.known(py, head, instruments) {
+                Some((terms, object)) => {
+                    call(py, "on_quote", &self.on_quote, || Quote::new(head, terms, object))
                 }
                 None => Ok(()),
             },
-            (Message::TradeObserved, Some((terms, object))) => match &self.on_trade {
-                Some(hook) => {
-                    hook.call1(py, (Trade::new(head, terms, object),)).map(drop).map_err(failed("on_trade"))
+            Message::TradeObserved => match self.known(py, head, instruments) {
+                Some((terms, object)) => {
+                    call(py, "on_trade", &self.on_trade, || Trade::new(head, terms, object))
                 }
                 None => Ok(()),
             },
-            (Message::OrderFilled, Some((_, object))) => self.show_fill(py, event, object),
-            (Message::TimerFired, _) => match &self.on_timer {
-                Some(hook) => {
-                    hook.call1(py, (TimerFired::of(head).timer_id,)).map(drop).map_err(failed("on_timer"))
-                }
-                None => Ok(()),
-            },
-            (Message::CommandRefused, _) => self.show_refusal(py, head),
-            (message, _) if is_about_order(message) => self.show_order(py, head.body[1]),
+            Message::OrderFilled => self.show_fill(py, event, instruments),
+            Message::TimerFired => call(py, "on_timer", &self.on_timer, || TimerFired::of(head).timer_id),
+            Message::CommandRefused => self.show_refusal(py, head),
+            message if is_about_order(message) => self.show_order(py, head.body[1]),
             _ => Ok(()),
         }
     }
 
-    fn show_fill(&self, py: Python<'_>, event: &[Slot], object: Py<PyAny>) -> Called {
+    fn show_fill(&self, py: Python<'_>, event: &[Slot], instruments: &Instruments) -> Called {
+        let Some((_, object)) = self.known(py, &event[0], instruments) else { return Ok(()) };
         let Some(fill) = Fill::of_event(event, object) else { return Ok(()) };
         let client_order_id = fill.client_order_id();
-        if let Some(hook) = &self.on_fill {
-            hook.call1(py, (fill,)).map_err(failed("on_fill"))?;
-        }
+        call(py, "on_fill", &self.on_fill, || fill)?;
         self.show_order(py, client_order_id)
     }
 
     fn show_order(&self, py: Python<'_>, client_order_id: u64) -> Called {
-        match &self.on_order {
-            Some(hook) => hook.call1(py, (client_order_id,)).map(drop).map_err(failed("on_order")),
-            None => Ok(()),
-        }
+        call(py, "on_order", &self.on_order, || client_order_id)
     }
 
     fn show_refusal(&self, py: Python<'_>, head: &Slot) -> Called {
         let Some(hook) = &self.on_refused else { return Ok(()) };
         let body = CommandRefused::of(head);
-        let command =
-            u16::try_from(body.command).ok().and_then(Message::from_number).map_or("", Message::name);
-        let rule = u16::try_from(body.rule).ok().and_then(Rule::from_number).map_or("", Rule::name);
-        hook.call1(py, (command, rule)).map(drop).map_err(failed("on_refused"))
+        let command = u16::try_from(body.command).ok().and_then(Message::from_number);
+        let rule = u16::try_from(body.rule).ok().and_then(Rule::from_number);
+        let names = (command.map_or("", Message::name), rule.map_or("", Rule::name));
+        hook.bind(py).call1(names).map(drop).map_err(failed("on_refused"))
     }
 }
 

@@ -13,13 +13,9 @@ use openbell_kernel::record::Slot;
 use pyo3::prelude::*;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::errors::error;
+use crate::errors::{error, expansion_error, journal_error};
 
 type Bytes<'py> = Bound<'py, PyArray1<u8>>;
-
-fn journal_error(py: Python<'_>, found: &JournalError) -> PyErr {
-    error(py, "JournalError", found.to_string())
-}
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
@@ -342,8 +338,7 @@ impl InputExpansion {
             inputs.iter_mut().zip(left).for_each(|(input, left)| input.used = input.slots.len() - left);
             Ok(words_of(&expanded).to_vec())
         });
-        let words =
-            words.map_err(|found: journal::ExpansionError| error(py, "JournalError", found.to_string()))?;
+        let words = words.map_err(|found| expansion_error(py, &found))?;
         bytes_of(py, words)
     }
 
@@ -355,6 +350,7 @@ impl InputExpansion {
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("RULES_VERSION", journal::RULES_VERSION)?;
     module.add_class::<JournalReport>()?;
     module.add_class::<JournalReader>()?;
     module.add_class::<JournalWriter>()?;

@@ -1,62 +1,53 @@
 //! The node as one Python object: queue commands, run, read.
 
-use std::sync::{Mutex, MutexGuard};
-use std::thread::ThreadId;
+mod guard;
+mod outbox;
+mod rows;
+mod running;
 
-use numpy::{PyArray1, PyReadonlyArray1};
+use std::sync::MutexGuard;
+
+use numpy::PyArray1;
 use openbell_kernel::command::{
     AddBarInterval, AddIndicator, CancelAllOrders, CancelOrder, CancelTimer, ConfigureVenue, DefineCurrency,
-    DepositCash, EngageKillSwitch, HaltTrading, InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant,
-    ReleaseKillSwitch, ReplaceOrder, SetFeeSchedule, SetRiskLimit, StartTimer, StopParticipant, SubmitOrder,
-    Subscribe, TextPayload, VenuePayload,
+    DepositCash, EngageKillSwitch, HaltTrading, InstrumentPayload, ListInstrument, OpenAccount,
+    RegisterParticipant, ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetRiskLimit,
+    StartTimer, StopParticipant, SubmitOrder, Subscribe, TextPayload, VenuePayload, WithdrawCash,
 };
-use openbell_kernel::engine::{Engine, FeeQuestion};
-use openbell_kernel::node::{self, Input, Mode, Poll};
-use openbell_kernel::record::{Body, RecordBuffer, Slot};
+use openbell_kernel::engine::Engine;
+use openbell_kernel::node::{self, Mode};
+use openbell_kernel::record::{Body, RecordBuffer};
 use openbell_kernel::state::{State, StateReader, StateWriter};
 use openbell_kernel::terms::{OrderType, Side, Sizing, TimeInForce};
-use openbell_kernel::venue::Outcome;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use zerocopy::{FromBytes, IntoBytes};
 
-use crate::errors::{error, node_error};
-use crate::events::{Fill, FillInQuestion};
-use crate::hooks::{HookFailure, Hooks};
+use crate::arrays::{Row, SlotArray, slot_array};
+use crate::errors::error;
+use crate::hooks::Hooks;
 use crate::new_journal::NewJournal;
 use crate::orders::OrderRecord;
+use guard::{FailedHook, Guarded, Inner};
+use outbox::OutboxRow;
+use rows::{BarRow, ValuationRow};
+use running::Run;
 
-/// Records between two looks at signals and at other Python threads.
-const BUDGET: usize = 65_536;
+/// Bytes of text that fit a record.
+const MAX_TEXT: usize = 36;
 
 /// The engine and the one loop around it. Every call must come from the thread that made it.
 #[pyclass(frozen, module = "openbell._kernel")]
 pub struct Node {
-    inner: Mutex<node::Node>,
-    owner: ThreadId,
-    failed_hook: Mutex<Option<(&'static str, u64, u64)>>,
-    started: Mutex<Vec<u16>>,
+    guarded: Guarded,
 }
-
-type Guard<'a> = MutexGuard<'a, node::Node>;
 
 impl Node {
     fn of(inner: node::Node) -> Self {
-        Node {
-            inner: Mutex::new(inner),
-            owner: std::thread::current().id(),
-            failed_hook: Mutex::new(None),
-            started: Mutex::new(Vec::new()),
-        }
+        Node { guarded: Guarded::new(inner) }
     }
 
-    fn lock(&self, py: Python<'_>) -> PyResult<Guard<'_>> {
-        if std::thread::current().id() != self.owner {
-            let message = "the engine was called from another thread than the one that runs it; hooks and helpers \
-                of a strategy belong to one thread: hand work over with a queue and send orders from a hook";
-            return Err(error(py, "StrategyError", message.to_owned()));
-        }
-        self.inner.lock().map_err(|_| error(py, "EngineStopped", "the engine panicked earlier".to_owned()))
+    fn read(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner>> {
+        self.guarded.read(py)
     }
 
     fn command<B: Body>(&self, py: Python<'_>, head: Head, body: B) -> PyResult<()> {
@@ -66,11 +57,11 @@ impl Node {
     fn enqueue(&self, py: Python<'_>, head: Head, mut record: RecordBuffer) -> PyResult<()> {
         let slot = record.head_mut();
         (slot.account, slot.instrument, slot.source) = (head.account, head.instrument, head.participant);
-        let mut node = self.lock(py)?;
+        let mut inner = self.guarded.change(py)?;
         if head.participant == 0 {
-            node.command(record);
+            inner.node.command(record);
         } else {
-            node.participant_command(head.participant, record);
+            inner.node.participant_command(head.participant, record);
         }
         Ok(())
     }
@@ -97,15 +88,12 @@ fn member<T>(py: Python<'_>, field: &str, number: u8, of: fn(u8) -> Option<T>) -
     of(number).ok_or_else(|| error(py, "InputError", format!("{field} is {number}, which names none")))
 }
 
-/// The slots in `bytes`. An empty array has no address to speak of, so nothing is asked of it.
-fn records_of<'a>(py: Python<'_>, bytes: &'a [u8]) -> PyResult<&'a [Slot]> {
-    if bytes.is_empty() {
-        return Ok(&[]);
+fn text(py: Python<'_>, field: &str, text: &str) -> PyResult<TextPayload> {
+    if (1..=MAX_TEXT).contains(&text.len()) {
+        return Ok(TextPayload::new(text));
     }
-    <[Slot]>::ref_from_bytes(bytes).map_err(|_| {
-        let message = format!("slots hold {} bytes, which are not aligned 64-byte slots", bytes.len());
-        error(py, "InputError", message)
-    })
+    let message = format!("{field} is {text:?}; it must have 1 to {MAX_TEXT} bytes and has {}", text.len());
+    Err(error(py, "ConfigError", message))
 }
 
 #[pymethods]
@@ -138,14 +126,15 @@ impl Node {
 
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let mut writer = StateWriter::new();
-        self.lock(py)?.engine().write(&mut writer);
+        // Not of a node that failed: it would bring the failure back.
+        self.guarded.change(py)?.node.engine().write(&mut writer);
         Ok(PyBytes::new(py, writer.as_slice()))
     }
 
     fn define_currency(&self, py: Python<'_>, currency: u32, code: &str) -> PyResult<()> {
         let mut record =
             RecordBuffer::new(DefineCurrency { currency: u64::from(currency), reserved: [0; 3] });
-        record.push(TextPayload::new(code));
+        record.push(text(py, "code", code)?);
         self.enqueue(py, Head::default(), record)
     }
 
@@ -185,7 +174,7 @@ impl Node {
         let body = ListInstrument { price_unit_nano, quantity_unit_nano, multiplier_nano, currency, venue };
         let mut record = RecordBuffer::new(body);
         record.push(InstrumentPayload { tick, lot, reserved: [0; 3] });
-        record.push(TextPayload::new(symbol));
+        record.push(text(py, "symbol", symbol)?);
         self.enqueue(py, Head { instrument, ..Head::default() }, record)
     }
 
@@ -198,6 +187,11 @@ impl Node {
 
     fn deposit_cash(&self, py: Python<'_>, account: u32, amount_nano: i64, currency: u32) -> PyResult<()> {
         let body = DepositCash { amount_nano, currency: u64::from(currency), reserved: [0; 2] };
+        self.command(py, Head { account, ..Head::default() }, body)
+    }
+
+    fn withdraw_cash(&self, py: Python<'_>, account: u32, amount_nano: i64, currency: u32) -> PyResult<()> {
+        let body = WithdrawCash { amount_nano, currency: u64::from(currency), reserved: [0; 2] };
         self.command(py, Head { account, ..Head::default() }, body)
     }
 
@@ -237,11 +231,12 @@ impl Node {
         self.command(py, Head { account, ..Head::default() }, ReleaseKillSwitch { reason, reserved: [0; 3] })
     }
 
-    /// Refuses new orders in `instrument` (0 = all) from now on.
-    #[pyo3(signature = (instrument=0, reason=0))]
     fn halt_trading(&self, py: Python<'_>, instrument: u32, reason: u64) -> PyResult<()> {
-        let head = Head { instrument, ..Head::default() };
-        self.command(py, head, HaltTrading { reason, reserved: [0; 3] })
+        self.command(py, Head { instrument, ..Head::default() }, HaltTrading { reason, reserved: [0; 3] })
+    }
+
+    fn resume_trading(&self, py: Python<'_>, instrument: u32, reason: u64) -> PyResult<()> {
+        self.command(py, Head { instrument, ..Head::default() }, ResumeTrading { reason, reserved: [0; 3] })
     }
 
     #[pyo3(signature = (participant, account, *, feed_latency_ns=0, history=0, warm_up=0))]
@@ -258,7 +253,7 @@ impl Node {
             RecordBuffer::new(RegisterParticipant { feed_latency_ns, history, warm_up, reserved: 0 });
         let head = record.head_mut();
         (head.source, head.account) = (participant, account);
-        self.lock(py)?.command(record);
+        self.guarded.change(py)?.node.command(record);
         Ok(())
     }
 
@@ -391,122 +386,113 @@ impl Node {
 
     /// Runs until `slots` and all queued commands are used up, calling hooks inline.
     #[pyo3(signature = (slots, source, hooks, fee_model=None))]
-    fn run(
+    fn run<'py>(
         &self,
-        py: Python<'_>,
-        slots: Option<PyReadonlyArray1<'_, u8>>,
+        py: Python<'py>,
+        slots: Option<&Bound<'py, PyAny>>,
         source: Option<u16>,
-        hooks: Vec<Py<Hooks>>,
-        fee_model: Option<Py<PyAny>>,
+        hooks: Vec<Bound<'py, Hooks>>,
+        fee_model: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<()> {
-        let bytes = match &slots {
-            Some(array) => array.as_slice().map_err(|_| {
-                error(py, "InputError", "slots must be one contiguous array of bytes".to_owned())
-            })?,
-            None => &[],
-        };
-        let records = records_of(py, bytes)?;
-        let mut at = 0;
-        loop {
-            py.check_signals()?;
-            match self.poll(py, records, &mut at, source, hooks.is_empty())? {
-                Poll::Idle => return Ok(()),
-                Poll::Budget => {}
-                Poll::Wake(participant) => self.wake(py, participant, &hooks)?,
-                Poll::Fee(question) => self.assess(py, &question, &hooks, fee_model.as_ref())?,
-            }
-        }
+        let slots = slots.map(|slots| SlotArray::new("slots", slots)).transpose()?;
+        let records = slots.as_ref().map_or(&[][..], SlotArray::slots);
+        let _running = self.guarded.begin_run(py, "Node.run")?;
+        self.guarded.change(py)?.failed_hook = None;
+        Run { py, guarded: &self.guarded, records, source, hooks: &hooks, fee_model }.to_end()
     }
 
     /// Fires what is due up to `time`, in time order, and takes the engine's time there.
     fn advance_clock(&self, py: Python<'_>, time: u64) -> PyResult<()> {
-        let mut node = self.lock(py)?;
-        while let Some(due) = node.engine().next_due().filter(|due| *due <= time) {
-            node.advance_clock(due).map_err(|found| node_error(py, &found))?;
-        }
-        if node.time() < time {
-            node.advance_clock(time).map_err(|found| node_error(py, &found))?;
-        }
-        Ok(())
+        let _running = self.guarded.begin_run(py, "Node.advance_clock")?;
+        self.guarded.drive(py, |inner| {
+            while let Some(due) = inner.node.engine().next_due().filter(|due| *due <= time) {
+                inner.node.advance_clock(due)?;
+            }
+            if inner.node.time() < time { inner.node.advance_clock(time) } else { Ok(()) }
+        })
     }
 
     /// Tells the engine that the data ended.
     fn end_run(&self, py: Python<'_>) -> PyResult<()> {
-        self.lock(py)?.end_run().map_err(|found| node_error(py, &found))
+        let _running = self.guarded.begin_run(py, "Node.end_run")?;
+        self.guarded.drive(py, |inner| inner.node.end_run())
     }
 
     /// Commits and ends the journal on purpose.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.lock(py)?.close().map_err(|found| node_error(py, &found))
+        let _running = self.guarded.begin_run(py, "Node.close")?;
+        self.guarded.drive(py, |inner| inner.node.close())
     }
 
     fn commit(&self, py: Python<'_>) -> PyResult<()> {
-        self.lock(py)?.commit().map_err(|found| node_error(py, &found))
+        self.guarded.drive(py, |inner| inner.node.commit())
     }
 
     fn take_output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {
-        let output = self.lock(py)?.take_output();
-        Ok(PyArray1::from_slice(py, output.as_bytes()))
+        let output = self.read(py)?.node.take_output();
+        Ok(slot_array(py, &output))
     }
 
-    /// Account valuations since the last call, ten words each: time, account, then low and high half of cash,
-    /// equity, gross and net exposure.
-    fn take_valuations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u64>>> {
-        let taken = self.lock(py)?.take_valuations();
-        let mut words = Vec::with_capacity(taken.len() * 10);
-        for of in &taken {
-            words.extend([of.time, u64::from(of.account)]);
-            for amount in [of.cash, of.equity, of.gross_exposure, of.net_exposure] {
-                words.extend([amount as u64, (amount >> 64) as u64]);
-            }
-        }
-        Ok(PyArray1::from_vec(py, words))
+    /// Account valuations since the last call.
+    fn take_valuations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let taken = self.read(py)?.node.take_valuations();
+        let rows: Vec<ValuationRow> = taken.iter().map(ValuationRow::from).collect();
+        ValuationRow::array(py, &rows)
     }
 
     /// Values every account now; the figures come with `take_valuations`.
     fn value_accounts(&self, py: Python<'_>) -> PyResult<()> {
-        self.lock(py)?.value_accounts();
+        self.guarded.change(py)?.node.value_accounts();
         Ok(())
+    }
+
+    /// Requests to remote venues whose cause is durable.
+    fn take_outbox<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let taken = self.read(py)?.node.take_outbox();
+        let rows: Vec<OutboxRow> = taken.iter().map(OutboxRow::from).collect();
+        OutboxRow::array(py, &rows)
     }
 
     #[getter]
     fn sequence(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(self.lock(py)?.sequence())
+        Ok(self.read(py)?.node.sequence())
     }
 
     #[getter]
     fn durable_sequence(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(self.lock(py)?.durable_sequence())
+        Ok(self.read(py)?.node.durable_sequence())
     }
 
     #[getter]
     fn time(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(self.lock(py)?.time())
+        Ok(self.read(py)?.node.time())
     }
 
     #[getter]
     fn output_hash(&self, py: Python<'_>) -> PyResult<u128> {
-        Ok(self.lock(py)?.output_hash())
+        Ok(self.read(py)?.node.output_hash())
     }
 
     fn state_hash(&self, py: Python<'_>) -> PyResult<u128> {
-        Ok(self.lock(py)?.state_hash())
+        Ok(self.read(py)?.node.state_hash())
     }
 
     /// (hook, sequence, time) of the exception that ended `run`.
     #[getter]
-    fn failed_hook(&self) -> Option<(&'static str, u64, u64)> {
-        self.failed_hook.lock().ok().and_then(|failed| *failed)
+    fn failed_hook(&self, py: Python<'_>) -> PyResult<Option<FailedHook>> {
+        self.guarded.failed_hook(py)
     }
 
     fn order(&self, py: Python<'_>, account: u32, client_order_id: u64) -> PyResult<Option<OrderRecord>> {
-        let node = self.lock(py)?;
+        let inner = self.read(py)?;
+        let node = &inner.node;
         Ok(node.engine().orders().by_client_id(account, client_order_id).map(OrderRecord::from))
     }
 
     #[pyo3(signature = (account, instrument=0))]
     fn open_orders(&self, py: Python<'_>, account: u32, instrument: u32) -> PyResult<Vec<OrderRecord>> {
-        let node = self.lock(py)?;
+        let inner = self.read(py)?;
+        let node = &inner.node;
         let concerns = |of: &u32| instrument == 0 || *of == instrument;
         let open = node.engine().orders().open();
         Ok(open
@@ -517,26 +503,29 @@ impl Node {
 
     /// (quantity, cost, realized, fees) of a position, money in 10^-9.
     fn position(&self, py: Python<'_>, account: u32, instrument: u32) -> PyResult<(i64, i128, i128, i128)> {
-        let node = self.lock(py)?;
+        let inner = self.read(py)?;
+        let node = &inner.node;
         let position =
             node.engine().portfolio().account(account).and_then(|account| account.positions.get(&instrument));
         Ok(position.map_or((0, 0, 0, 0), |of| (of.quantity, of.cost, of.realized, of.fees)))
     }
 
     fn cash(&self, py: Python<'_>, account: u32) -> PyResult<i128> {
-        let node = self.lock(py)?;
+        let inner = self.read(py)?;
+        let node = &inner.node;
         let account = node.engine().portfolio().account(account);
         Ok(account.map_or(0, |account| account.cash_in(account.currency)))
     }
 
     fn equity(&self, py: Python<'_>, account: u32) -> PyResult<Option<i128>> {
-        let node = self.lock(py)?;
+        let inner = self.read(py)?;
+        let node = &inner.node;
         let engine = node.engine();
         Ok(engine.portfolio().equity(account, engine.instruments(), engine.marks()))
     }
 
     fn mark(&self, py: Python<'_>, instrument: u32) -> PyResult<Option<i64>> {
-        Ok(self.lock(py)?.engine().marks().get(instrument))
+        Ok(self.read(py)?.node.engine().marks().get(instrument))
     }
 
     fn indicator(
@@ -546,12 +535,13 @@ impl Node {
         index: usize,
         instrument: u32,
     ) -> PyResult<(Option<f64>, Option<f64>)> {
-        let node = self.lock(py)?;
+        let inner = self.read(py)?;
+        let node = &inner.node;
         let participant = node.engine().participants().get(participant);
         Ok(participant.map_or((None, None), |of| of.view.indicator(index, instrument)))
     }
 
-    /// The last closed bars, oldest first, one row of nine 8-byte words each.
+    /// The last closed bars, oldest first; `None` for an interval nobody asked for.
     fn bars<'py>(
         &self,
         py: Python<'py>,
@@ -559,130 +549,24 @@ impl Node {
         instrument: u32,
         every_ns: u64,
         count: usize,
-    ) -> PyResult<Option<Bound<'py, PyArray1<u64>>>> {
-        let node = self.lock(py)?;
-        let participants = node.engine().participants();
-        let bars = participants.get(participant).and_then(|of| of.view.bars(instrument, every_ns));
-        let terms = node.engine().instruments().get(instrument);
-        let (Some(bars), Some(terms)) = (bars, terms) else { return Ok(None) };
-        let mut words = Vec::with_capacity(count.min(bars.len()) * 9);
-        for bar in bars.iter().skip(bars.len().saturating_sub(count)) {
-            words.extend([bar.open_time, bar.close_time, bar.interval_ns, bar.trades]);
-            words.extend(
-                [bar.open, bar.high, bar.low, bar.close].map(|price| terms.price_as_f64(price).to_bits()),
-            );
-            words.push(terms.quantity_as_f64(bar.volume).to_bits());
-        }
-        Ok(Some(PyArray1::from_vec(py, words)))
-    }
-}
-
-impl Node {
-    fn poll(
-        &self,
-        py: Python<'_>,
-        records: &[Slot],
-        at: &mut usize,
-        source: Option<u16>,
-        is_alone: bool,
-    ) -> PyResult<Poll> {
-        let mut node = self.lock(py)?;
-        let mut input = Input::resume(records, *at, source);
-        // Without Python participants nothing needs the interpreter for the whole batch.
-        let polled = if is_alone {
-            let (node, input) = (&mut *node, &mut input);
-            py.detach(|| node.poll(input, BUDGET))
-        } else {
-            node.poll(&mut input, BUDGET)
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let rows: Vec<BarRow> = {
+            let inner = self.read(py)?;
+            let engine = inner.node.engine();
+            let view = engine.participants().get(participant).map(|participant| &participant.view);
+            let bars = view.and_then(|view| view.bars(instrument, every_ns));
+            let (Some(bars), Some(terms)) = (bars, engine.instruments().get(instrument)) else {
+                return Ok(None);
+            };
+            bars.iter().skip(bars.len().saturating_sub(count)).map(|bar| BarRow::new(bar, terms)).collect()
         };
-        *at = input.at();
-        polled.map_err(|found| node_error(py, &found))
-    }
-
-    fn wake(&self, py: Python<'_>, participant: u16, hooks: &[Py<Hooks>]) -> PyResult<()> {
-        let Some(hooks) = hooks.iter().map(Py::get).find(|hooks| hooks.participant == participant) else {
-            return Ok(());
-        };
-        let (news, instruments) = {
-            let mut node = self.lock(py)?;
-            (node.take_news(), node.engine().shared_instruments())
-        };
-        let is_first = self.is_first_wake(participant);
-        let called = if is_first { hooks.start(py) } else { Ok(()) };
-        let called = called.and_then(|()| hooks.show(py, &news, &instruments));
-        self.lock(py)?.return_news(news);
-        called.map_err(|failure| self.note_failure(py, failure))
-    }
-
-    fn is_first_wake(&self, participant: u16) -> bool {
-        let Ok(mut started) = self.started.lock() else { return false };
-        let is_first = !started.contains(&participant);
-        if is_first {
-            started.push(participant);
-        }
-        is_first
-    }
-
-    fn note_failure(&self, py: Python<'_>, failure: HookFailure) -> PyErr {
-        let place = self.lock(py).map(|node| (node.sequence(), node.time())).unwrap_or_default();
-        if let Ok(mut failed) = self.failed_hook.lock() {
-            *failed = Some((failure.hook, place.0, place.1));
-        }
-        failure.error
-    }
-
-    /// Asks the fee model about the fill that waits.
-    fn assess(
-        &self,
-        py: Python<'_>,
-        question: &FeeQuestion,
-        hooks: &[Py<Hooks>],
-        fee_model: Option<&Py<PyAny>>,
-    ) -> PyResult<()> {
-        let Some(model) = fee_model else {
-            let message = "a fill waits for the fee of a Python model and none was given".to_owned();
-            return Err(error(py, "ConfigError", message));
-        };
-        let (instrument, fill) = self.fill_in_question(py, question)?;
-        let object = hooks.iter().find_map(|hooks| hooks.get().object(py, instrument));
-        let object = object.unwrap_or_else(|| py.None());
-        let fee = model
-            .call1(py, (Fill::in_question(&fill, object),))
-            .map_err(|raised| self.note_failure(py, HookFailure { hook: "FeeModel.fee", error: raised }))?;
-        let fee_nano: i64 = fee.extract(py)?;
-        self.lock(py)?.answer_fee(fee_nano);
-        Ok(())
-    }
-
-    fn fill_in_question(&self, py: Python<'_>, question: &FeeQuestion) -> PyResult<(u32, FillInQuestion)> {
-        let node = self.lock(py)?;
-        let report = &question.report;
-        let order = node.engine().orders().get(report.order_id);
-        let (Some(order), Outcome::Filled { trade_id, price, quantity, liquidity, .. }) =
-            (order, report.outcome)
-        else {
-            return Err(error(py, "EngineStopped", "a fee was asked for a fill of no order".to_owned()));
-        };
-        let is_sell = if order.request.sizing == Sizing::TargetPercent {
-            quantity < 0
-        } else {
-            order.request.side == Side::Sell
-        };
-        let fill = FillInQuestion {
-            order_id: report.order_id,
-            client_order_id: order.request.client_order_id,
-            trade_id,
-            side: if is_sell { Side::Sell } else { Side::Buy },
-            liquidity,
-            price,
-            quantity: quantity.abs(),
-            time: node.time(),
-            venue_time: report.venue_time,
-        };
-        Ok((order.request.instrument, fill))
+        BarRow::array(py, &rows).map(Some)
     }
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<Node>()
+    module.add_class::<Node>()?;
+    module.add_function(wrap_pyfunction!(rows::valuation_dtype, module)?)?;
+    module.add_function(wrap_pyfunction!(rows::bar_dtype, module)?)?;
+    module.add_function(wrap_pyfunction!(outbox::outbox_dtype, module)?)
 }

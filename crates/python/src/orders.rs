@@ -97,6 +97,16 @@ impl OrderRecord {
     fn time_in_force<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         term(py, "TimeInForce", self.time_in_force)
     }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let name = |term: Bound<'_, PyAny>| Ok::<_, PyErr>(term.getattr("name")?.str()?.to_string());
+        let (side, state) = (name(self.side(py)?)?, name(self.state(py)?)?);
+        let OrderRecord { client_order_id, instrument, quantity_units, cumulative_units, .. } = self;
+        Ok(format!(
+            "OrderRecord({client_order_id} {side} {quantity_units} of instrument {instrument}, {state}, \
+            filled {cumulative_units})"
+        ))
+    }
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from openbell.cli.failure import place_in_user_code
-from openbell.model.errors import ConfigError, OpenbellError
+from openbell.model.errors import ConfigError, OpenbellError, StrategyError
 
 INTERRUPTED = 130
 
@@ -21,32 +21,31 @@ _ABOUT = """Event-driven trading with one deterministic engine.
 
 Try `openbell demo`: it backtests two strategies over real prices, writes their reports, and proves that a replay is the same."""
 
-_CODES = """Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input, 4 strategy, 5 journal, 6 divergence,
-7 engine stopped, 130 interrupted."""
+_CODES = (
+    "Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input, 4 strategy, 5 journal, 6 divergence, "
+    "7 engine stopped, 130 interrupted."
+)
 
 app = App(
-    name="openbell", help=_ABOUT, help_epilogue=_CODES, version=lambda: _version(), help_format="markdown"
+    name="openbell",
+    help=_ABOUT,
+    help_epilogue=_CODES,
+    version=lambda: _version(),
+    help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 
-# Each verb is imported when it is called, so that `openbell --help` stays quick.
-app.command(
-    "openbell.cli.demo:demo",
-    name="demo",
-    help="Backtest two strategies over real prices and prove their replay.",
-)
-app.command(
-    "openbell.cli.init:init", name="init", help="Begin a project: a strategy, its settings and a README."
-)
-app.command(
-    "openbell.cli.backtest:backtest",
-    name="backtest",
-    help="Run a strategy over market data into a run folder.",
-)
-app.command(
-    "openbell.cli.replay:replay_run", name="replay", help="Replay a run and prove that it is the same."
-)
-app.command("openbell.cli.runs:runs", name="runs", help="List the runs in a folder with their main figures.")
-app.command("openbell.cli.report:report", name="report", help="Write the report page of a run again.")
+_VERBS = {
+    "demo": ("demo:demo", "Backtest two strategies over real prices and prove their replay."),
+    "init": ("init:init", "Begin a project: a strategy, its settings and a README."),
+    "backtest": ("backtest:backtest", "Run a strategy over market data into a run folder."),
+    "runs": ("runs:runs", "List the runs in a folder with their main figures."),
+    "report": ("report:report", "Write the report page of a run again."),
+    "replay": ("replay:replay_run", "Replay a run and prove that it is the same."),
+}
+for _order, (_name, (_function, _help)) in enumerate(_VERBS.items()):
+    # Each verb is imported when it is called, so that `openbell --help` stays quick.
+    app.command(f"openbell.cli.{_function}", name=_name, help=_help, sort_key=_order)
 
 
 def _version() -> str:
@@ -83,7 +82,7 @@ def _told(error: Exception, debug: bool, hint: str = "") -> int:
         traceback.print_exception(error)
     is_ours = isinstance(error, OpenbellError)
     message = str(error) if is_ours else f"{type(error).__name__}: {error}"
-    place = place_in_user_code(error)
+    place = place_in_user_code(error) if isinstance(error, StrategyError) or not is_ours else None
     parts = [" ".join(message.split()), f"at {place}" if place else "", f"({hint})" if hint else ""]
     print("openbell:", " ".join(part for part in parts if part), file=sys.stderr)
     return error.exit_code if isinstance(error, OpenbellError) else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,11 +57,17 @@ def backtest(
     seed: Annotated[int | None, Parameter(help="Of the strategy's chance. [default: 0]")] = None,
     parameter: Annotated[
         list[str] | None,
-        Parameter(name=["--parameter", "-p"], help="NAME=VALUE of the strategy, repeatable: -p fast=5."),
+        Parameter(
+            name=["--parameter", "-p"], negative=(), help="NAME=VALUE of the strategy, repeatable: -p fast=5."
+        ),
     ] = None,
     config: Annotated[
         list[Path] | None,
-        Parameter(name=["--config", "-c"], help="TOML with these settings, repeatable; later files win."),
+        Parameter(
+            name=["--config", "-c"],
+            negative=(),
+            help="TOML with these settings, repeatable; later files win.",
+        ),
     ] = None,
     out: Annotated[str | None, Parameter(help="Where the run folder is made. [default: runs]")] = None,
     options: CommonOptions = COMMON,
@@ -185,9 +192,18 @@ def execute(test: Backtest, out: str, *, quiet: bool = False) -> Run:
     with progress_bar(type(test.strategy).__name__, "bars") as advance:
         run = test.run(out=out, progress=advance)
     if not quiet:
-        for note in run.notes:
+        for note in grouped(run.notes):
             side_console().print(note, style="dim", markup=False)
     return run
+
+
+def grouped(notes: Iterable[str]) -> list[str]:
+    """Notes that say the same of several symbols as one line."""
+    symbols: dict[str, list[str]] = {}
+    for note in notes:
+        symbol, _, text = note.partition(": ")
+        symbols.setdefault(text, []).append(symbol)
+    return [f"{', '.join(named)}: {text}" for text, named in symbols.items()]
 
 
 def show(run: Run, *, as_json: bool) -> None:

@@ -121,26 +121,42 @@ class _Story:
 
         frame = pl.read_parquet(data)
         symbols = ", ".join(frame["symbol"].unique().sort())
-        days = frame["date"].cast(pl.String)
+        first, last = frame["date"].cast(pl.String).sort().to_list()[:: frame.height - 1]
         self._say(f"\n[bold]1  Two strategies over {frame.height:,} real daily bars[/]")
-        self._say(f"   [dim]{symbols}, {days.min()} to {days.max()}, 100,000 USD[/]")
+        self._say(f"   [dim]{symbols}, {first} to {last}, 100,000 USD[/]")
         self._say("   [dim]fees 0.1 %, slippage 0.02 %, no shorting, orders fill at the next open[/]\n")
 
     def results(self, runs: list[Run]) -> None:
-        self._say("", _results(runs))
+        self._say("", _indented(_results(runs)), "")
         for run in runs:
-            self._say(f"   [dim]report[/] {run.folder}/report.html")
+            self._say(f"   [dim]report[/]  {run.folder}/report.html")
 
     def moving(self, data: Path, moved: Path) -> None:
         self._say("\n[bold]2  The same again, in a fresh process, without the data[/]")
-        self._say(f"   [dim]{data.parent}/ was moved to {moved.parent}/: only the run folders are left[/]\n")
+        self._say(f"   [dim]{data.parent}/ is now {moved.parent}/[/]\n")
 
     def proofs(self, runs: list[Run], proofs: list[dict[str, Any]]) -> None:
-        self._say(_proofs(runs, proofs))
+        self._say(_indented(_proofs(runs, proofs)))
+        self._say(
+            "\n   The engine took in the journals, the strategies ran again: [green]nothing differs.[/]"
+        )
         self._say("\n[bold]3  What to try next[/]")
         for command, about in _next_steps(runs):
-            self._say(f"   [bold cyan]{command:<58}[/] [dim]{about}[/]")
+            self._say(f"   [bold cyan]{command:<34}[/] [dim]{about}[/]")
         self._say("")
+
+
+_SHOWN = {
+    "final_equity": "Final equity",
+    "total_return": "Return",
+    "benchmark_return": "Buy and hold",
+    "annual_return": "Return a year",
+    "sharpe_ratio": "Sharpe ratio",
+    "max_drawdown": "Max drawdown",
+    "trades": "Trades",
+    "win_rate": "Win rate",
+    "fees": "Fees",
+}
 
 
 def _results(runs: list[Run]) -> Table:
@@ -148,74 +164,68 @@ def _results(runs: list[Run]) -> Table:
 
     from openbell.cli.runs import signed_percent
 
-    table = _grid("", *(run.strategy for run in runs))
-    rows = {
-        row.name: [one.stats.table()[index] for one in runs]
-        for index, row in enumerate(runs[0].stats.table())
-    }
+    table = _grid(runs)
+    texts = [{row.name: row.text for row in run.stats.table()} for run in runs]
     parameters = [", ".join(f"{name} {value}" for name, value in run.parameters.items()) for run in runs]
     table.add_row("Parameters", *(Text(text, style="dim") for text in parameters))
-    for name in _SHOWN:
+    table.add_row("Equity", *(Text(_spark(run), style="cyan") for run in runs))
+    for name, label in _SHOWN.items():
         is_return = name in ("total_return", "benchmark_return")
         cells = [
-            signed_percent(run.stats[name]) if is_return else rows[name][at].text
-            for at, run in enumerate(runs)
+            signed_percent(run.stats[name]) if is_return else texts[at][name] for at, run in enumerate(runs)
         ]
-        table.add_row(rows[name][0].label, *cells)
-    table.add_row("Equity", *(Text(_spark(run), style="cyan") for run in runs))
+        table.add_row(label, *cells)
     return table
-
-
-_SHOWN = (
-    "final_equity", "total_return", "benchmark_return", "annual_return", "annual_volatility", "sharpe_ratio",
-    "max_drawdown", "trades", "win_rate", "profit_factor", "exposure_time", "fees",
-)  # fmt: skip
 
 
 def _spark(run: Run) -> str:
     from openbell.report.tear_sheet import sparkline
 
-    return sparkline(run.tables.equity["equity"].to_list(), 28)
+    return sparkline(run.tables.equity["equity"].to_list(), 22)
+
+
+_PROVED = {
+    "records": "Records",
+    "events": "Events",
+    "commands": "Commands of the strategy",
+    "output_hash": "Output hash",
+    "state_hash": "State hash",
+}
 
 
 def _proofs(runs: list[Run], proofs: list[dict[str, Any]]) -> Table:
     from rich.text import Text
 
-    table = _grid("", *(run.strategy for run in runs))
-    same = Text("✓ the same", style="green")
-
-    def row(label: str, cells: list[str]) -> None:
-        table.add_row(label, *(Text.assemble(cell, "  ", same) for cell in cells))
-
-    row("Records replayed", [f"{proof['records']:,}" for proof in proofs])
-    row("Events", [f"{proof['events']:,}" for proof in proofs])
-    row("Strategy's commands", [f"{proof['commands']:,}" for proof in proofs])
-    row("Output hash", [proof["output_hash"][:16] + "…" for proof in proofs])
-    row("State hash", [proof["state_hash"][:16] + "…" for proof in proofs])
-    row("Digest of the run", [proof["digest"][:16] + "…" for proof in proofs])
+    table = _grid(runs)
+    for name, label in _PROVED.items():
+        cells = [proof[name] for proof in proofs]
+        shown = [f"{cell[:12]}…" if isinstance(cell, str) else f"{cell:,}" for cell in cells]
+        table.add_row(label, *(Text.assemble(text, ("  ✓ same", "green")) for text in shown))
     return table
 
 
-def _grid(*headings: str) -> Table:
+def _indented(table: Table) -> RenderableType:
+    from rich.padding import Padding
+
+    return Padding(table, (0, 0, 0, 3))
+
+
+def _grid(runs: list[Run]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 1))
-    table.add_column(headings[0], style="dim", no_wrap=True)
-    for heading in headings[1:]:
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 2), show_edge=False)
+    table.add_column("", style="dim", no_wrap=True)
+    for run in runs:
+        table.add_column(run.strategy, justify="right", no_wrap=True)
     return table
 
 
 def _next_steps(runs: list[Run]) -> list[tuple[str, str]]:
-    folder = runs[0].folder
+    first = runs[0].digest[:8]
     return [
-        (
-            f"openbell report {folder.name.rsplit('_', 1)[-1] if folder else 'latest'} --open",
-            "look at the first report",
-        ),
-        ("openbell runs", "all runs in this folder"),
-        ("openbell init my-strategy && cd my-strategy", "begin your own: strategy, settings, README"),
-        ("openbell backtest", "run it"),
-        ("openbell backtest -p fast=10 -p slow=50", "with other parameters"),
+        (f"openbell report {first} --open", "see it in a browser"),
+        ("openbell runs", "all runs so far"),
+        ("openbell init mine && cd mine", "begin a project of your own"),
+        ("openbell backtest -p fast=10", "run it, with another parameter"),
     ]

@@ -13,7 +13,9 @@ def place_in_user_code(error: BaseException) -> str | None:
     """`file.py:12` of the innermost frame that is neither Openbell's nor a library's, through all causes."""
     found = None
     one: BaseException | None = error
-    while one is not None:
+    seen: list[BaseException] = []
+    while one is not None and one not in seen:
+        seen.append(one)  # an error may name itself as its cause
         trace = one.__traceback__
         while trace is not None:
             name = trace.tb_frame.f_code.co_filename

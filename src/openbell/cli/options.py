@@ -14,9 +14,14 @@ class CommonOptions:
     """How the answer is given."""
 
     json: Annotated[
-        bool, Parameter(negative=(), help="Print one JSON object on stdout and nothing else there.")
+        bool,
+        Parameter(
+            negative=(), show_default=False, help="Print one JSON object on stdout and nothing else there."
+        ),
     ] = False
-    debug: Annotated[bool, Parameter(negative=(), help="Show the traceback of an error.")] = False
+    debug: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="Show the traceback of an error.")
+    ] = False
 
 
 COMMON = CommonOptions()

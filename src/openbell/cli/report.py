@@ -17,7 +17,9 @@ def report(
     to: Annotated[
         Path | None, Parameter(help="File to write instead of report.html in the run folder.")
     ] = None,
-    show: Annotated[bool, Parameter(name="--open", negative=(), help="Open it in a browser.")] = False,
+    show: Annotated[
+        bool, Parameter(name="--open", negative=(), show_default=False, help="Open it in a browser.")
+    ] = False,
     out: Annotated[Path, Parameter(help="Where runs are looked for by name.")] = Path("runs"),
     options: CommonOptions = COMMON,
 ) -> None:

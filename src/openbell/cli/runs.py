@@ -62,6 +62,7 @@ def _told(path: Path) -> dict[str, Any]:
         "strategy": strategy["name"],
         "parameters": strategy.get("parameters", {}),
         "digest": path.name.rsplit("_", 1)[-1],
+        "started": table["started"],
         **{name: figures[name] for name in _FIGURES},
     }
 
@@ -74,18 +75,20 @@ def _table(found: list[dict[str, Any]]) -> Table:
     from openbell.report.formatting import figure_text, plain_text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Run", "Strategy", "Parameters"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("Run", "Started", "Strategy"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("Parameters", style="dim")
     for heading in ("Return", "Benchmark", "Sharpe", "Drawdown", "Trades"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in found:
         if one["state"] != "finished":
-            table.add_row(one["run"], Text(one["state"], style="bold red"))
+            table.add_row(Text(one["state"], style="bold red"), *_parts_of_name(one["run"]))
             continue
         table.add_row(
-            one["run"],
+            one["digest"],
+            _minute(one["started"]),
             one["strategy"],
-            Text(plain_text(one["parameters"]) if one["parameters"] else "", style="dim"),
+            plain_text(one["parameters"]) if one["parameters"] else "",
             signed_percent(one["total_return"]),
             figure_text(one["benchmark_return"], "percent"),
             figure_text(one["sharpe_ratio"], "ratio"),
@@ -93,6 +96,18 @@ def _table(found: list[dict[str, Any]]) -> Table:
             figure_text(one["trades"], "count"),
         )
     return table
+
+
+def _minute(time: str) -> str:
+    """2022-01-05T14:30:00.123Z as 2022-01-05 14:30."""
+    return time[:16].replace("T", " ")
+
+
+def _parts_of_name(name: str) -> tuple[str, str]:
+    """Time and strategy in the name of a run folder; the name itself where it is another."""
+    time, _, strategy = name.partition("_")
+    date, _, clock = time.partition("T")
+    return (f"{date} {clock[:5].replace('-', ':')}", strategy) if strategy else ("", name)
 
 
 def signed_percent(value: float | None) -> Any:

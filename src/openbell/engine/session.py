@@ -19,21 +19,6 @@ ORDER_BITS = 48
 MOST_ORDERS_AT_ONCE = 1 << 16
 """Orders sent without time moving on, after which a strategy is taken to answer its own orders for ever."""
 
-BAR_DTYPE = np.dtype(
-    [
-        ("open_time", "<u8"),
-        ("close_time", "<u8"),
-        ("interval_ns", "<u8"),
-        ("trades", "<u8"),
-        ("open", "<f8"),
-        ("high", "<f8"),
-        ("low", "<f8"),
-        ("close", "<f8"),
-        ("volume", "<f8"),
-    ]
-)
-"""One closed bar as `Session.bars` gives it: times in UTC nanoseconds, prices and volume as floats."""
-
 
 class Stage(IntEnum):
     """How far a participant has come. STOPPING: the data has ended, it may look but not act."""
@@ -115,4 +100,4 @@ class Session:
     def bars(self, instrument: Instrument | str, count: int, every_ns: int) -> NDArray[np.void] | None:
         """The last `count` closed bars, oldest first; None for an interval that was not asked for at the start."""
         words = self.node.bars(self.participant, self.id_of(instrument), every_ns, count)
-        return None if words is None else words.view(BAR_DTYPE)
+        return words

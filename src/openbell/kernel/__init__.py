@@ -1,37 +1,65 @@
-"""The one typed door to the compiled core. Nothing else imports `openbell._kernel`."""
+"""The one typed door to the compiled core. Nothing else imports `openbell._kernel`.
 
-from openbell._kernel import (
-    Bar,
-    Fill,
-    Hooks,
+| to find | look in |
+|---|---|
+| the engine, what hooks receive, the arrays it gives out | `openbell.kernel.node` |
+| an order book on its own | `openbell.kernel.order_book` |
+| journals: writing, reading, checking, references | `openbell.kernel.journal` |
+| decoders of captures, rebuilt books, streaming indicators | `openbell.kernel.codec` |
+| numbers, names and layouts of messages and rules | `openbell.kernel.registry` |
+
+All of it can be imported from here too, but for the columns and reports of the order book.
+"""
+
+from openbell.kernel.codec import BinanceDecoder, BinanceUnitScan, DecodeError, Depth, Indicator
+from openbell.kernel.journal import (
+    RULES_VERSION,
     InputExpansion,
     JournalReader,
     JournalReport,
     JournalWriter,
     NewJournal,
+    verify_journal,
+)
+from openbell.kernel.node import (
+    BAR_DTYPE,
+    OUTBOX_DTYPE,
+    VALUATION_DTYPE,
+    Bar,
+    Fill,
+    Hooks,
     Node,
     OrderRecord,
     Quote,
+    RequestKind,
     Trade,
-    body_layouts,
-    message_registry,
-    payload_layouts,
-    rule_registry,
-    verify_journal,
 )
+from openbell.kernel.order_book import OrderBook
+from openbell.kernel.registry import body_layouts, message_registry, payload_layouts, rule_registry
 
 __all__ = [
+    "BAR_DTYPE",
+    "OUTBOX_DTYPE",
+    "RULES_VERSION",
+    "VALUATION_DTYPE",
     "Bar",
+    "BinanceDecoder",
+    "BinanceUnitScan",
+    "DecodeError",
+    "Depth",
     "Fill",
     "Hooks",
+    "Indicator",
     "InputExpansion",
     "JournalReader",
     "JournalReport",
     "JournalWriter",
     "NewJournal",
     "Node",
+    "OrderBook",
     "OrderRecord",
     "Quote",
+    "RequestKind",
     "Trade",
     "body_layouts",
     "message_registry",

@@ -140,16 +140,6 @@ HEAD_DTYPE = np.dtype(
 )
 """The head of any slot; what follows is the message's own."""
 
-VALUATION_DTYPE = np.dtype(
-    [("time", "<u8"), ("account", "<u8")]
-    + [
-        (f"{name}_{half}", kind)
-        for name in ("cash", "equity", "gross", "net")
-        for half, kind in (("low", "<u8"), ("high", "<i8"))
-    ]
-)
-"""One valuation of an account: 128-bit amounts in 10^-9 as two halves."""
-
 
 def select(slots: Slots, message: str) -> NDArray[np.void]:
     """Return all records or events named `message` in `slots` (bytes of 64-byte slots), in order, as a structured array.

@@ -208,7 +208,15 @@ def _rerun(recorded: _Recorded, progress: Callable[[int], None]) -> _Rerun:
     strategy = cls(**fitted_parameters(cls, recorded_parameters(told)))
     node = Node(mode="rerun")
     instruments = recorded_instruments(recorded.table)
-    session = Session(node, PARTICIPANT, ACCOUNT, recorded.table["currency"], instruments)
+    session = Session(
+        node,
+        PARTICIPANT,
+        ACCOUNT,
+        recorded.table["currency"],
+        instruments,
+        history=recorded.table["settings"].get("history"),
+        interval_ns=max((one["interval_ns"] for one in recorded.table.get("bars", ())), default=0),
+    )
     hooks = bind(strategy, session, seed=recorded.table["seed"])
     fees = _Fees(recorded)
     commands = 0

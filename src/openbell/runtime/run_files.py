@@ -216,7 +216,8 @@ def _instrument_table(instrument: Any) -> dict[str, object]:
 def _period_table(series: BarSeries) -> dict[str, object]:
     """Which bars of the data were run, so that the same are taken again."""
     first, last = int(series.open_time[0]), int(series.open_time[-1])
-    return {"symbol": series.symbol, "rows": len(series), "first_open": first, "last_open": last}
+    period = {"rows": len(series), "first_open": first, "last_open": last, "interval_ns": series.interval}
+    return {"symbol": series.symbol, **period}
 
 
 def read_table(path: Path) -> Mapping[str, Any]:

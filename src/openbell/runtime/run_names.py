@@ -35,8 +35,9 @@ def find_run(name: str | Path, parent: str | Path = "runs") -> Path:
         return path
     known = list(run_folders(parent))
     found = [one for one in known if str(name) in one.name] or (known[-1:] if str(name) == "latest" else [])
-    if len(found) == 1:
-        return found[0]
+    # Runs of one digest are the same run, done more than once: the newest stands for all.
+    if len(found) == 1 or (found and all(one.name.endswith(f"_{name}") for one in found)):
+        return found[-1]
     if not found:
         raise InputError(
             "no such run folder", value=str(name), expected=f"a folder, or part of a name in {parent}"

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from openbell.engine.session import Session, Stage
 from openbell.engine.source import Source
 from openbell.kernel import Hooks, NewJournal, Node
-from openbell.messages.layouts import VALUATION_DTYPE
 from openbell.model.errors import StrategyError
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Money
@@ -254,7 +253,7 @@ class _Drive:
                     options=REDUCE_ONLY,
                 )
         # What hooks send in answer to the end would fill at a price that is gone.
-        self.node.halt_trading(0)
+        self.node.halt_trading(0, 0)
         self._run(None)
         self.node.value_accounts()
         self.session.stage = Stage.STOPPING
@@ -298,7 +297,7 @@ def fee_answer(model: FeeModel, currency: str) -> Callable[[Any], int]:
 
 def _valuations(node: Node, start_ns: int) -> NDArray[np.void]:
     """One valuation for each time at which something closed after the start, the last of those at one time."""
-    valuations = node.take_valuations().view(VALUATION_DTYPE)
+    valuations = node.take_valuations()
     time = valuations["time"]
     is_last = np.append(time[1:] != time[:-1], True)[: len(time)]
     return valuations[is_last & (time.astype(np.int64) > start_ns)]

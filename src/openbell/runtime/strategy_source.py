@@ -187,17 +187,19 @@ def import_file(path: Path, *, search: Path | None = None) -> ModuleType:
             sys.modules[name] = before
         else:
             del sys.modules[name]
-        raise StrategyError(f"{path}{_line_of(error, path)}: {type(error).__name__}: {error}") from error
+        message = error.msg if isinstance(error, SyntaxError) else error
+        raise StrategyError(f"{path}{_line_of(error, path)}: {type(error).__name__}: {message}") from error
     return module
 
 
 def _line_of(error: BaseException, path: Path) -> str:
-    if isinstance(error, SyntaxError) and error.filename == str(path):
+    name = str(path.resolve())
+    if isinstance(error, SyntaxError) and error.filename in (str(path), name):
         return f", line {error.lineno}"
     lines = []
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
+        if trace.tb_frame.f_code.co_filename in (str(path), name):
             lines.append(trace.tb_lineno)
         trace = trace.tb_next
     return f", line {lines[-1]}" if lines else ""

@@ -46,7 +46,8 @@ def param(
 ) -> Any:
     """Give a parameter bounds, choices or a description.
 
-    As in `fast: int = param(10, minimum=2, maximum=200)`. Without a default the parameter must be given. A value outside the bounds is a ConfigError before anything runs.
+    As in `fast: int = param(10, minimum=2, maximum=200)`. Without a default the parameter must be
+    given. A value outside the bounds is a ConfigError before anything runs.
     """
     return Parameter(default, minimum, maximum, choices, doc)
 

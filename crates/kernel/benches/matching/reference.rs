@@ -43,7 +43,8 @@ struct Level {
 pub trait Ids {
     fn slot(&self, id: u64) -> Option<u32>;
     fn add(&mut self, id: u64) -> u32;
-    fn remove(&mut self, id: u64, slot: u32);
+    /// Forgets an id; returns its slot.
+    fn remove(&mut self, id: u64) -> Option<u32>;
 }
 
 /// The caller's ids are dense and are the slots.
@@ -60,10 +61,12 @@ impl Ids for DirectIds {
         id as u32
     }
     #[inline]
-    fn remove(&mut self, _id: u64, _slot: u32) {}
+    fn remove(&mut self, id: u64) -> Option<u32> {
+        Some(id as u32)
+    }
 }
 
-const BUCKETS: usize = 1 << 15;
+const BUCKETS: usize = 1 << 16;
 
 /// Any ids: linear probing, backward shift, slots from a free list.
 pub struct HashedIds {
@@ -80,12 +83,12 @@ impl Default for HashedIds {
 
 #[inline]
 fn home(id: u64) -> usize {
-    (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 49) as usize
+    (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize
 }
 
-impl Ids for HashedIds {
+impl HashedIds {
     #[inline]
-    fn slot(&self, id: u64) -> Option<u32> {
+    fn find(&self, id: u64) -> Option<usize> {
         let mut place = home(id);
         loop {
             let (found, slot) = self.entries[place % BUCKETS];
@@ -93,10 +96,17 @@ impl Ids for HashedIds {
                 return None;
             }
             if found == id {
-                return Some(slot);
+                return Some(place);
             }
             place += 1;
         }
+    }
+}
+
+impl Ids for HashedIds {
+    #[inline]
+    fn slot(&self, id: u64) -> Option<u32> {
+        self.find(id).map(|place| self.entries[place % BUCKETS].1)
     }
 
     #[inline]
@@ -114,12 +124,10 @@ impl Ids for HashedIds {
     }
 
     #[inline]
-    fn remove(&mut self, id: u64, slot: u32) {
+    fn remove(&mut self, id: u64) -> Option<u32> {
+        let mut gap = self.find(id)? % BUCKETS;
+        let slot = self.entries[gap].1;
         self.free.push(slot);
-        let mut gap = home(id) % BUCKETS;
-        while self.entries[gap].0 != id || self.entries[gap].1 == NONE {
-            gap = (gap + 1) % BUCKETS;
-        }
         let mut place = gap;
         loop {
             place = (place + 1) % BUCKETS;
@@ -133,6 +141,7 @@ impl Ids for HashedIds {
             }
         }
         self.entries[gap].1 = NONE;
+        Some(slot)
     }
 }
 
@@ -188,9 +197,8 @@ impl<I: Ids, const NODES: usize> Reference<I, NODES> {
 
     #[inline]
     pub fn cancel(&mut self, id: u64) {
-        if let Some(slot) = self.ids.slot(id) {
+        if let Some(slot) = self.ids.remove(id) {
             self.unlink(slot);
-            self.ids.remove(id, slot);
         }
     }
 
@@ -208,7 +216,7 @@ impl<I: Ids, const NODES: usize> Reference<I, NODES> {
         if left > 0 {
             self.rest(id, slot, side, price, left);
         } else {
-            self.ids.remove(id, slot);
+            self.ids.remove(id);
         }
     }
 
@@ -230,7 +238,7 @@ impl<I: Ids, const NODES: usize> Reference<I, NODES> {
             self.checksum.add(maker, id, best, i64::from(traded));
             if gone {
                 self.unlink(slot);
-                self.ids.remove(maker, slot);
+                self.ids.remove(maker);
             }
         }
         quantity

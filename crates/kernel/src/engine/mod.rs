@@ -417,8 +417,8 @@ impl Engine {
         &self.instruments
     }
 
-    pub fn shared_instruments(&self) -> Arc<Instruments> {
-        Arc::clone(&self.instruments)
+    pub fn shared_instruments(&self) -> &Arc<Instruments> {
+        &self.instruments
     }
 
     pub fn orders(&self) -> &Orders {

@@ -1,0 +1,187 @@
+//! The run: polls the node and calls Python where it asks for it.
+
+use std::sync::Arc;
+
+use openbell_kernel::engine::FeeQuestion;
+use openbell_kernel::instrument::Instruments;
+use openbell_kernel::node::{Input, Poll};
+use openbell_kernel::record::Slot;
+use openbell_kernel::terms::{Side, Sizing};
+use openbell_kernel::venue::Outcome;
+use pyo3::prelude::*;
+
+use super::guard::{Guarded, Inner};
+use crate::errors::error;
+use crate::events::{Fill, FillInQuestion};
+use crate::hooks::{ClosedBars, HookFailure, Hooks};
+
+/// Records between two looks at signals while nobody is woken.
+const BUDGET: usize = 65_536;
+/// Records without anybody to wake, after which the interpreter is left to other threads.
+const PATIENCE: usize = 256;
+/// Wake-ups between two looks at signals; Python code of a hook looks by itself.
+const WAKES_PER_LOOK: u32 = 64;
+
+/// One call of `Node.run`.
+pub struct Run<'a, 'py> {
+    pub py: Python<'py>,
+    pub guarded: &'a Guarded,
+    pub records: &'a [Slot],
+    pub source: Option<u16>,
+    pub hooks: &'a [Bound<'py, Hooks>],
+    pub fee_model: Option<&'a Bound<'py, PyAny>>,
+}
+
+/// What a run carries from wake to wake, so that none has to allocate.
+struct Carried<'py> {
+    /// Slot of `records` that is next.
+    at: usize,
+    /// Nobody was woken in the last poll: the next one needs no interpreter.
+    is_quiet: bool,
+    news: Vec<Slot>,
+    instruments: Arc<Instruments>,
+    /// Which hooks are to be called; none for a participant that has none here.
+    woken: Option<usize>,
+    /// They are called for the first time.
+    is_first: bool,
+    bars: ClosedBars<'py>,
+}
+
+impl Carried<'_> {
+    /// Takes along what the participant is to be shown, so that it can send commands while it looks at it.
+    fn prepare_wake(&mut self, inner: &mut Inner, participant: u16) {
+        self.news = inner.node.take_news();
+        self.is_first = self.woken.is_some() && !inner.started.contains(&participant);
+        if self.is_first {
+            inner.started.push(participant);
+        }
+        let instruments = inner.node.engine().shared_instruments();
+        if !Arc::ptr_eq(&self.instruments, instruments) {
+            self.instruments = Arc::clone(instruments);
+        }
+    }
+}
+
+impl<'py> Run<'_, 'py> {
+    pub fn to_end(&self) -> PyResult<()> {
+        // Without Python participants nothing needs the interpreter for the whole batch.
+        let is_quiet = self.hooks.is_empty();
+        let mut carried = Carried {
+            at: 0,
+            is_quiet,
+            news: Vec::new(),
+            instruments: Arc::default(),
+            woken: None,
+            is_first: false,
+            bars: Vec::new(),
+        };
+        let mut wakes = 0u32;
+        loop {
+            if wakes.is_multiple_of(WAKES_PER_LOOK) {
+                self.py.check_signals()?;
+            }
+            match self.poll(&mut carried)? {
+                Poll::Idle => return Ok(()),
+                Poll::Budget => wakes = 0,
+                Poll::Wake(_) => {
+                    wakes = wakes.wrapping_add(1);
+                    self.wake(&mut carried)?;
+                }
+                Poll::Fee(question) => self.assess(&question)?,
+            }
+        }
+    }
+
+    fn poll(&self, carried: &mut Carried<'py>) -> PyResult<Poll> {
+        self.guarded.drive(self.py, |inner| {
+            inner.node.return_news(std::mem::take(&mut carried.news));
+            let mut input = Input::resume(self.records, carried.at, self.source);
+            let node = &mut inner.node;
+            let polled = if carried.is_quiet {
+                self.py.detach(|| node.poll(&mut input, BUDGET))
+            } else {
+                node.poll(&mut input, PATIENCE)
+            };
+            carried.at = input.at();
+            carried.is_quiet = self.hooks.is_empty() || matches!(polled, Ok(Poll::Budget));
+            if let Ok(Poll::Wake(participant)) = polled {
+                carried.woken = self.hooks.iter().position(|hooks| hooks.get().participant == participant);
+                carried.prepare_wake(inner, participant);
+            }
+            polled
+        })
+    }
+
+    fn wake(&self, carried: &mut Carried<'py>) -> PyResult<()> {
+        let Some(hooks) = carried.woken.and_then(|index| self.hooks.get(index)).map(Bound::get) else {
+            return Ok(());
+        };
+        let called = if carried.is_first { hooks.start(self.py) } else { Ok(()) };
+        called
+            .and_then(|()| hooks.show(self.py, &carried.news, &carried.instruments, &mut carried.bars))
+            .map_err(|failure| self.note_failure(failure))
+    }
+
+    fn note_failure(&self, failure: HookFailure) -> PyErr {
+        if let Ok(mut inner) = self.guarded.read(self.py) {
+            inner.failed_hook = Some((failure.hook, inner.node.sequence(), inner.node.time()));
+        }
+        failure.error
+    }
+
+    /// Asks the fee model about the fill that waits.
+    fn assess(&self, question: &FeeQuestion) -> PyResult<()> {
+        let Some(model) = self.fee_model else {
+            let message = "a fill waits for the fee of a Python model and none was given".to_owned();
+            return Err(error(self.py, "ConfigError", message));
+        };
+        let (instrument, fill) = self.fill_in_question(question)?;
+        let object = self.hooks.iter().find_map(|hooks| hooks.get().object(self.py, instrument));
+        let object = object.unwrap_or_else(|| self.py.None());
+        let fee_nano = model
+            .call1((Fill::in_question(&fill, object),))
+            .and_then(|fee| self.fee_of(&fee))
+            .map_err(|error| self.note_failure(HookFailure { hook: "FeeModel.fee", error }))?;
+        self.guarded.change(self.py)?.node.answer_fee(fee_nano);
+        Ok(())
+    }
+
+    fn fee_of(&self, fee: &Bound<'py, PyAny>) -> PyResult<i64> {
+        fee.extract().map_err(|_| {
+            let found = fee.repr().map_or_else(|_| "an object".to_owned(), |text| text.to_string());
+            let message = format!(
+                "the fee model answered {found}; expected a whole number of 10^-9 of the currency, of 64 bits"
+            );
+            error(self.py, "StrategyError", message)
+        })
+    }
+
+    fn fill_in_question(&self, question: &FeeQuestion) -> PyResult<(u32, FillInQuestion)> {
+        let inner = self.guarded.read(self.py)?;
+        let report = &question.report;
+        let order = inner.node.engine().orders().get(report.order_id);
+        let (Some(order), Outcome::Filled { trade_id, price, quantity, liquidity, .. }) =
+            (order, report.outcome)
+        else {
+            let message = "a fee was asked for a fill of no order".to_owned();
+            return Err(error(self.py, "EngineStopped", message));
+        };
+        let is_sell = if order.request.sizing == Sizing::TargetPercent {
+            quantity < 0
+        } else {
+            order.request.side == Side::Sell
+        };
+        let fill = FillInQuestion {
+            order_id: report.order_id,
+            client_order_id: order.request.client_order_id,
+            trade_id,
+            side: if is_sell { Side::Sell } else { Side::Buy },
+            liquidity,
+            price,
+            quantity: quantity.abs(),
+            time: inner.node.time(),
+            venue_time: report.venue_time,
+        };
+        Ok((order.request.instrument, fill))
+    }
+}
