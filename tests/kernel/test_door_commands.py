@@ -167,7 +167,9 @@ def test_every_class_and_function_of_the_stub_says_what_it_means(stub: ast.Modul
 
 def test_every_class_of_the_stub_is_final(stub: ast.Module) -> None:
     classes = [part for part in stub.body if isinstance(part, ast.ClassDef) and part.name != "DecodeError"]
-    assert [part.name for part in classes if [ast.unparse(one) for one in part.decorator_list] != ["final"]] == []
+    assert [
+        part.name for part in classes if [ast.unparse(one) for one in part.decorator_list] != ["final"]
+    ] == []
 
 
 def test_the_door_shows_everything_the_core_has(stub: ast.Module) -> None:
