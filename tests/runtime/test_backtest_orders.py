@@ -335,6 +335,41 @@ def test_brackets_protect_what_was_filled(terms, fills, states):
     assert tuple(None if leg is None else leg.state.name for leg in legs) == states
 
 
+@pytest.mark.parametrize(
+    "leave", [lambda s: s.close("ABC"), lambda s: s.sell("ABC", 20)], ids=["closed", "turned"]
+)
+def test_exits_do_not_outlive_the_position_they_protect(leave):
+    rows = [*flat(100, 5), (100, 100, 90, 90), (90, 120, 90, 110)]
+    story = play(
+        rows,
+        {
+            1: lambda s: s.bracket("ABC", 10, stop=95, target=105),
+            2: leave,
+            3: lambda s: s.target_percent("ABC", 0.07),
+        },
+    )
+    bracket = story.order(1)
+    assert (bracket.stop.state, bracket.target.state) == (OrderState.CANCELED, OrderState.CANCELED)
+    assert story.player.fills[0] == "2 BUY 10 @ 100.00"
+    assert len(story.fills) == 3, "the stop of the first position leaves the second alone"
+
+
+def test_of_two_brackets_each_keeps_its_own_exits():
+    rows = [*flat(100, 3), (100, 100, 94, 96), (96, 96, 89, 90)]
+    story = play(
+        rows,
+        {
+            1: lambda s: (
+                s.bracket("ABC", 10, stop=95, target=120),
+                s.bracket("ABC", 5, stop=90, target=130),
+            ),
+        },
+    )
+    assert story.fills == ["2 BUY 10 @ 100.00", "2 BUY 5 @ 100.00", "4 SELL 10 @ 95.00", "5 SELL 5 @ 90.00"]
+    first, second = story.order(1)
+    assert [leg.state.name for leg in (first.target, second.target)] == ["CANCELED", "CANCELED"]
+
+
 def test_of_two_orders_that_cancel_each_other_only_one_trades():
     def pair(strategy):
         above = strategy.buy("ABC", 10, stop=103)

@@ -207,6 +207,13 @@ def test_a_period_trades_the_bars_that_open_in_it():
     assert Count.closes == [102, 103, 104]
 
 
+def test_a_period_may_be_open_at_either_side():
+    execute(Count(), market(rising(10)), start="2022-01-08")
+    assert Count.closes == [107, 108, 109]
+    execute(Count(), market(rising(10)), end="2022-01-03", warm_up=1)
+    assert Count.closes == [101]
+
+
 def test_what_warms_up_is_no_part_of_the_result():
     rows = [*flat(50, 3), *rising(4)]
     result = execute(

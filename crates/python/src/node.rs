@@ -408,7 +408,10 @@ impl Node {
             while let Some(due) = inner.node.engine().next_due().filter(|due| *due <= time) {
                 inner.node.advance_clock(due).map_err(Box::new)?;
             }
-            if inner.node.time() < time { inner.node.advance_clock(time).map_err(Box::new) } else { Ok(()) }
+            if inner.node.time() < time {
+                inner.node.advance_clock(time)?;
+            }
+            Ok(())
         })
     }
 

@@ -181,7 +181,7 @@ class Backtest:
         if self.start is None and self.end is None:
             return bars
         first, last = self._span()
-        whole = bars.slice(first, last)  # refuses a period without bars
+        whole = bars.slice(self.start, self.end, self.timezone)  # refuses a period without bars
         if not self.warm_up:
             return whole
         return Bars(one.slice(self._warm_start(one.open_time, first), last) for one in bars.series)
@@ -209,9 +209,10 @@ class Backtest:
 
     def _currency_of(self, instruments: Sequence[Instrument]) -> str:
         found = sorted({instrument.currency for instrument in instruments})
-        wanted = {self.currency or found[0], self.cash.currency if isinstance(self.cash, Money) else found[0]}
-        if len(found) > 1 or wanted != {found[0]}:
-            asked = " and ".join(sorted(wanted)) if wanted != {found[0]} else "one currency"
+        cash = self.cash.currency if isinstance(self.cash, Money) else None
+        wanted = {currency for currency in (self.currency, cash) if currency is not None}
+        if len(found) > 1 or not wanted <= {found[0]}:
+            asked = " and ".join(sorted(wanted)) or "one currency"
             raise ConfigError(
                 f"the instruments are quoted in {', '.join(found)} and the account is in {asked}; "
                 f"rates between currencies are not known"
