@@ -265,11 +265,15 @@ impl Engine {
     }
 
     /// Refuses new orders and takes back the open ones. Account 0 stops everybody.
-    pub(super) fn kill(&mut self, account: u32, reason: u64, order_id: u64) -> Result<(), EngineStopped> {
+    fn kill(&mut self, account: u32, reason: u64, order_id: u64) -> Result<(), EngineStopped> {
+        self.engage(account, reason, order_id);
+        self.cancel_open_orders(account, 0)
+    }
+
+    pub(super) fn engage(&mut self, account: u32, reason: u64, order_id: u64) {
         self.risk.engage_kill_switch(account);
         let body = event::KillSwitchEngaged { reason, order_id, reserved: [0; 2] };
         self.events.emit(About { account, ..About::NOTHING }, body);
-        self.cancel_open_orders(account, 0)
     }
 
     fn halt_or_resume(&mut self, message: Message, head: &Slot) -> Result<(), Refusal> {

@@ -508,6 +508,7 @@ impl Engine {
     }
 
     /// More came than was asked for: it is ours and booked, and nobody trades on this account until a person looked.
+    /// Only what protects a position stays, and goes out when it is its turn.
     fn breach_by_overfill(&mut self, order_id: u64) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get(order_id) else { return Ok(()) };
         let (account, about) = (order.request.account, about(order));
@@ -518,7 +519,11 @@ impl Engine {
         );
         let body = event::RiskLimitBreached { order_id, rule: refusal.rule as u64, reserved: [0; 2] };
         self.events.emit_with(about, body, event::RefusalPayload::new(&refusal));
-        self.kill(account, OVERFILL, order_id)
+        self.engage(account, OVERFILL, order_id);
+        let of_account = self.orders.open().filter(|order| order.request.account == account);
+        let risky = of_account.filter(|order| !order.request.is_reduce_only());
+        let risky: Vec<u64> = risky.map(|order| order.order_id).collect();
+        self.cancel_each(&risky)
     }
 
     /// The order is closed: its reservations go, and what hangs on it follows.
