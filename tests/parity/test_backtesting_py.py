@@ -18,6 +18,7 @@ import os
 import warnings
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from openbell import FillModel, crossover
 backtesting = pytest.importorskip("backtesting", reason="backtesting.py is not installed: make setup")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
+Theirs: Any = backtesting.Strategy
 ROOT = Path(__file__).resolve().parents[2]
 TOUCH = FillModel(limit_fills="touch")
 
@@ -44,7 +46,7 @@ def crossed(first, second):
 # ---- the same ideas, once for each engine
 
 
-class TheirCross(backtesting.Strategy):
+class TheirCross(Theirs):  # type: ignore[misc]
     fast, slow = 10, 20
 
     def init(self):
@@ -129,7 +131,7 @@ class OurBrackets(OurCross):
             )
 
 
-class TheirEntries(backtesting.Strategy):
+class TheirEntries(Theirs):  # type: ignore[misc]
     """Every fifth bar a new entry below or above the market, the old one is taken back; out after seven bars."""
 
     def init(self):

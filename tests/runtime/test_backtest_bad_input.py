@@ -4,6 +4,7 @@ import math
 import threading
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -108,11 +109,11 @@ def test_a_parameter_that_was_changed_by_hand_is_refused_since_the_run_would_not
 
 def test_bad_models_say_which_figure_is_wrong():
     for make, message in (
-        (lambda: FillModel(limit_fills="often"), "limit_fills is 'often'"),
+        (lambda: FillModel(limit_fills=cast(Any, "often")), "limit_fills is 'often'"),
         (lambda: FillModel(volume_share=0), "volume_share is 0"),
         (lambda: FillModel(volume_share="150%"), "volume_share is 1.5"),
         (lambda: LatencyModel(order_ns=-1), "latency order_ns is -1"),
-        (lambda: LatencyModel(feed_ns=1.5), "latency feed_ns is 1.5"),
+        (lambda: LatencyModel(feed_ns=cast(Any, 1.5)), "latency feed_ns is 1.5"),
     ):
         with pytest.raises(ConfigError) as caught:
             make()
@@ -273,7 +274,7 @@ START = [
     (lambda s: s.schedule("x", at="2021-01-01"), "which is past"),
     (lambda s: s.sma(5)["XYZ"], "sma(5) knows no instrument 'XYZ'; there are: ABC"),
     (lambda s: s.sma(5)[-1], "sma(5) knows no instrument -1"),
-    (lambda s: crossover(s.sma(5), None), "float() argument must be"),
+    (lambda s: crossover(s.sma(5), cast(Any, None)), "float() argument must be"),
 ]
 
 
@@ -289,7 +290,7 @@ def test_numbers_of_numpy_are_numbers():
         ROWS,
         {
             1: lambda s: s.buy("ABC", np.int64(3), limit=np.float64(101.5)),
-            2: lambda s: s.sell("ABC", percent=np.float32(0.5)),
+            2: lambda s: s.sell("ABC", percent=cast(Any, np.float32(0.5))),
             3: lambda s: s.history("ABC", np.int64(2)),
         },
     )
@@ -357,7 +358,7 @@ def test_a_strategy_runs_once_and_a_session_serves_one_strategy():
 
 def test_the_same_strategy_object_may_be_given_to_many_backtests():
     class Grow(Strategy):
-        levels: list = [1]  # noqa: RUF012 - each run has its own copy
+        levels: list[int] = [1]  # noqa: RUF012 - each run has its own copy
 
         def on_bar(self, bar):
             self.levels.append(2)
@@ -392,7 +393,8 @@ def test_data_that_cannot_be_read_is_an_input_error_that_names_it(tmp_path):
     broken.write_text("date,open,high,low,close\n2022-01-03,1,2,0,1\n2022-01-04,1,2,3,1\n")
     with pytest.raises(InputError, match=r"bars\.csv"):
         Backtest(Nothing(), str(broken)).prepare()
-    for data in (None, 5, "missing.csv", [], {}):
+    unusable: tuple[Any, ...] = (None, 5, "missing.csv", [], {})
+    for data in unusable:
         with pytest.raises((InputError, ConfigError)):
             Backtest(Nothing(), data).prepare()
 

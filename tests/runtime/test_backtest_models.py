@@ -202,5 +202,5 @@ def test_every_model_that_was_used_is_named():
     assert settings["fee_model"] == "0.1 % of value"
     assert settings["slippage_model"] == "0.01 % of the price against the taker"
     assert settings["latency_model"] == "order 50ms, report 50ms, feed 50ms"
-    assert settings["fill_model"].startswith("next open; limits fill when traded through")
+    assert str(settings["fill_model"]).startswith("next open; limits fill when traded through")
     assert settings["leverage"] == "1.5" and settings["cash"] == "10000"

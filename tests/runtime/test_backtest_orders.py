@@ -1,8 +1,10 @@
 """Every kind of order, in a trader's words: what is sent at which close, what fills when and at which price."""
 
+from typing import Any
+
 import pytest
 
-from openbell import Backtest, FillModel, Instrument, OrderState, Side, Strategy, TimeInForce
+from openbell import Backtest, FillModel, Instrument, Order, OrderState, Side, Strategy, TimeInForce
 from openbell.messages.layouts import select
 from tests.runtime.story import ABC, flat, market, markets, play
 
@@ -412,7 +414,7 @@ def test_an_order_may_be_kept_and_looked_at_days_after_it_closed():
 
 
 def test_the_order_a_hook_is_told_of_is_the_one_that_was_returned():
-    told = []
+    told: list[Order] = []
 
     class Told(Strategy):
         def on_bar(self, bar):
@@ -432,7 +434,7 @@ def test_open_orders_gives_back_the_same_objects_oldest_first():
     def two(strategy):
         return [strategy.buy("ABC", 1, limit=50), strategy.buy("ABC", 1, limit=51)]
 
-    found = {}
+    found: dict[str, Any] = {}
     story = play(ROWS, {1: two, 2: lambda s: found.update(all=s.open_orders(), one=s.open_orders("ABC"))})
     assert found["all"] == story.order(1) == found["one"]
     assert [a is b for a, b in zip(found["all"], story.order(1), strict=True)] == [True, True]

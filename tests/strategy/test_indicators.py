@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ STOCKS = Path(__file__).resolve().parents[2] / "examples" / "data" / "us_stocks_
 class Reader(Strategy):
     """Notes every figure at every bar."""
 
+    rows: ClassVar[list[Any]] = []
     period: int = 14
 
     def on_start(self):

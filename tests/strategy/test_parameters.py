@@ -80,7 +80,7 @@ def test_a_parameter_without_default_must_be_given():
     with pytest.raises(
         ConfigError, match=r"Needs.period has no default and was not given: Needs\(period=...\)"
     ):
-        Needs(least=1)
+        Needs(**{"least": 1})
     with pytest.raises(ConfigError, match=r"Needs\.least has no default"):
         Needs(period=1)
 

@@ -86,6 +86,7 @@ BAD = [
     ('Backtest(Cross, "x.csv")', 'incompatible type "type[Cross]"; expected "Strategy"'),
     ('Backtest(Cross(), "x.csv", close_at_end="close")', "close_at_end"),
     ('Backtest(Cross(), "x.csv", fees=None)', "fees"),
+    ("Cross(least=1, fats=2)", "fats"),
     ("Cross().fast.upper()", '"int" has no attribute "upper"'),
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openbell.engine.source import Source
-from openbell.market_data.bars import Bars
+from openbell.market_data.bars import Bars, BarSeries
 from openbell.market_data.read_bars import read_bars
 from openbell.model.errors import ConfigError, InputError
 from openbell.model.instrument import Instrument
@@ -181,10 +181,15 @@ class Backtest:
         if self.start is None and self.end is None:
             return bars
         first, last = self._span()
-        whole = bars.slice(self.start, self.end, self.timezone)  # refuses a period without bars
-        if not self.warm_up:
-            return whole
-        return Bars(one.slice(self._warm_start(one.open_time, first), last) for one in bars.series)
+        if not any(len(one.slice(first, last)) for one in bars.series):
+            bars.slice(self.start, self.end, self.timezone)  # raises, saying which period there is
+        return Bars(self._part(one, first, last) for one in bars.series)
+
+    def _part(self, series: BarSeries, first: int, last: int) -> BarSeries:
+        part = series.slice(self._warm_start(series.open_time, first), last)
+        if len(part):
+            return part
+        return replace(part, notes=(*part.notes, f"no bar from {self.start} to {self.end}"))
 
     def _warm_start(self, open_time: NDArray[np.int64], first: int) -> int:
         """When the data has to begin so that `warm_up` bars come before `first`."""
