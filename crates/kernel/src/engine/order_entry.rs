@@ -80,7 +80,6 @@ impl Engine {
         } else {
             self.risk.opened(order_id, &order.request);
         }
-        self.risk.opened(order_id, &order.request);
         let is_held = order.is_held;
         self.orders.insert(order);
         if is_held { self.release_if_parent_traded(order_id) } else { self.send_new(order_id, None) }
