@@ -922,7 +922,10 @@ class Node:
         no whole number; ConfigError when a fee is asked for and there is no model.
         """
     def advance_clock(self, time: int) -> None:
-        """Fire what is due up to `time` (timers, venues, late answers), in time order. Commands and hooks wait for `run`."""
+        """Fire what is due up to `time` (timers, venues, late answers), in time order, and take the engine's time there.
+
+        Commands and hooks wait for `run`.
+        """
     def end_run(self) -> None:
         """Tell the engine that the data ended: open orders are canceled, and market orders sent from now on fill at the last price."""
     def commit(self) -> None:

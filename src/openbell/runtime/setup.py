@@ -171,13 +171,8 @@ class Setup:
             rate = _nano(fraction(self.fees.sizing_rate, f"{type(self.fees).__name__}.sizing_rate"))
             node.set_fee_schedule(ACCOUNT, 0, maker_rate=rate, taker_rate=rate, external=True)
             return
-        node.set_fee_schedule(
-            ACCOUNT,
-            0,
-            maker_rate=_nano(self.fees.maker),
-            taker_rate=_nano(self.fees.taker),
-            flat_nano=_nano(self.fees.flat),
-        )
+        maker, taker, flat = (_nano(part) for part in (self.fees.maker, self.fees.taker, self.fees.flat))
+        node.set_fee_schedule(ACCOUNT, 0, maker_rate=maker, taker_rate=taker, flat_nano=flat)
 
     def _result(self, node: Node, strategy: Strategy, output: NDArray[np.uint8]) -> RunResult:
         bars = self.source.bars if isinstance(self.source, BarSource) else None
