@@ -497,8 +497,16 @@ class Strategy:
         """The run's own source of chance, seeded by the run: the same seed gives the same run."""
         return self._random
 
-    def log(self, event: str, **fields: Any) -> None:
-        """Write a line to the log of the run, with the time of the engine."""
+    def log(self, event: str, /, **fields: Any) -> None:
+        """Write a line to the log of the run, with the time of the engine: `self.log("entered", price=bar.close)`.
+
+        It goes to log.jsonl in the folder of the run, and to the console where the run is kept in memory.
+        """
+        reserved = {"event", "level", "strategy", "time"} & fields.keys()
+        if reserved:
+            raise StrategyError(
+                f"log writes {', '.join(sorted(reserved))} by itself; give the field another name"
+            )
         if self._log is not None:
             self._log(event, time=iso(self.time), strategy=type(self).__name__, **fields)
 
