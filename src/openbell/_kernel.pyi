@@ -11,7 +11,7 @@ field OverflowError, as anywhere in Python.
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from os import PathLike
-from typing import Final, Literal, Self, SupportsIndex, TypeAlias, final
+from typing import Final, Literal, SupportsFloat, SupportsIndex, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,7 +203,7 @@ class Indicator:
 _BookNumber: TypeAlias = int | Decimal
 """A price or quantity of a book: an int of units, or an exact Decimal where the book has a tick and a lot."""
 
-_BookInput: TypeAlias = SupportsIndex | Decimal | str | float
+_BookInput: TypeAlias = SupportsIndex | SupportsFloat | str
 """What a book takes as a number: whole units, or any decimal where it has a tick and a lot (a float by its shortest form)."""
 
 @final
@@ -922,7 +922,10 @@ class Node:
         no whole number; ConfigError when a fee is asked for and there is no model.
         """
     def advance_clock(self, time: int) -> None:
-        """Fire what is due up to `time` (timers, venues, late answers), in time order. Commands and hooks wait for `run`."""
+        """Fire what is due up to `time` (timers, venues, late answers), in time order, and take the engine's time there.
+
+        Commands and hooks wait for `run`.
+        """
     def end_run(self) -> None:
         """Tell the engine that the data ended: open orders are canceled, and market orders sent from now on fill at the last price."""
     def commit(self) -> None:
@@ -931,10 +934,10 @@ class Node:
         """Commit and end the journal on purpose: what is missing from it later was lost."""
     def take_output(self) -> NDArray[np.uint8]:
         """Move out the events whose cause is durable, oldest first, as slots; `openbell.messages.layouts.select` reads them."""
-    def value_accounts(self) -> None:
-        """Value every account now; the figures come with `take_valuations`."""
     def take_valuations(self) -> NDArray[np.void]:
         """Move out account valuations, oldest first, as an array of `openbell.kernel.VALUATION_DTYPE`."""
+    def value_accounts(self) -> None:
+        """Value every account now; the figures come with `take_valuations`."""
     def take_outbox(self) -> NDArray[np.void]:
         """Move out requests to remote venues whose cause is durable, as an array of `openbell.kernel.OUTBOX_DTYPE`."""
 
@@ -1013,90 +1016,19 @@ class NewJournal:
         """Raises ConfigError for a durability or content that does not exist. Nothing is written yet."""
 
 @final
-class JournalReport:
-    """What a journal holds, counted while it was checked."""
-
-    @property
-    def epoch(self) -> int:
-        """Of one unbroken history under one `rules_version`."""
-    @property
-    def shard(self) -> int: ...
-    @property
-    def schema(self) -> int:
-        """Version of the message registry of the program that created it."""
-    @property
-    def rules_version(self) -> int:
-        """Version of what the engine does with records."""
-    @property
-    def created_time(self) -> int:
-        """UTC nanoseconds."""
-    @property
-    def created_by(self) -> str: ...
-    @property
-    def durability(self) -> str:
-        """Either "batch": synced before anything is acknowledged; or "none": not synced."""
-    @property
-    def content(self) -> str:
-        """Either "full", or "by_reference": records of the inputs are only pointed at."""
-    @property
-    def segment_size(self) -> int: ...
-    @property
-    def sector_size(self) -> int: ...
-    @property
-    def segments(self) -> int: ...
-    @property
-    def batches(self) -> int: ...
-    @property
-    def records(self) -> int:
-        """Records that are here, markers of references not counted."""
-    @property
-    def referenced(self) -> int:
-        """Records that stand by reference."""
-    @property
-    def slots(self) -> int: ...
-    @property
-    def bytes(self) -> int:
-        """Up to the end of the last whole batch."""
-    @property
-    def file_bytes(self) -> int:
-        """Of the files, zeros filled ahead and a torn tail included."""
-    @property
-    def first_sequence(self) -> int: ...
-    @property
-    def last_sequence(self) -> int:
-        """One less than `first_sequence` when there is no record."""
-    @property
-    def durable_sequence(self) -> int:
-        """What the last batch says was durable when it was written."""
-    @property
-    def state_hash(self) -> tuple[int, int] | None:
-        """(sequence, hash): the last state hash and the sequence after which it was taken."""
-    @property
-    def output_hash(self) -> tuple[int, int] | None:
-        """(sequence, hash): the last output hash and the last sequence it covers."""
-    @property
-    def chain(self) -> int:
-        """Covers everything up to the last whole batch."""
-    @property
-    def closed(self) -> bool:
-        """Whether the journal ends with the batch that says it was ended on purpose."""
-    @property
-    def torn(self) -> str | None:
-        """Where and how a write was cut short at the end; None when the journal ends after a whole batch."""
-
-@final
 class JournalReader:
-    """Reads the journal in the directory `path` batch by batch, checking each. Takes no lock.
+    """Reads the journal in the directory `path` batch by batch and checks each: checksums, chain, sequences. Takes no lock.
 
-    Raises JournalError naming segment, offset, sequence and rule for what is no journal, is damaged, or was written by a
-    newer program.
+    Raises JournalError, naming path, segment, offset, sequence and rule, for what is no journal, is damaged, ends with a write
+    that was cut short, or was written by a newer program.
     """
 
-    def __new__(cls, path: str | PathLike[str]) -> Self: ...
+    def __new__(cls, path: str | PathLike[str]) -> JournalReader: ...
     def read(self, max_slots: int = 65536) -> NDArray[np.uint8] | None:
-        """The bytes of the next records: those of one whole batch, then of more until there are `max_slots` slots.
+        """Return the next records as slots: those of one whole batch, then of more until there are `max_slots` of them.
 
-        None at the end. Raises JournalError for damage and for a torn tail, after what comes before was given out.
+        None at the end. References come as markers (see `InputExpansion`). An error is raised after what comes before it
+        was given out.
         """
     @property
     def report(self) -> JournalReport:
@@ -1120,45 +1052,130 @@ class JournalWriter:
         content: str = "full",
         segment_size: int | None = None,
     ) -> JournalWriter:
-        """Begins a journal. Raises JournalError where there is one already, ConfigError for an unknown mode."""
+        """Begin a journal. Raises JournalError where there is one already, ConfigError for settings that cannot be."""
     @staticmethod
     def open(path: str | PathLike[str]) -> JournalWriter:
-        """Opens a journal to continue it: checks all of it and cuts off a torn tail after keeping a copy."""
+        """Open a journal to continue it: checks all of it and cuts off a torn tail after keeping a copy."""
     @property
     def cut(self) -> str | None:
-        """What was cut off when the journal was opened."""
-    def append(self, slots: NDArray[np.uint8]) -> None:
-        """Adds whole, stamped records that continue the sequence."""
+        """What was cut off when the journal was opened; None where nothing was."""
+    def append(self, slots: _Slots) -> None:
+        """Add whole, stamped records that continue the sequence."""
     def append_reference(self, input: int, count: int, sequence: int, time: int) -> None:
-        """Lets `count` records of an input stand by reference from `sequence` on."""
+        """Let `count` records of an input stand by reference, from `sequence` and `time` on."""
     def commit(self, output_hash: int = 0, state_hash: tuple[int, int] | None = None) -> int:
-        """Writes what was appended; returns the last sequence that is as durable as the mode promises."""
+        """Write what was appended; return the last sequence that is as durable as the mode promises."""
     def close(self, output_hash: int = 0, state_hash: tuple[int, int] | None = None) -> int:
-        """Commits, and ends the journal with a batch that says so: from now on the loss of its end is noticed."""
+        """Commit, and end the journal with a batch that says so: from now on the loss of its end is noticed."""
     @property
-    def next_sequence(self) -> int: ...
+    def next_sequence(self) -> int:
+        """The sequence the next record must have."""
     @property
-    def durable_sequence(self) -> int: ...
+    def durable_sequence(self) -> int:
+        """The last sequence that is as durable as the mode promises."""
+
+@final
+class JournalReport:
+    """What a journal is and holds, as far as it was read."""
+
+    @property
+    def epoch(self) -> int:
+        """Number of the history it is of."""
+    @property
+    def shard(self) -> int:
+        """Number of the engine that wrote it."""
+    @property
+    def schema(self) -> int:
+        """Version of the message registry of the program that wrote it."""
+    @property
+    def rules_version(self) -> int:
+        """Version of what that engine does with records; see `RULES_VERSION`."""
+    @property
+    def created_time(self) -> int:
+        """When it was begun, UTC nanoseconds."""
+    @property
+    def created_by(self) -> str:
+        """Program that began it."""
+    @property
+    def durability(self) -> Literal["batch", "none"]:
+        """When a commit counted as durable."""
+    @property
+    def content(self) -> Literal["full", "by_reference"]:
+        """Whether the records of inputs are here or only pointed at."""
+    @property
+    def segment_size(self) -> int:
+        """Most bytes a segment has."""
+    @property
+    def sector_size(self) -> int:
+        """Bytes to which batches are padded, so that no sector is written twice."""
+    @property
+    def segments(self) -> int:
+        """Files read."""
+    @property
+    def batches(self) -> int:
+        """Batches read."""
+    @property
+    def records(self) -> int:
+        """Records that are here, markers of references not counted."""
+    @property
+    def referenced(self) -> int:
+        """Records that stand by reference."""
+    @property
+    def slots(self) -> int:
+        """Slots of all records and markers that are here."""
+    @property
+    def bytes(self) -> int:
+        """Bytes up to the end of the last whole batch, headers and padding included."""
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the files, room filled ahead and a torn tail included."""
+    @property
+    def first_sequence(self) -> int:
+        """Sequence of the first record."""
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the last record; one less than the first when there is none."""
+    @property
+    def durable_sequence(self) -> int:
+        """What the last batch says was durable when it was written."""
+    @property
+    def state_hash(self) -> tuple[int, int] | None:
+        """Sequence after which the last state hash was taken, and the hash."""
+    @property
+    def output_hash(self) -> tuple[int, int] | None:
+        """Last sequence that the last output hash covers, and the hash."""
+    @property
+    def chain(self) -> int:
+        """128-bit hash over everything up to the last whole batch."""
+    @property
+    def closed(self) -> bool:
+        """True when the last batch says that the writer ended on purpose."""
+    @property
+    def torn(self) -> str | None:
+        """Where and how a write at the end was cut short; None where none was."""
 
 @final
 class InputExpansion:
-    """Puts records of inputs back where a journal by reference only points at them.
+    """Puts the records of inputs back where a journal by reference only points at them.
 
-    `inputs` are the records of each input, as slots, in the order in which the journal numbers them.
+    `inputs` are the decoded, unstamped records of each input, in the order in which the journal numbers them; they are kept,
+    not copied.
     """
 
-    def __new__(cls, inputs: Sequence[NDArray[np.uint8]]) -> Self: ...
-    def expand(self, slots: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The records of `slots`, which a JournalReader gave, with references replaced by what they stand for, stamped.
+    def __new__(cls, inputs: Sequence[_Slots] = ()) -> InputExpansion: ...
+    def add(self, slots: _Slots) -> None:
+        """Add the input with the next number."""
+    def expand(self, slots: _Slots) -> NDArray[np.uint8]:
+        """Return the records of `slots`, which a JournalReader gave, with what references stand for in their place, stamped.
 
-        Raises JournalError when an input has fewer records than the journal points at.
+        Must be given a journal's records in order. Raises JournalError where an input is missing or has too few records.
         """
     @property
     def left(self) -> list[int]:
-        """Slots that each input still has."""
+        """Slots that each input still has: none, once a whole journal was expanded."""
 
 def verify_journal(path: str | PathLike[str], *, require_closed: bool = False) -> JournalReport:
-    """Reads and checks the whole journal in the directory `path`.
+    """Read and check the whole journal in the directory `path`.
 
     Raises JournalError for damage; a torn tail is told in the report. With `require_closed`, also for a journal that does
     not end with the batch that closes it.

@@ -185,7 +185,7 @@ def test_unknown_modes_and_sizes_are_named(tmp_path: Path) -> None:
         create(tmp_path / "journal", durability="always")
     with pytest.raises(ConfigError, match='content is "half"'):
         create(tmp_path / "journal", content="half")
-    with pytest.raises(JournalError, match="segment_size is 1000"):
+    with pytest.raises(ConfigError, match="segment_size is 1000"):
         create(tmp_path / "journal", segment_size=1000)
     assert not (tmp_path / "journal").exists()
 

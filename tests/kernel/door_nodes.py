@@ -104,6 +104,9 @@ class Trader:
         self.seen = 0
         self.fills: list[Any] = []
 
+    def on_start(self) -> None:
+        self.node.subscribe(1, 0, BARS)
+
     def on_bar(self, bar: Any) -> None:
         self.seen += 1
         if self.seen % 5 == 0:
@@ -111,4 +114,4 @@ class Trader:
             self.node.submit_order(1, 1, 1, self.seen, side, MARKET, GTC, self.quantity)
 
     def hooks(self) -> Hooks:
-        return hooks(on_bar=self.on_bar, on_fill=self.fills.append)
+        return hooks(on_start=self.on_start, on_bar=self.on_bar, on_fill=self.fills.append)

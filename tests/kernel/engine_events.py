@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openbell.kernel import Node
-from openbell.messages.layouts import LAST_OF_MESSAGE, MAKER, SELL, as_slots, message_numbers, records, rule_names
+from openbell.messages.layouts import (
+    LAST_OF_MESSAGE,
+    MAKER,
+    SELL,
+    as_slots,
+    message_numbers,
+    records,
+    rule_names,
+)
 from tests.model.gate_twin import LIMIT_KINDS
 from tests.model.order_twin import (
     Bars,

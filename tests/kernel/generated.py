@@ -68,9 +68,7 @@ class Stage:
         node.take_output()
         return cls(node, twin(node.sequence))
 
-    def play(
-        self, commands: list[Command], *, saved_at: int, check: Callable[[EngineTwin], None]
-    ) -> None:
+    def play(self, commands: list[Command], *, saved_at: int, check: Callable[[EngineTwin], None]) -> None:
         """Plays commands on both; a copy restored after command `saved_at` must have the same future."""
         expected: list[tuple[int, Event]] = []
         output = b""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openbell.kernel import BAR_DTYPE, OUTBOX_DTYPE, VALUATION_DTYPE, Node, RequestKind
+from openbell.kernel import BAR_DTYPE, OUTBOX_DTYPE, VALUATION_DTYPE, InputExpansion, Node, RequestKind
 from openbell.messages.layouts import as_slots, dtype_of, records, select, wide
 from openbell.model.errors import EngineStopped, InputError, OpenbellError
 from tests.kernel.door_nodes import (
@@ -43,7 +43,7 @@ UNFIT: dict[str, tuple[Any, str]] = {
     "no dimension": (np.array(0, np.uint8), "shape ()"),
     "every second byte": (np.zeros(256, np.uint8)[::2], "numpy.ascontiguousarray"),
     "backwards": (GOOD[::-1], "numpy.ascontiguousarray"),
-    "half a slot": (GOOD[:96], "96 bytes, expected whole slots of 64 bytes"),
+    "half a slot": (GOOD[:96], "96 bytes, expected whole 64-byte slots"),
     "an odd address": (shifted(GOOD, 3), "slots.copy()"),
     "rows of another size": (np.zeros(4, np.dtype([("a", "<u8"), ("b", "<u8")])), "64 bytes a slot"),
     "bytes": (GOOD.tobytes(), "found bytes"),
@@ -59,6 +59,8 @@ def test_an_array_of_another_kind_is_refused_and_said_what_it_is(name: str) -> N
     with pytest.raises(InputError, match=r"field 'slots': found .*, expected ") as caught:
         node.run(value, 0, [])
     assert found in str(caught.value)
+    with pytest.raises(InputError, match="field 'slots'"):
+        InputExpansion().expand(value)
     node.run(GOOD, 0, [])  # nothing was taken of the bad one, and nothing broke
     assert node.mark(1) is not None
 

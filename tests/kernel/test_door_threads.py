@@ -69,6 +69,7 @@ def calls(node: Node) -> dict[str, Callable[[], object]]:
         "cancel_timer": lambda: node.cancel_timer(1, 1),
         "stop_participant": lambda: node.stop_participant(1, 0),
         "run": lambda: node.run(None, None, []),
+        "value_accounts": node.value_accounts,
         "advance_clock": lambda: node.advance_clock(1),
         "order": lambda: node.order(1, 1),
         "open_orders": lambda: node.open_orders(1),

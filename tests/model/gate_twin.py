@@ -288,8 +288,9 @@ class Judged:
         )
         if not self.widens or all(limit is None for limit in asked):
             return None
-        after = exposure(self.position, *self.after, self.mark)
-        before = exposure(self.position, *self.before, self.mark)
+        (buys, sells), (buys_before, sells_before) = self.after, self.before
+        after = exposure(self.position, buys, sells, self.mark)
+        before = exposure(self.position, buys_before, sells_before, self.mark)
         equity = self.account.equity(self.gate.instruments, self.marks)
         others = []
         for other in {order.request.instrument for order in self.mine} | set(self.account.positions):

@@ -1,8 +1,10 @@
 """Every kind of order, in a trader's words: what is sent at which close, what fills when and at which price."""
 
+from typing import Any
+
 import pytest
 
-from openbell import Backtest, FillModel, Instrument, OrderState, Side, Strategy, TimeInForce
+from openbell import Backtest, FillModel, Instrument, Order, OrderState, Side, Strategy, TimeInForce
 from openbell.messages.layouts import select
 from tests.runtime.story import ABC, flat, market, markets, play
 
@@ -335,6 +337,41 @@ def test_brackets_protect_what_was_filled(terms, fills, states):
     assert tuple(None if leg is None else leg.state.name for leg in legs) == states
 
 
+@pytest.mark.parametrize(
+    "leave", [lambda s: s.close("ABC"), lambda s: s.sell("ABC", 20)], ids=["closed", "turned"]
+)
+def test_exits_do_not_outlive_the_position_they_protect(leave):
+    rows = [*flat(100, 5), (100, 100, 90, 90), (90, 120, 90, 110)]
+    story = play(
+        rows,
+        {
+            1: lambda s: s.bracket("ABC", 10, stop=95, target=105),
+            2: leave,
+            3: lambda s: s.target_percent("ABC", 0.07),
+        },
+    )
+    bracket = story.order(1)
+    assert (bracket.stop.state, bracket.target.state) == (OrderState.CANCELED, OrderState.CANCELED)
+    assert story.player.fills[0] == "2 BUY 10 @ 100.00"
+    assert len(story.fills) == 3, "the stop of the first position leaves the second alone"
+
+
+def test_of_two_brackets_each_keeps_its_own_exits():
+    rows = [*flat(100, 3), (100, 100, 94, 96), (96, 96, 89, 90)]
+    story = play(
+        rows,
+        {
+            1: lambda s: (
+                s.bracket("ABC", 10, stop=95, target=120),
+                s.bracket("ABC", 5, stop=90, target=130),
+            ),
+        },
+    )
+    assert story.fills == ["2 BUY 10 @ 100.00", "2 BUY 5 @ 100.00", "4 SELL 10 @ 95.00", "5 SELL 5 @ 90.00"]
+    first, second = story.order(1)
+    assert [leg.state.name for leg in (first.target, second.target)] == ["CANCELED", "CANCELED"]
+
+
 def test_of_two_orders_that_cancel_each_other_only_one_trades():
     def pair(strategy):
         above = strategy.buy("ABC", 10, stop=103)
@@ -377,7 +414,7 @@ def test_an_order_may_be_kept_and_looked_at_days_after_it_closed():
 
 
 def test_the_order_a_hook_is_told_of_is_the_one_that_was_returned():
-    told = []
+    told: list[Order] = []
 
     class Told(Strategy):
         def on_bar(self, bar):
@@ -397,7 +434,7 @@ def test_open_orders_gives_back_the_same_objects_oldest_first():
     def two(strategy):
         return [strategy.buy("ABC", 1, limit=50), strategy.buy("ABC", 1, limit=51)]
 
-    found = {}
+    found: dict[str, Any] = {}
     story = play(ROWS, {1: two, 2: lambda s: found.update(all=s.open_orders(), one=s.open_orders("ABC"))})
     assert found["all"] == story.order(1) == found["one"]
     assert [a is b for a, b in zip(found["all"], story.order(1), strict=True)] == [True, True]

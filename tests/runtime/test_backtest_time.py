@@ -1,13 +1,14 @@
 """What a strategy may know when: bars before hooks, hooks in order, fills after orders, nothing from the future."""
 
 import dataclasses
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openbell import Backtest, Bars, Instrument, Strategy
+from openbell import Backtest, Bars, InputError, Instrument, Strategy
 from openbell.messages.layouts import HEAD_DTYPE, select, wide
 from tests.runtime.story import DAY, FIRST_DAY, flat, market, markets, play
 from tests.runtime.wild import HOUR, Wild, wild_markets
@@ -131,6 +132,8 @@ def last_close(series, time):
 class Watch(Strategy):
     """Notes which hook came when, and what was known then."""
 
+    last: ClassVar[list[Any]] = []
+
     def on_start(self):
         self.average = self.sma(2)
         self.log_of = []
@@ -172,6 +175,7 @@ def test_instruments_that_list_later_are_warm_later_and_alone():
 class Count(Strategy):
     """Notes the closes it is shown."""
 
+    closes: ClassVar[list[float]] = []
     period: int = 1
 
     def on_start(self):
@@ -207,6 +211,22 @@ def test_a_period_trades_the_bars_that_open_in_it():
     assert Count.closes == [102, 103, 104]
 
 
+def test_a_period_may_be_open_at_either_side():
+    execute(Count(), market(rising(10)), start="2022-01-08")
+    assert Count.closes == [107, 108, 109]
+    execute(Count(), market(rising(10)), end="2022-01-03", warm_up=1)
+    assert Count.closes == [101]
+
+
+def test_an_instrument_without_bars_in_the_period_takes_no_part_and_is_named():
+    data = markets(a=market(rising(6)), b=market(rising(3, 200), XYZ, first_day=3))
+    result = execute(Count(), data, end="2022-01-03", benchmark="buy_and_hold")
+    assert Count.closes == [100, 101]
+    assert "XYZ: no bar from None to 2022-01-03" in result.notes
+    with pytest.raises(InputError, match="ABC has no bar from 2023-01-01 to None"):
+        execute(Count(), data, start="2023-01-01")
+
+
 def test_what_warms_up_is_no_part_of_the_result():
     rows = [*flat(50, 3), *rising(4)]
     result = execute(
@@ -234,6 +254,8 @@ def test_the_benchmark_holds_equal_parts_and_waits_in_cash_for_what_lists_later(
 
 class Longer(Strategy):
     """Notes the second timeframe at every bar."""
+
+    seen: ClassVar[list[Any]] = []
 
     def on_start(self):
         self.average = self.sma(1, every="4h")
@@ -267,6 +289,8 @@ def test_bars_of_different_length_come_at_their_own_times():
 
 class Clock(Strategy):
     """Notes timers and bars in the order they come."""
+
+    seen: ClassVar[list[Any]] = []
 
     def on_start(self):
         Clock.seen = [("start", self.time - FIRST_DAY)]
@@ -302,7 +326,7 @@ def test_timers_and_bars_come_in_the_order_of_their_times():
 
 
 def test_views_inside_hooks_show_the_account_as_it_stands():
-    seen = {}
+    seen: dict[str, Any] = {}
 
     def look(strategy):
         one = strategy.position("ABC")
@@ -372,7 +396,7 @@ def test_chance_follows_from_the_seed_alone():
 
 
 def test_no_order_is_taken_up_after_the_data_and_answers_to_the_end_do_not_go_round_for_ever():
-    seen = {}
+    seen: dict[str, Any] = {}
 
     class Stubborn(Strategy):
         def on_bar(self, bar):

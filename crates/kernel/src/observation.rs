@@ -76,6 +76,6 @@ payloads! {
     QuotePayload = QUOTE { update_id: u64, exchange_time: u64, reserved: [u64; 3], }
 
     /// Rest of a reference to an input: `input` is its number in the journal, counted from 0 in the order of the
-    /// references; `records` and `slots` it has; times of its first and last record.
-    InputPayload = INPUT { input: u64, records: u64, slots: u64, first_time: u64, last_time: u64, }
+    /// references; `record_count` and `slot_count` it has; times of its first and last record.
+    InputPayload = INPUT { input: u64, record_count: u64, slot_count: u64, first_time: u64, last_time: u64, }
 }

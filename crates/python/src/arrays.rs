@@ -38,7 +38,7 @@ impl<'py> SlotArray<'py> {
             }
             None => {
                 let found = format!("{} bytes", slots.bytes().len());
-                Err(bad_array(value.py(), field, &found, "whole slots of 64 bytes"))
+                Err(bad_array(value.py(), field, &found, "whole 64-byte slots"))
             }
         }
     }

@@ -4,31 +4,23 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use numpy::{PyArray1, PyReadonlyArray1};
+use numpy::PyArray1;
 use openbell_kernel::disk::RealDisk;
 use openbell_kernel::journal::{
-    self, Content, Durability, Expansion, Identity, JournalError, Report, Settings, Tail, verify,
+    self, Content, Durability, Expansion, Identity, JournalError, RULES_VERSION, Report, Settings, Tail,
+    verify,
 };
 use openbell_kernel::record::Slot;
 use pyo3::prelude::*;
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::arrays::{SlotArray, slot_array};
 use crate::errors::{error, expansion_error, journal_error};
 
 type Bytes<'py> = Bound<'py, PyArray1<u8>>;
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The slots in an array of bytes, in place.
-fn slots_in<'a>(py: Python<'_>, array: &'a PyReadonlyArray1<'_, u8>) -> PyResult<&'a [Slot]> {
-    let refused = |problem: String| error(py, "InputError", problem);
-    let bytes =
-        array.as_slice().map_err(|_| refused("slots must be one contiguous array of bytes".to_owned()))?;
-    <[Slot]>::ref_from_bytes(bytes).map_err(|_| {
-        refused(format!("slots hold {} bytes, which are not aligned 64-byte slots", bytes.len()))
-    })
 }
 
 /// An array of bytes over words that NumPy takes over without a copy; words, so that they stay aligned.
@@ -225,8 +217,9 @@ impl JournalWriter {
         Ok(JournalWriter { inner: Mutex::new(Some(writer)), cut })
     }
 
-    fn append(&self, py: Python<'_>, slots: PyReadonlyArray1<'_, u8>) -> PyResult<()> {
-        let slots = slots_in(py, &slots)?;
+    fn append(&self, py: Python<'_>, slots: &Bound<'_, PyAny>) -> PyResult<()> {
+        let slots = SlotArray::new("slots", slots)?;
+        let slots = slots.slots();
         self.with(py, |writer| writer.append(slots))
     }
 
@@ -306,51 +299,67 @@ pub fn settings_of(durability: Durability, content: Content) -> Settings {
 }
 
 /// Puts the records of inputs back where a journal by reference only points at them.
-#[pyclass(frozen, module = "openbell._kernel")]
+#[pyclass(module = "openbell._kernel")]
 pub struct InputExpansion {
-    inputs: Mutex<Vec<Left>>,
+    inputs: Vec<Input>,
 }
 
-/// The records of one input, and how many of its slots were used.
-struct Left {
-    slots: Vec<Slot>,
+/// The array of one input's records, and how many of its slots were used.
+struct Input {
+    array: Py<PyAny>,
     used: usize,
+}
+
+impl Input {
+    fn array<'py>(&self, py: Python<'py>) -> PyResult<SlotArray<'py>> {
+        SlotArray::new("inputs", self.array.bind(py))
+    }
+
+    fn left<'a>(&self, array: &'a SlotArray<'_>) -> &'a [Slot] {
+        array.slots().get(self.used..).unwrap_or_default()
+    }
 }
 
 #[pymethods]
 impl InputExpansion {
     #[new]
-    fn new(py: Python<'_>, inputs: Vec<PyReadonlyArray1<'_, u8>>) -> PyResult<Self> {
-        let left = |input| Ok(Left { slots: slots_in(py, input)?.to_vec(), used: 0 });
-        let inputs: PyResult<Vec<Left>> = inputs.iter().map(left).collect();
-        Ok(InputExpansion { inputs: Mutex::new(inputs?) })
+    #[pyo3(signature = (inputs=Vec::new()), text_signature = "(inputs=())")]
+    fn new(inputs: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
+        let mut expansion = InputExpansion { inputs: Vec::with_capacity(inputs.len()) };
+        inputs.iter().try_for_each(|input| expansion.add(input))?;
+        Ok(expansion)
+    }
+
+    /// Adds the input with the next number.
+    fn add(&mut self, slots: &Bound<'_, PyAny>) -> PyResult<()> {
+        SlotArray::new("inputs", slots)?;
+        self.inputs.push(Input { array: slots.clone().unbind(), used: 0 });
+        Ok(())
     }
 
     /// The slots of whole records as the journal holds them, references replaced by what they stand for.
-    fn expand<'py>(&self, py: Python<'py>, slots: PyReadonlyArray1<'py, u8>) -> PyResult<Bytes<'py>> {
-        let slots = slots_in(py, &slots)?;
-        let words = py.detach(|| {
-            let mut inputs = lock(&self.inputs);
-            let mut expansion = Expansion::new(inputs.iter().map(|left| &left.slots[left.used..]).collect());
-            let mut expanded = Vec::with_capacity(slots.len());
-            expansion.expand(slots, &mut expanded)?;
-            let left = expansion.left();
-            inputs.iter_mut().zip(left).for_each(|(input, left)| input.used = input.slots.len() - left);
-            Ok(words_of(&expanded).to_vec())
-        });
-        let words = words.map_err(|found| expansion_error(py, &found))?;
-        bytes_of(py, words)
+    fn expand<'py>(&mut self, py: Python<'py>, slots: &Bound<'py, PyAny>) -> PyResult<Bytes<'py>> {
+        let slots = SlotArray::new("slots", slots)?;
+        let arrays: Vec<_> = self.inputs.iter().map(|input| input.array(py)).collect::<PyResult<_>>()?;
+        let left = self.inputs.iter().zip(&arrays).map(|(input, array)| input.left(array));
+        let mut expansion = Expansion::new(left.collect());
+        let mut expanded = Vec::with_capacity(slots.slots().len());
+        expansion.expand(slots.slots(), &mut expanded).map_err(|found| expansion_error(py, &found))?;
+        for ((input, array), left) in self.inputs.iter_mut().zip(&arrays).zip(expansion.left()) {
+            input.used = array.slots().len() - left;
+        }
+        Ok(slot_array(py, &expanded))
     }
 
     /// Slots that each input still has.
     #[getter]
-    fn left(&self) -> Vec<usize> {
-        lock(&self.inputs).iter().map(|left| left.slots.len() - left.used).collect()
+    fn left(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        self.inputs.iter().map(|input| Ok(input.left(&input.array(py)?).len())).collect()
     }
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("RULES_VERSION", journal::RULES_VERSION)?;
+    module.add("RULES_VERSION", RULES_VERSION)?;
     module.add_class::<JournalReport>()?;
     module.add_class::<JournalReader>()?;
     module.add_class::<JournalWriter>()?;

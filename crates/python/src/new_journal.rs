@@ -8,7 +8,7 @@ use openbell_kernel::journal::{Content, Durability, Identity, JournalWriter};
 use openbell_kernel::node::RecordSink;
 use pyo3::prelude::*;
 
-use crate::errors::error;
+use crate::errors::journal_error;
 use crate::journal::{modes, settings_of};
 
 /// A journal that does not exist yet; the node that gets it creates it.
@@ -47,7 +47,7 @@ impl NewJournal {
         let writer = JournalWriter::create(Arc::new(RealDisk), &self.path, &identity, settings);
         writer
             .map(|writer| Box::new(writer) as Box<dyn RecordSink>)
-            .map_err(|found| error(py, "JournalError", found.to_string()))
+            .map_err(|found| journal_error(py, &found))
     }
 }
 

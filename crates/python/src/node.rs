@@ -406,26 +406,29 @@ impl Node {
         let _running = self.guarded.begin_run(py, "Node.advance_clock")?;
         self.guarded.drive(py, |inner| {
             while let Some(due) = inner.node.engine().next_due().filter(|due| *due <= time) {
-                inner.node.advance_clock(due)?;
+                inner.node.advance_clock(due).map_err(Box::new)?;
             }
-            if inner.node.time() < time { inner.node.advance_clock(time) } else { Ok(()) }
+            if inner.node.time() < time {
+                inner.node.advance_clock(time)?;
+            }
+            Ok(())
         })
     }
 
     /// Tells the engine that the data ended.
     fn end_run(&self, py: Python<'_>) -> PyResult<()> {
         let _running = self.guarded.begin_run(py, "Node.end_run")?;
-        self.guarded.drive(py, |inner| inner.node.end_run())
+        self.guarded.drive(py, |inner| inner.node.end_run().map_err(Box::new))
     }
 
     /// Commits and ends the journal on purpose.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let _running = self.guarded.begin_run(py, "Node.close")?;
-        self.guarded.drive(py, |inner| inner.node.close())
+        self.guarded.drive(py, |inner| inner.node.close().map_err(Box::new))
     }
 
     fn commit(&self, py: Python<'_>) -> PyResult<()> {
-        self.guarded.drive(py, |inner| inner.node.commit())
+        self.guarded.drive(py, |inner| inner.node.commit().map_err(Box::new))
     }
 
     fn take_output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {

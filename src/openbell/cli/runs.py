@@ -13,15 +13,18 @@ from openbell.cli.options import COMMON, CommonOptions
 if TYPE_CHECKING:
     from rich.table import Table
 
-_FIGURES = (
-    "total_return",
-    "benchmark_return",
-    "sharpe_ratio",
-    "max_drawdown",
-    "trades",
-    "final_equity",
-    "currency",
-)
+    from openbell.report.formatting import Unit
+
+_COLUMNS: dict[str, tuple[str, Unit]] = {
+    "total_return": ("Return", "percent"),
+    "benchmark_return": ("Benchmark", "percent"),
+    "sharpe_ratio": ("Sharpe", "ratio"),
+    "max_drawdown": ("Drawdown", "percent"),
+    "trades": ("Trades", "count"),
+}
+_FIGURES = (*_COLUMNS, "final_equity", "currency")
+_WIDE = 100
+"""Columns of a terminal that has room for the benchmark too."""
 
 
 def runs(
@@ -38,7 +41,7 @@ def runs(
     if options.json:
         print_json({"folder": str(folder), "runs": found})
     elif found:
-        console().print(_table(found))
+        console().print(_table(found, console().width >= _WIDE))
     else:
         console().print(f"no runs in {folder}; [bold]openbell demo[/] makes two", highlight=False)
 
@@ -67,33 +70,32 @@ def _told(path: Path) -> dict[str, Any]:
     }
 
 
-def _table(found: list[dict[str, Any]]) -> Table:
+def _table(found: list[dict[str, Any]], is_wide: bool) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     from openbell.report.formatting import figure_text, plain_text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Run", "Started", "Strategy"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("Run", "Started"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("Parameters", style="dim")
-    for heading in ("Return", "Benchmark", "Sharpe", "Drawdown", "Trades"):
+    table.add_column("Strategy", overflow="fold")
+    figures = {name: how for name, how in _COLUMNS.items() if is_wide or name != "benchmark_return"}
+    for heading, _ in figures.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for one in found:
         if one["state"] != "finished":
-            table.add_row(Text(one["state"], style="bold red"), *_parts_of_name(one["run"]))
+            time, strategy = _parts_of_name(one["run"])
+            table.add_row("", time, Text.assemble(strategy, " ", (one["state"], "bold red")))
             continue
+        parameters = plain_text(one["parameters"]) if one["parameters"] else ""
         table.add_row(
             one["digest"],
             _minute(one["started"]),
-            one["strategy"],
-            plain_text(one["parameters"]) if one["parameters"] else "",
+            Text.assemble(one["strategy"], " ", (parameters, "dim")),
             signed_percent(one["total_return"]),
-            figure_text(one["benchmark_return"], "percent"),
-            figure_text(one["sharpe_ratio"], "ratio"),
-            figure_text(one["max_drawdown"], "percent"),
-            figure_text(one["trades"], "count"),
+            *(figure_text(one[name], unit) for name, (_, unit) in figures.items() if name != "total_return"),
         )
     return table
 

@@ -63,7 +63,7 @@ class Session:
         if number is None:
             raise InputError(
                 "no such instrument in this run",
-                value=repr(symbol),
+                value=symbol if isinstance(symbol, str) else repr(symbol),
                 expected=f"bar.instrument or one of {', '.join(self._ids)}",
             )
         return number

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from os import PathLike, fspath
 
 from openbell.journal.references import InputReference, input_references, slots_sha256
-from openbell.kernel import RULES_VERSION, Expansion, JournalReader, JournalReport
+from openbell.kernel import RULES_VERSION, InputExpansion, JournalReader, JournalReport
 from openbell.messages.layouts import Slots
 from openbell.model.errors import InputError, JournalError
 
@@ -23,13 +23,13 @@ class JournalSource:
 
     A journal by reference needs `load`: what it returns for an input is compared with the SHA-256 in the journal, and put back
     where the journal points at it. Raises JournalError for what is no journal, is damaged, or was written under other
-    rules; InputError for data that has changed since. With `lenient` a write cut short at the end is told by `report.torn` only.
+    rules; InputError for data that has changed since. What comes before damage or a write cut short is yielded first.
     """
 
-    def __init__(self, path: str | PathLike[str], load: Load | None = None, *, lenient: bool = False) -> None:
+    def __init__(self, path: str | PathLike[str], load: Load | None = None) -> None:
         self._path = fspath(path)
         self._load = load
-        self._reader = JournalReader(path, lenient=lenient)
+        self._reader = JournalReader(path)
         rules = self.report.rules_version
         if rules != RULES_VERSION:
             raise JournalError(
@@ -40,17 +40,17 @@ class JournalSource:
     @property
     def report(self) -> JournalReport:
         """What the journal is and what was read of it so far; its last hashes, once all of it was."""
-        return self._reader.report()
+        return self._reader.report
 
     def __iter__(self) -> Iterator[Slots]:
-        if self.report.content == "full":
-            yield from self._reader
-            return
-        expansion = Expansion()
-        for batch in self._reader:
-            for reference in input_references(batch):
-                expansion.add(self._loaded(reference))
-            yield expansion.expand(batch)
+        expansion = InputExpansion() if self.report.content == "by_reference" else None
+        while (slots := self._reader.read()) is not None:
+            yield slots if expansion is None else self._expanded(expansion, slots)
+
+    def _expanded(self, expansion: InputExpansion, slots: Slots) -> Slots:
+        for reference in input_references(slots):
+            expansion.add(self._loaded(reference))
+        return expansion.expand(slots)
 
     def _loaded(self, reference: InputReference) -> Slots:
         if self._load is None:

@@ -48,8 +48,8 @@ def input_reference(number: int, slots: Slots) -> Slots:
     record["time"] = heads["time"][0]
     record["sha256"] = np.frombuffer(bytes.fromhex(slots_sha256(slots)), np.uint8)
     record["input"] = number
-    record["records"] = len(heads)
-    record["slots"] = len(slots) // SLOT_SIZE
+    record["record_count"] = len(heads)
+    record["slot_count"] = len(slots) // SLOT_SIZE
     record["first_time"] = heads["time"][0]
     record["last_time"] = heads["time"][-1]
     return as_slots(record)
@@ -61,8 +61,8 @@ def input_references(batch: Slots) -> list[InputReference]:
         InputReference(
             number=int(row["input"]),
             sha256=row["sha256"].tobytes().hex(),
-            records=int(row["records"]),
-            slots=int(row["slots"]),
+            records=int(row["record_count"]),
+            slots=int(row["slot_count"]),
             first_time=int(row["first_time"]),
             last_time=int(row["last_time"]),
         )

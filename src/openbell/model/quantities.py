@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
-from typing import Any, Self, SupportsIndex
+from typing import Any, Self, SupportsIndex, overload
 
 from openbell.model.errors import InputError
 
@@ -73,6 +73,10 @@ class Quantity(Decimal):
         """Raises InputError for anything that is not a finite number."""
         return super().__new__(cls, exact_decimal(value))
 
+    @overload  # type: ignore[override]
+    def __mul__(self, other: Money) -> Money: ...
+    @overload
+    def __mul__(self, other: Decimal | int) -> Decimal: ...
     def __mul__(self, other: Any) -> Any:
         return NotImplemented if isinstance(other, Money) else super().__mul__(other)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openbell.engine.source import Source
-from openbell.market_data.bars import Bars
+from openbell.market_data.bars import Bars, BarSeries
 from openbell.market_data.read_bars import read_bars
 from openbell.model.errors import ConfigError, InputError
 from openbell.model.instrument import Instrument
@@ -21,6 +21,7 @@ from openbell.model.time import to_ns, zone
 from openbell.runtime.bar_source import BarSource
 from openbell.runtime.benchmark import BUY_AND_HOLD
 from openbell.runtime.result import JournalContent
+from openbell.runtime.run_log import print_line
 from openbell.runtime.setup import NANO, CloseAtEnd, Progress, Setup, fresh
 from openbell.strategy.strategy import Strategy
 from openbell.venue.models import (
@@ -140,7 +141,7 @@ class Backtest:
 
         setup = self.prepare()
         if out is None:
-            return Run(setup.execute(None, progress))
+            return Run(setup.execute(None, progress, print_line))
         return run_into_folder(setup, Path(out), progress)
 
     def prepare(self) -> Setup:
@@ -181,10 +182,15 @@ class Backtest:
         if self.start is None and self.end is None:
             return bars
         first, last = self._span()
-        whole = bars.slice(first, last)  # refuses a period without bars
-        if not self.warm_up:
-            return whole
-        return Bars(one.slice(self._warm_start(one.open_time, first), last) for one in bars.series)
+        if not any(len(one.slice(first, last)) for one in bars.series):
+            bars.slice(self.start, self.end, self.timezone)  # raises, saying which period there is
+        return Bars(self._part(one, first, last) for one in bars.series)
+
+    def _part(self, series: BarSeries, first: int, last: int) -> BarSeries:
+        part = series.slice(self._warm_start(series.open_time, first), last)
+        if len(part):
+            return part
+        return replace(part, notes=(*part.notes, f"no bar from {self.start} to {self.end}"))
 
     def _warm_start(self, open_time: NDArray[np.int64], first: int) -> int:
         """When the data has to begin so that `warm_up` bars come before `first`."""
@@ -209,9 +215,10 @@ class Backtest:
 
     def _currency_of(self, instruments: Sequence[Instrument]) -> str:
         found = sorted({instrument.currency for instrument in instruments})
-        wanted = {self.currency or found[0], self.cash.currency if isinstance(self.cash, Money) else found[0]}
-        if len(found) > 1 or wanted != {found[0]}:
-            asked = " and ".join(sorted(wanted)) if wanted != {found[0]} else "one currency"
+        cash = self.cash.currency if isinstance(self.cash, Money) else None
+        wanted = {currency for currency in (self.currency, cash) if currency is not None}
+        if len(found) > 1 or not wanted <= {found[0]}:
+            asked = " and ".join(sorted(wanted)) or "one currency"
             raise ConfigError(
                 f"the instruments are quoted in {', '.join(found)} and the account is in {asked}; "
                 f"rates between currencies are not known"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,14 @@ from openbell.model.time import iso
 
 WallClock = Callable[[], int]
 """Gives the wall time in UTC nanoseconds."""
+
+
+def print_line(event: str, **fields: object) -> None:
+    """Where a run kept in memory logs: one line on the console, the time of the engine first."""
+    fields = dict(fields)
+    time, strategy = fields.pop("time", ""), fields.pop("strategy", "")
+    shown = " ".join(f"{name}={value}" for name, value in fields.items())
+    print(f"{time} {strategy}: {event}{' ' if shown else ''}{shown}", file=sys.stderr)
 
 
 class RunLog:

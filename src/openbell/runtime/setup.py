@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from openbell.engine.session import Session, Stage
 from openbell.engine.source import Source
 from openbell.kernel import Hooks, NewJournal, Node
-from openbell.model.errors import StrategyError
+from openbell.messages.layouts import HEAD_DTYPE, SLOT_SIZE
+from openbell.model.errors import InputError, StrategyError
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Money
 from openbell.runtime.bar_source import CHUNK_ROWS, BarSource
@@ -105,7 +107,13 @@ class Setup:
 
         Raises StrategyError when a hook or a model in Python raises, ConfigError for what the engine refuses to set up.
         """
+        batches = self.source.batches()
+        first = next(batches, None)
+        if first is None or not len(first):
+            raise InputError("the data holds no records", expected="at least one")
         node = Node(journal=journal, valuation_interval_ns=0)
+        # Time is a record: what on_start schedules counts from here.
+        node.advance_clock(self._first_time(first))
         self._set_up(node)
         session = Session(
             node,
@@ -117,13 +125,11 @@ class Setup:
             interval_ns=self.source.interval_ns if isinstance(self.source, BarSource) else 0,
         )
         drive = _Drive(self, node, session, fresh(self.strategy), log)
-        output = drive.to_end(progress)
+        output = drive.to_end(chain([first], batches), progress)
         node.close()
         return self._result(node, drive.strategy, output)
 
     def _set_up(self, node: Node) -> None:
-        # Time is a record: what on_start schedules counts from here.
-        node.advance_clock(self._first_time())
         node.define_currency(CURRENCY, self.currency)
         options = LIMIT_FILLS_ON_TOUCH if self.fills.limit_fills == "touch" else 0
         options |= CLOSE_OUT_AT_OPEN if self.close_at_end == "open" else 0
@@ -152,16 +158,21 @@ class Setup:
             warm_up=self.warm_up,
         )
 
-    def _first_time(self) -> int:
-        return max(self.source.first_time, 0) if isinstance(self.source, BarSource) else 0
+    def _first_time(self, slots: NDArray[np.uint8]) -> int:
+        """When the data begins: the open of the first bar, the time of any other record."""
+        return (
+            self.source.first_time
+            if isinstance(self.source, BarSource)
+            else int(slots.view(HEAD_DTYPE)["time"][0])
+        )
 
     def _set_fees(self, node: Node) -> None:
         if isinstance(self.fees, FeeModel):
             rate = _nano(fraction(self.fees.sizing_rate, f"{type(self.fees).__name__}.sizing_rate"))
             node.set_fee_schedule(ACCOUNT, 0, maker_rate=rate, taker_rate=rate, external=True)
             return
-        rates = {"maker_rate": _nano(self.fees.maker), "taker_rate": _nano(self.fees.taker)}
-        node.set_fee_schedule(ACCOUNT, 0, flat_nano=_nano(self.fees.flat), **rates)
+        maker, taker, flat = (_nano(part) for part in (self.fees.maker, self.fees.taker, self.fees.flat))
+        node.set_fee_schedule(ACCOUNT, 0, maker_rate=maker, taker_rate=taker, flat_nano=flat)
 
     def _result(self, node: Node, strategy: Strategy, output: NDArray[np.uint8]) -> RunResult:
         bars = self.source.bars if isinstance(self.source, BarSource) else None
@@ -210,18 +221,18 @@ class _Drive:
         self.fee = fee_answer(model, setup.currency) if isinstance(model, FeeModel) else None
         self.parts: list[NDArray[np.uint8]] = []
 
-    def to_end(self, progress: Progress | None) -> NDArray[np.uint8]:
-        """All events, in order."""
+    def to_end(self, batches: Iterable[NDArray[np.uint8]], progress: Progress | None) -> NDArray[np.uint8]:
+        """Run over all the data. Returns all events, in order."""
         source = self.setup.source
         total = sum(len(one) for one in source.bars.series) if isinstance(source, BarSource) else 0
         self._run(None)
         require_set_up(self.parts[0])
         done = 0
-        for slots in source.batches():
+        for slots in batches:
             self._run(slots)
-            done += CHUNK_ROWS
+            done = min(done + CHUNK_ROWS, total) if total else done + len(slots) // SLOT_SIZE
             if progress is not None:
-                progress(min(done, total) if total else done, total)
+                progress(done, total)
         self._end()
         return np.concatenate(self.parts)
 

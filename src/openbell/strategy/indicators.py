@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from openbell.engine.session import Session
 from openbell.model.errors import StrategyError
@@ -78,7 +79,7 @@ class Indicator:
         }
 
     def __getitem__(self, instrument: Instrument | str) -> IndicatorValue:
-        symbol = instrument if isinstance(instrument, str) else getattr(instrument, "symbol", instrument)
+        symbol: Any = getattr(instrument, "symbol", instrument)
         try:
             return self._by_symbol[symbol]
         except (KeyError, TypeError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, SupportsIndex, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from openbell.model.time import duration, duration_ns, iso, to_ns
 from openbell.strategy.hooks import check_hooks
 from openbell.strategy.indicators import Indicator
 from openbell.strategy.orders import Bracket, Order, order_of, require_side
-from openbell.strategy.parameters import Parameter, collect, param, resolve
+from openbell.strategy.parameters import Parameter, collect, resolve
 from openbell.strategy.ticket import (
     Size,
     Ticket,
@@ -38,7 +39,8 @@ SMA, EMA = 1, 2
 MOST_PERIOD = 1_000_000
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(param,))
+# `param` is no field specifier: type checkers find a default in those by keyword only, and any value will do here.
+@dataclass_transform(kw_only_default=True)
 class Strategy:
     """Derive, annotate parameters, override hooks.
 
@@ -112,7 +114,7 @@ class Strategy:
         instrument: Instrument | str,
         quantity: Number | None = None,
         *,
-        percent: float | Decimal | None = None,
+        percent: Number | None = None,
         limit: Number | None = None,
         stop: Number | None = None,
         time_in_force: TimeInForce | str = TimeInForce.GTC,
@@ -141,7 +143,7 @@ class Strategy:
         instrument: Instrument | str,
         quantity: Number | None = None,
         *,
-        percent: float | Decimal | None = None,
+        percent: Number | None = None,
         limit: Number | None = None,
         stop: Number | None = None,
         time_in_force: TimeInForce | str = TimeInForce.GTC,
@@ -162,7 +164,7 @@ class Strategy:
         side = Side.SELL if held > 0 else Side.BUY
         return self._send(instrument, side, Size.whole_position(), Ticket(reduce_only=True))
 
-    def target_percent(self, instrument: Instrument | str, percent: float | Decimal) -> Order:
+    def target_percent(self, instrument: Instrument | str, percent: Number) -> Order:
         """Trade to a position worth `percent` of equity at the fill, fees included; 1 is all, negative is short, 0 closes.
 
         Denied or canceled with `SIZED_QUANTITY_MUST_BE_POSITIVE` where less than a lot is missing to the target.
@@ -172,7 +174,7 @@ class Strategy:
         side = Side.BUY if self._freed(instrument, percent)[0] >= 0 else Side.SELL
         return self._send(instrument, side, size, Ticket())
 
-    def target_weights(self, weights: Mapping[Instrument | str, float | Decimal]) -> list[Order]:
+    def target_weights(self, weights: Mapping[Any, Number]) -> list[Order]:
         """Trade to several targets, those that free cash first. Instruments that are not named stay as they are.
 
         One with weight 0 that has neither a position nor an open order gets no order.
@@ -190,7 +192,7 @@ class Strategy:
     def _is_engaged(self, instrument: Instrument | str) -> bool:
         return bool(self.position(instrument)) or bool(self.open_orders(instrument))
 
-    def _freed(self, instrument: Instrument | str, weight: float | Decimal) -> tuple[Decimal, int]:
+    def _freed(self, instrument: Instrument | str, weight: Number) -> tuple[Decimal, int]:
         """Sort key: the change of weight a target means at the last price, then the instrument's number."""
         value, equity = self.position(instrument).value, self.equity
         held = value / equity if value and equity else Decimal(0)
@@ -201,7 +203,7 @@ class Strategy:
         instrument: Instrument | str,
         quantity: Number | None = None,
         *,
-        percent: float | Decimal | None = None,
+        percent: Number | None = None,
         side: Side | str = Side.BUY,
         limit: Number | None = None,
         stop: Number | str | None = None,
@@ -382,9 +384,13 @@ class Strategy:
         terms = session.instruments[number - 1]
         quantity, cost, realized, fees = session.node.position(session.account, number)
         mark = session.node.mark(number)
-        money = (Money.from_nano(nano, terms.currency) for nano in (cost, realized, fees))
         return Position(
-            terms, terms.quantity(quantity), *money, mark=None if mark is None else terms.price(mark)
+            instrument=terms,
+            quantity=terms.quantity(quantity),
+            cost=Money.from_nano(cost, terms.currency),
+            realized=Money.from_nano(realized, terms.currency),
+            fees=Money.from_nano(fees, terms.currency),
+            mark=None if mark is None else terms.price(mark),
         )
 
     def open_orders(self, instrument: Instrument | str | None = None) -> list[Order]:
@@ -393,7 +399,9 @@ class Strategy:
         number = 0 if instrument is None else session.id_of(instrument)
         return [order_of(session, found) for found in session.node.open_orders(session.account, number)]
 
-    def history(self, instrument: Instrument | str, count: int, every: str | None = None) -> NDArray[np.void]:
+    def history(
+        self, instrument: Instrument | str, count: SupportsIndex, every: str | None = None
+    ) -> NDArray[np.void]:
         """The last `count` closed bars, oldest first, fewer where there were fewer: `self.history("AAPL", 20)["close"]`.
 
         A structured array with the fields open_time, close_time, interval_ns, trades, open, high, low, close, volume. With
@@ -404,11 +412,12 @@ class Strategy:
         session = self._session
         if not _is_whole(count, 1):
             raise StrategyError(f"count is {count!r}; it must be a whole number of bars, at least 1")
-        if session.history is not None and count > session.history:
+        wanted = operator.index(count)
+        if session.history is not None and wanted > session.history:
             raise StrategyError(
-                f"{count} bars are asked for and {session.history} kept: Backtest(..., history={count})"
+                f"{wanted} bars are asked for and {session.history} kept: Backtest(..., history={wanted})"
             )
-        bars = session.bars(instrument, int(count), 0 if every is None else _interval(every))
+        bars = session.bars(instrument, wanted, 0 if every is None else _interval(every))
         if bars is None:
             raise StrategyError(
                 f"bars of {every} are not formed: ask for them with self.bars_every({every!r}) in on_start"
@@ -488,8 +497,16 @@ class Strategy:
         """The run's own source of chance, seeded by the run: the same seed gives the same run."""
         return self._random
 
-    def log(self, event: str, **fields: Any) -> None:
-        """Write a line to the log of the run, with the time of the engine."""
+    def log(self, event: str, /, **fields: Any) -> None:
+        """Write a line to the log of the run, with the time of the engine: `self.log("entered", price=bar.close)`.
+
+        It goes to log.jsonl in the folder of the run, and to the console where the run is kept in memory.
+        """
+        reserved = {"event", "level", "strategy", "time"} & fields.keys()
+        if reserved:
+            raise StrategyError(
+                f"log writes {', '.join(sorted(reserved))} by itself; give the field another name"
+            )
         if self._log is not None:
             self._log(event, time=iso(self.time), strategy=type(self).__name__, **fields)
 

@@ -48,7 +48,7 @@ class Size:
         return int((exact_decimal(self.amount) * NANO).to_integral_value())
 
 
-def size_of(quantity: Number | None, percent: float | Decimal | None) -> Size:
+def size_of(quantity: Number | None, percent: Number | None) -> Size:
     """The size that `quantity` or `percent` says. Raises StrategyError for both, none, or one that is not positive."""
     if quantity is None and percent is None:
         raise StrategyError("say how much: quantity=100, or percent=0.5 for half of what the account can buy")
@@ -64,7 +64,7 @@ def size_of(quantity: Number | None, percent: float | Decimal | None) -> Size:
     return Size(PERCENT, share)
 
 
-def target_of(percent: float | Decimal) -> Size:
+def target_of(percent: Number) -> Size:
     """The size of a target, a signed share of equity. Raises StrategyError for what is no such share."""
     share = _number("percent", percent)
     if abs(share) > MOST_TARGET:

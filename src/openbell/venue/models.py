@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from openbell.kernel import Fill
 from openbell.model.errors import ConfigError, InputError
-from openbell.model.quantities import Money, exact_decimal
+from openbell.model.quantities import Money, Number, exact_decimal
 from openbell.model.time import duration, duration_ns
 
 NANO = 10**9
@@ -37,17 +37,17 @@ class FeeModel(ABC):
         return type(self).__name__
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class PercentageFee:
     """A share of the value of each fill, and a flat part per fill. Rates are fractions: 0.001 is 0.1 %, as is "0.1%"."""
 
-    maker: Decimal = Decimal(0)
-    taker: Decimal = Decimal(0)
-    flat: Decimal = Decimal(0)
+    maker: Decimal
+    taker: Decimal
+    flat: Decimal
 
-    def __post_init__(self) -> None:
-        for name in ("maker", "taker", "flat"):
-            object.__setattr__(self, name, fraction(getattr(self, name), f"fees {name}"))
+    def __init__(self, maker: Number = 0, taker: Number = 0, flat: Number = 0) -> None:
+        for name, value in (("maker", maker), ("taker", taker), ("flat", flat)):
+            object.__setattr__(self, name, fraction(value, f"fees {name}"))
         for rate in (self.maker, self.taker):
             if not -1 < rate < 1:
                 raise ConfigError(f"fees has the rate {rate}; it lies between -1 and 1, where 0.001 is 0.1 %")
@@ -137,7 +137,7 @@ def latency_model(latency: object) -> LatencyModel:
     raise ConfigError(f'latency is {latency!r}; give a LatencyModel or text such as "50ms"')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class FillModel:
     """When and at what price a simulated venue fills; `docs/fills.md` has every rule.
 
@@ -146,16 +146,26 @@ class FillModel:
     of a bar's volume one order may take, as 0.1 or "10%"; None is no limit.
     """
 
-    limit_fills: Literal["through", "touch"] = "through"
-    slippage: Decimal = Decimal(0)
-    volume_share: Decimal | None = None
+    limit_fills: Literal["through", "touch"]
+    slippage: Decimal
+    volume_share: Decimal | None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        limit_fills: Literal["through", "touch"] = "through",
+        slippage: Number = 0,
+        volume_share: Number | None = None,
+    ) -> None:
+        share = None if volume_share is None else fraction(volume_share, "volume_share")
+        given = {
+            "limit_fills": limit_fills,
+            "slippage": fraction(slippage, "slippage"),
+            "volume_share": share,
+        }
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
         if self.limit_fills not in ("through", "touch"):
             raise ConfigError(f"limit_fills is {self.limit_fills!r}; it must be 'through' or 'touch'")
-        object.__setattr__(self, "slippage", fraction(self.slippage, "slippage"))
-        if self.volume_share is not None:
-            object.__setattr__(self, "volume_share", fraction(self.volume_share, "volume_share"))
         if not 0 <= self.slippage < 1:
             raise ConfigError(f"slippage is {self.slippage}; it must be a fraction from 0 up to 1")
         if self.volume_share is not None and not 0 < self.volume_share <= 1:

@@ -114,7 +114,7 @@ fn a_reference_that_does_not_fit_is_refused_and_changes_nothing() {
 #[test]
 fn an_input_is_declared_by_the_hash_of_its_records() {
     let mut declared = RecordBuffer::new(InputReferenced { sha256: [7; 32] });
-    declared.push(InputPayload { input: 0, records: 10, slots: 20, first_time: 1, last_time: 2 });
+    declared.push(InputPayload { input: 0, record_count: 10, slot_count: 20, first_time: 1, last_time: 2 });
     openbell_kernel::record::stamp(declared.slots_mut(), 1, 5);
     let disk = MemoryDisk::new();
     let mut writer = create(&disk, by_reference());
@@ -123,5 +123,5 @@ fn an_input_is_declared_by_the_hash_of_its_records() {
     let slots = read_all(&disk).0;
     assert_eq!(slots[0].message, Message::InputReferenced as u16);
     assert_eq!(InputReferenced::of(&slots[0]).sha256, [7; 32]);
-    assert_eq!(payload::<InputPayload>(&slots).unwrap().slots, 20);
+    assert_eq!(payload::<InputPayload>(&slots).unwrap().slot_count, 20);
 }

@@ -102,17 +102,18 @@ impl Guarded {
         Ok(Running(&self.is_running))
     }
 
-    /// Lets the node do something that may fail. Failures are remembered, panics end here.
+    /// Lets the node do something that may fail. Failures are remembered, panics end here. The error is boxed so that
+    /// what is returned each time stays small.
     pub fn drive<T>(
         &self,
         py: Python<'_>,
-        act: impl FnOnce(&mut Inner) -> Result<T, NodeError>,
+        act: impl FnOnce(&mut Inner) -> Result<T, Box<NodeError>>,
     ) -> PyResult<T> {
         let mut inner = self.change(py)?;
         let error = match catch_unwind(AssertUnwindSafe(|| act(&mut inner))) {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(found)) => {
-                inner.failure = Some(match &found {
+                inner.failure = Some(match &*found {
                     NodeError::Stopped(_) => Failure::Broken(found.to_string()),
                     _ => Failure::Ended(found.to_string()),
                 });

@@ -32,6 +32,14 @@ pub struct Run<'a, 'py> {
     pub fee_model: Option<&'a Bound<'py, PyAny>>,
 }
 
+/// Why the node came back.
+enum Turn {
+    Idle,
+    Budget,
+    Wake,
+    Fee,
+}
+
 /// What a run carries from wake to wake, so that none has to allocate.
 struct Carried<'py> {
     /// Slot of `records` that is next.
@@ -45,6 +53,7 @@ struct Carried<'py> {
     /// They are called for the first time.
     is_first: bool,
     bars: ClosedBars<'py>,
+    question: Option<FeeQuestion>,
 }
 
 impl Carried<'_> {
@@ -74,6 +83,7 @@ impl<'py> Run<'_, 'py> {
             woken: None,
             is_first: false,
             bars: Vec::new(),
+            question: None,
         };
         let mut wakes = 0u32;
         loop {
@@ -81,18 +91,18 @@ impl<'py> Run<'_, 'py> {
                 self.py.check_signals()?;
             }
             match self.poll(&mut carried)? {
-                Poll::Idle => return Ok(()),
-                Poll::Budget => wakes = 0,
-                Poll::Wake(_) => {
+                Turn::Idle => return Ok(()),
+                Turn::Budget => wakes = 0,
+                Turn::Wake => {
                     wakes = wakes.wrapping_add(1);
                     self.wake(&mut carried)?;
                 }
-                Poll::Fee(question) => self.assess(&question)?,
+                Turn::Fee => carried.question.take().map_or(Ok(()), |question| self.assess(&question))?,
             }
         }
     }
 
-    fn poll(&self, carried: &mut Carried<'py>) -> PyResult<Poll> {
+    fn poll(&self, carried: &mut Carried<'py>) -> PyResult<Turn> {
         self.guarded.drive(self.py, |inner| {
             inner.node.return_news(std::mem::take(&mut carried.news));
             let mut input = Input::resume(self.records, carried.at, self.source);
@@ -104,11 +114,21 @@ impl<'py> Run<'_, 'py> {
             };
             carried.at = input.at();
             carried.is_quiet = self.hooks.is_empty() || matches!(polled, Ok(Poll::Budget));
-            if let Ok(Poll::Wake(participant)) = polled {
-                carried.woken = self.hooks.iter().position(|hooks| hooks.get().participant == participant);
-                carried.prepare_wake(inner, participant);
+            match polled {
+                Ok(Poll::Idle) => Ok(Turn::Idle),
+                Ok(Poll::Budget) => Ok(Turn::Budget),
+                Ok(Poll::Wake(participant)) => {
+                    carried.woken =
+                        self.hooks.iter().position(|hooks| hooks.get().participant == participant);
+                    carried.prepare_wake(inner, participant);
+                    Ok(Turn::Wake)
+                }
+                Ok(Poll::Fee(question)) => {
+                    carried.question = Some(question);
+                    Ok(Turn::Fee)
+                }
+                Err(found) => Err(Box::new(found)),
             }
-            polled
         })
     }
 

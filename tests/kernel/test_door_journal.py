@@ -1,0 +1,247 @@
+"""Journals from Python: written by a node, read back, replayed and rerun to the same hashes, refused when damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from openbell.journal import journal_source
+from openbell.journal.journal_source import JournalSource
+from openbell.journal.reading import read_slots
+from openbell.journal.references import InputReference, input_reference, input_references, slots_sha256
+from openbell.kernel import RULES_VERSION, InputExpansion, JournalReader, NewJournal, Node, verify_journal
+from openbell.messages.layouts import HEAD_DTYPE, message_numbers
+from openbell.model.errors import ConfigError, DivergenceError, EngineStopped, InputError, JournalError
+from tests.kernel.door_nodes import Slots, Trader, bar_slots, new_node
+
+Content = Literal["full", "by_reference"]
+INPUTS = [bar_slots(700), bar_slots(900, first=700, seed=99)]
+BY_HASH = {slots_sha256(slots): slots for slots in INPUTS}
+
+
+def written(
+    path: Path, content: Content = "full", *, quantity: int = 3, batches: int = 1
+) -> tuple[Node, Trader]:
+    """Run a trader over both inputs, journaled, and end the journal."""
+    journal = NewJournal(
+        path, epoch=1, created_time=5, created_by="tests", durability="none", content=content
+    )
+    node = new_node(journal=journal, wants=0)
+    trader = Trader(node, quantity)
+    node.run(None, None, [trader.hooks()])
+    for number, slots in enumerate(INPUTS):
+        node.run(input_reference(number, slots), None, [trader.hooks()])
+        for part in np.array_split(slots.reshape(-1, 128), batches):
+            node.run(part.reshape(-1), number, [trader.hooks()])
+    node.end_run()
+    node.run(None, None, [trader.hooks()])
+    node.close()
+    return node, trader
+
+
+def load(reference: InputReference) -> Slots:
+    return BY_HASH[reference.sha256]
+
+
+def hashes(node: Node) -> tuple[int, int, int, int]:
+    return (node.state_hash(), node.output_hash, node.sequence, node.time)
+
+
+@pytest.mark.parametrize("content", ["full", "by_reference"])
+@pytest.mark.parametrize("batches", [1, 7])
+def test_a_replay_of_the_journal_has_the_hashes_of_the_run(
+    tmp_path: Path, content: Content, batches: int
+) -> None:
+    ran, trader = written(tmp_path / "journal", content, batches=batches)
+    source = JournalSource(tmp_path / "journal", load)
+    node = Node(mode="replay")
+    for slots in source:
+        node.run(slots, None, [])
+    assert len(trader.fills) > 100
+    assert hashes(node) == hashes(ran)
+    assert source.report.state_hash == (ran.sequence, ran.state_hash())
+    assert source.report.output_hash == (ran.sequence, ran.output_hash)
+    assert np.array_equal(node.take_output(), ran.take_output())
+
+
+@pytest.mark.parametrize("content", ["full", "by_reference"])
+def test_a_rerun_calls_the_strategy_again_and_it_sends_the_same(tmp_path: Path, content: Content) -> None:
+    ran, trader = written(tmp_path / "journal", content)
+    node = Node(mode="rerun")
+    again = Trader(node)
+    for slots in JournalSource(tmp_path / "journal", load):
+        node.run(slots, None, [again.hooks()])
+    assert hashes(node) == hashes(ran)
+    assert (again.seen, len(again.fills)) == (trader.seen, len(trader.fills)) == (1_600, len(again.fills))
+
+
+def test_a_rerun_of_another_strategy_diverges_and_says_where_and_how(tmp_path: Path) -> None:
+    written(tmp_path / "journal")
+    node = Node(mode="rerun")
+    other = Trader(node, quantity=4)
+    text = r"participant 1 diverged at sequence \d+: the journal has SubmitOrder\(.* 3 units.* sent SubmitOrder\(.* 4 units"
+
+    def rerun() -> None:
+        for slots in JournalSource(tmp_path / "journal"):
+            node.run(slots, None, [other.hooks()])
+
+    with pytest.raises(DivergenceError, match=text):
+        rerun()
+    with pytest.raises(EngineStopped, match="diverged at sequence"):
+        node.run(None, None, [])
+
+
+def test_a_journal_by_reference_is_small_and_counts_what_it_points_at(tmp_path: Path) -> None:
+    written(tmp_path / "full")
+    written(tmp_path / "by", "by_reference")
+    full, by = verify_journal(tmp_path / "full"), verify_journal(tmp_path / "by")
+    assert (full.content, full.referenced) == ("full", 0)
+    assert (by.content, by.referenced) == ("by_reference", 1_600)
+    assert by.records + by.referenced == full.records == full.last_sequence == by.last_sequence
+    assert by.bytes < full.bytes / 2
+    assert by.state_hash == full.state_hash
+    assert by.output_hash == full.output_hash
+    assert (full.closed, full.torn, full.epoch, full.created_time, full.created_by) == (
+        True,
+        None,
+        1,
+        5,
+        "tests",
+    )
+    assert full.rules_version == RULES_VERSION
+
+
+def test_an_input_reference_says_what_the_input_is() -> None:
+    record = input_reference(3, INPUTS[0])
+    (reference,) = input_references(record)
+    heads = INPUTS[0].view(HEAD_DTYPE)
+    times = heads["time"][heads["message"] == message_numbers()["BarObserved"]]
+    assert reference == InputReference(3, slots_sha256(INPUTS[0]), 700, 1_400, int(times[0]), int(times[-1]))
+    with pytest.raises(InputError, match="an input without records"):
+        input_reference(0, INPUTS[0][:0])
+
+
+def test_an_input_that_changed_or_is_gone_is_told(tmp_path: Path) -> None:
+    written(tmp_path / "journal", "by_reference")
+    with pytest.raises(JournalError, match="input 0 is not in the journal, which only points at it"):
+        list(JournalSource(tmp_path / "journal"))
+    changed = INPUTS[0].copy()
+    changed[40] ^= 1
+    with pytest.raises(
+        InputError, match=r"input 0 is not the data that the run read, found '[0-9a-f]{64}', expected"
+    ):
+        list(JournalSource(tmp_path / "journal", lambda reference: changed))
+    expansion = InputExpansion([INPUTS[0], INPUTS[1][:1_280]])
+    text = r"refers to a record of input 1 at sequence \d+, and the input has no more"
+    with pytest.raises(JournalError, match=text):
+        list(map(expansion.expand, read_slots(tmp_path / "journal")))
+
+
+def test_expansion_uses_up_every_input(tmp_path: Path) -> None:
+    written(tmp_path / "journal", "by_reference")
+    expansion = InputExpansion(INPUTS)
+    assert expansion.left == [1_400, 1_800]
+    slots = np.concatenate([expansion.expand(batch) for batch in read_slots(tmp_path / "journal")])
+    assert expansion.left == [0, 0]
+    heads = slots.view(HEAD_DTYPE)
+    sequences = heads["sequence"][heads["message"] != message_numbers()["Continuation"]]
+    assert sequences.tolist() == list(range(1, len(sequences) + 1))
+
+
+def test_a_journal_of_other_rules_is_not_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path / "journal")
+    monkeypatch.setattr(journal_source, "RULES_VERSION", RULES_VERSION + 1)
+    with pytest.raises(
+        JournalError, match=r"written under rules version 1, this program has 2; replay it with .*\(tests\)"
+    ):
+        JournalSource(tmp_path / "journal")
+
+
+def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
+    for open_it in (JournalReader, verify_journal, JournalSource):
+        with pytest.raises(JournalError, match="nowhere"):
+            open_it(tmp_path / "nowhere")
+    (tmp_path / "00000001.seg").write_bytes(b"not a segment" * 100)
+    with pytest.raises(JournalError, match=r"segment 1, offset 0|not a journal"):
+        verify_journal(tmp_path)
+
+
+def test_a_journal_that_exists_is_not_written_over(tmp_path: Path) -> None:
+    written(tmp_path / "journal")
+    with pytest.raises(JournalError, match="a journal is here already"):
+        written(tmp_path / "journal")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("durability", "strict", 'durability is "strict"; it must be none or batch'),
+        ("content", "half", 'content is "half"; it must be full or by_reference'),
+    ],
+)
+def test_settings_that_do_not_exist_are_refused(tmp_path: Path, field: str, value: Any, text: str) -> None:
+    options: dict[str, Any] = {field: value}
+    with pytest.raises(ConfigError, match=text):
+        NewJournal(tmp_path / "journal", epoch=1, created_time=0, created_by="tests", **options)
+    with pytest.raises(ConfigError, match="journal settings"):
+        Node(journal=NewJournal(tmp_path / "journal", epoch=0, created_time=0, created_by="tests"))
+
+
+def test_a_write_cut_short_is_told_from_damage_after_what_comes_before_it(tmp_path: Path) -> None:
+    ran, _ = written(tmp_path / "journal")
+    (segment,) = (tmp_path / "journal").glob("*.seg")
+    whole = segment.read_bytes()
+
+    def replay(node: Node) -> None:
+        for slots in JournalSource(tmp_path / "journal"):
+            node.run(slots, None, [])
+
+    segment.write_bytes(whole[:-200])
+    with pytest.raises(
+        JournalError, match=r"segment 1, offset \d+, sequence \d+: the last write was cut short"
+    ):
+        replay(node := Node(mode="replay"))
+    assert 1_000 < node.sequence <= ran.sequence
+    assert verify_journal(tmp_path / "journal").torn is not None
+    segment.write_bytes(whole[:5_000] + bytes([whole[5_000] ^ 1]) + whole[5_001:])
+    with pytest.raises(
+        JournalError, match=r"segment 1, offset \d+, sequence \d+: damaged, BODY_CHECKSUM_MUST_MATCH"
+    ):
+        replay(Node(mode="replay"))
+
+
+@given(st.integers(0), st.integers(0, 7))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path, place: int, bit: int) -> None:
+    path = tmp_path / "journal"
+    if not path.exists():
+        written(path)
+    (segment,) = path.glob("*.seg")
+    whole = segment.read_bytes()
+    spoiled = bytearray(whole)
+    spoiled[place % len(whole)] ^= 1 << bit
+    segment.write_bytes(spoiled)
+    try:
+        with pytest.raises(JournalError, match=r"segment 1, offset \d+|version|not a journal"):
+            verify_journal(path, require_closed=True)
+    finally:
+        segment.write_bytes(whole)
+
+
+def test_records_wait_for_the_sync_before_their_events_are_given_out(tmp_path: Path) -> None:
+    journal = NewJournal(
+        tmp_path / "journal", epoch=1, created_time=0, created_by="tests", durability="batch"
+    )
+    node = new_node(journal=journal)
+    node.run(bar_slots(3), 0, [])
+    assert node.durable_sequence == node.sequence
+    node.deposit_cash(1, 1, 1)
+    node.end_run()  # applied, not committed
+    assert node.durable_sequence < node.sequence
+    node.commit()
+    assert node.durable_sequence == node.sequence
