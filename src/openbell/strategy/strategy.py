@@ -255,7 +255,8 @@ class Strategy:
         order_type: OrderType | None = None,
     ) -> Order:
         session = self._session
-        terms = session.find(instrument)
+        number = session.id_of(instrument)
+        terms = session.instruments[number - 1]
         kind = order_type or ticket.order_type()
         for linked in (ticket.cancels, ticket.parent):
             if linked is not None:
@@ -267,7 +268,7 @@ class Strategy:
         session.node.submit_order(
             session.participant,
             session.account,
-            session.id_of(terms),
+            number,
             client_order_id,
             side,
             kind,

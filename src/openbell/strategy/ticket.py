@@ -172,6 +172,8 @@ class Ticket:
     def force(self) -> TimeInForce:
         """Time in force, by member or name; GTD where an expiry is given. Raises StrategyError for a contradiction."""
         named = self.time_in_force
+        if named is TimeInForce.GTC and self.expire is None:
+            return TimeInForce.GTC
         try:
             force = TimeInForce[named.upper()] if isinstance(named, str) else TimeInForce(named)
         except (KeyError, ValueError):
