@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import ceil
 
 from tests.model.account_twin import NANO, AccountTwin, InstrumentTwin
-from tests.model.order_twin import CLOSE, LIMIT, MARKET, STOP, STOP_LIMIT, TARGET, UNITS, Order, RefusedError, Submit, Terms
+from tests.model.order_twin import CLOSE, LIMIT, MARKET, PERCENT, STOP, STOP_LIMIT, TARGET, UNITS, Order, RefusedError, Submit, Terms
 
 LARGEST = 2**56
 LIFTED = 2**63 - 1
@@ -197,8 +197,9 @@ class GateTwin:
         for rule, price in prices:
             if price % instrument.tick:
                 raise RefusedError(rule, instrument.tick, price)
-        if request.sizing == UNITS and abs(terms.quantity) > LARGEST:
-            raise RefusedError("QUANTITY_MUST_BE_IN_BOUNDS", LARGEST, terms.quantity)
+        largest = {UNITS: LARGEST, PERCENT: NANO, TARGET: 1_000 * NANO}.get(request.sizing)
+        if largest is not None and abs(terms.quantity) > largest:
+            raise RefusedError("QUANTITY_MUST_BE_IN_BOUNDS", largest, terms.quantity)
 
     def check(
         self,

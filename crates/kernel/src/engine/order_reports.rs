@@ -265,8 +265,10 @@ impl Engine {
 
     fn replaced(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
+        // The quantity of an order sized at its fill is a share, and may be negative.
+        let quantity = if order.request.sizing == Sizing::Units { terms.quantity } else { 0 };
         let possible = 0..=MAX_UNITS;
-        if ![terms.price, terms.quantity, terms.stop_price].iter().all(|term| possible.contains(term)) {
+        if ![terms.price, quantity, terms.stop_price].iter().all(|term| possible.contains(term)) {
             self.unmatched(order_id, Message::VenueOrderReplaced, 0, Unmatched::BadTerms);
             return Ok(());
         }
