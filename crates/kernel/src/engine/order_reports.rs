@@ -265,8 +265,9 @@ impl Engine {
 
     fn replaced(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
-        // The quantity of an order sized at its fill is a share, and may be negative.
-        let quantity = if order.request.sizing == Sizing::Units { terms.quantity } else { 0 };
+        // That of an order sized at its fill is a share, and may be negative.
+        let in_units = order.request.sizing == Sizing::Units;
+        let quantity = if in_units { terms.quantity } else { 0 };
         let possible = 0..=MAX_UNITS;
         if ![terms.price, quantity, terms.stop_price].iter().all(|term| possible.contains(term)) {
             self.unmatched(order_id, Message::VenueOrderReplaced, 0, Unmatched::BadTerms);
@@ -277,11 +278,11 @@ impl Engine {
             return Ok(());
         }
         // What traded before the venue got to the replace stays traded: the total is never less.
-        let quantity = terms.quantity.max(order.cumulative_quantity);
+        let quantity = if in_units { quantity.max(order.cumulative_quantity) } else { terms.quantity };
         order.terms = ReplaceTerms { quantity, ..terms };
         order.pending_terms = None;
         order.is_acknowledged = true;
-        let is_done = order.request.sizing == Sizing::Units && order.cumulative_quantity >= quantity;
+        let is_done = in_units && order.cumulative_quantity >= quantity;
         if order.state != OrderState::PendingCancel || is_done {
             order.settle();
         }
