@@ -133,17 +133,29 @@ class BarVenueTwin:
                 self.reacting = self.pass_ is not None
                 return self.out.pop(0)
             self.reacting = False
-            if self.pass_ is None and self.arrivals:
-                self.handle(self.arrivals.pop(0), time, reaction=False)
+            if open_now := [request for request in self.arrivals if not self.must_wait(request)]:
+                self.arrivals.remove(open_now[0])
+                self.handle(open_now[0], time, reaction=False)
             elif self.pass_ is not None:
                 if next(self.pass_, "over") == "over":
                     self.pass_ = None
                     self.bars = {}
             elif self.over and self.orders:
-                first = min(self.orders, key=lambda order: (order.request.instrument, self.orders.index(order)))
+                first = min(
+                    self.orders, key=lambda order: (order.request.instrument, self.orders.index(order))
+                )
                 self.close(first, "canceled", "CANCELED_AT_END_OF_RUN", 0, 0)
             else:
                 return None
+
+    def must_wait(self, request: Event) -> bool:
+        """What concerns a bar in work waits until it is done."""
+        if self.pass_ is None:
+            return False
+        if request[0] == "close":
+            return True
+        about = cast(Submit, request[2]).instrument if request[0] == "submit" else request[2]
+        return about in self.bars
 
     # ---- requests
 
@@ -259,7 +271,9 @@ class BarVenueTwin:
         elif order.request.post_only and was_fresh:
             self.close(order, "canceled", "POST_ONLY_MUST_NOT_TAKE", bar.open, order.terms.price)
         else:
-            yield from self.execute(order, self.taker_price(order, bar.open) if takes else bar.open, not takes)
+            yield from self.execute(
+                order, self.taker_price(order, bar.open) if takes else bar.open, not takes
+            )
 
     def touch(self, order: Live, bar: Bar, reference: int) -> Iterator[None]:
         """A stop inside the bar's range fills at the worse of itself and the price it started from."""
@@ -297,7 +311,9 @@ class BarVenueTwin:
         """A market order for a target trades whichever way leads there."""
         if order.request.sizing == TARGET and order.is_market:
             try:
-                order.side = -1 if Sizer(self.engine, order.request, price).executable(order.leaves) < 0 else 1
+                order.side = (
+                    -1 if Sizer(self.engine, order.request, price).executable(order.leaves) < 0 else 1
+                )
             except RefusedError as refused:
                 self.close(order, "canceled", *refused.words)
                 return False

@@ -176,7 +176,9 @@ class EngineTwin:
             return
         parent = self.find(request.account, request.parent)
         if parent is not None and parent.filled:
-            self.release(order, self.share(order, parent.filled), round(Fraction(parent.value, parent.filled)))
+            self.release(
+                order, self.share(order, parent.filled), round(Fraction(parent.value, parent.filled))
+            )
 
     def repeat(self, first: Order, request: Submit) -> None:
         """The same again gets the first answer."""
@@ -189,9 +191,7 @@ class EngineTwin:
         elif first.state == "REJECTED" and first.refusal:
             self.events.append(("OrderRejected", first.order_id, client_id, *first.refusal))
         elif first.state in ("SUBMITTED", "PENDING_NEW"):
-            self.events.append(
-                ("OrderSubmitted", first.order_id, client_id, request.price, request.quantity)
-            )
+            self.events.append(("OrderSubmitted", first.order_id, client_id, request.price, request.quantity))
         else:
             self.events.append(("OrderAccepted", first.order_id, client_id))
 
@@ -372,7 +372,18 @@ class EngineTwin:
         account.cash -= paid + fee
         side = 1 if quantity > 0 else -1
         self.events.append(
-            ("OrderFilled", order.order_id, price, abs(quantity), order.leaves, side, is_maker, trade_id, order.filled, fee)
+            (
+                "OrderFilled",
+                order.order_id,
+                price,
+                abs(quantity),
+                order.leaves,
+                side,
+                is_maker,
+                trade_id,
+                order.filled,
+                fee,
+            )
         )
         word = "Opened" if not before else "Closed" if not position.quantity else "Changed"
         self.events.append(
@@ -427,7 +438,7 @@ class EngineTwin:
         was_open = order.is_open
         if was_open:
             order.pending = None
-            if order.state != "PENDING_CANCEL" or order.leaves == 0:
+            if order.state != "PENDING_CANCEL" or (order.request.sizing == UNITS and order.leaves == 0):
                 self.settle(order)
         self.events.append(("ReplaceRejected", order.order_id, *refusal))
         if was_open and not order.is_open:
@@ -478,7 +489,12 @@ class EngineTwin:
             request = exit_.request
             parent = self.find(request.account, request.parent)
             alone = not exit_.held and (parent is None or not parent.is_open)
-            if exit_ is not last and request.reduce_only and alone and (request.account, request.instrument) == place:
+            if (
+                exit_ is not last
+                and request.reduce_only
+                and alone
+                and (request.account, request.instrument) == place
+            ):
                 self.cancel_linked(exit_)
 
     def share(self, child: Order, filled: int) -> int:

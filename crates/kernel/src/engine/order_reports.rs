@@ -282,7 +282,7 @@ impl Engine {
         order.terms = ReplaceTerms { quantity, ..terms };
         order.pending_terms = None;
         order.is_acknowledged = true;
-        let is_done = in_units && order.cumulative_quantity >= quantity;
+        let is_done = order.has_traded_whole();
         if order.state != OrderState::PendingCancel || is_done {
             order.settle();
         }
@@ -296,7 +296,7 @@ impl Engine {
     fn give_up_replace(&mut self, order_id: u64) {
         let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
         let had_replace = order.pending_terms.take().is_some();
-        if order.state != OrderState::PendingCancel || order.leaves_quantity() == 0 {
+        if order.state != OrderState::PendingCancel || order.has_traded_whole() {
             order.settle();
         }
         if had_replace {
