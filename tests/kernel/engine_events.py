@@ -20,6 +20,7 @@ from openbell.messages.layouts import (
 )
 from tests.model.gate_twin import LIMIT_KINDS
 from tests.model.order_twin import (
+    BAR_NS,
     Bars,
     Cancel,
     CancelAll,
@@ -183,12 +184,12 @@ def observe(node: Node, message: str, later_ns: int) -> None:
 
 
 def bar_slots(node: Node, rows: tuple[tuple[int, int, int, int, int], ...]) -> NDArray[np.uint8]:
-    """Bars from now to one nanosecond later, one update."""
+    """Bars that open now and close together, one update."""
     run(node, None)
     bars: Any = records("BarObserved", len(rows))
     for bar, (instrument, *prices) in zip(bars, rows, strict=True):
         bar["instrument"] = instrument
-        bar["time"] = bar["close_time"] = node.time + 1
+        bar["time"] = bar["close_time"] = node.time + BAR_NS
         bar["open_time"] = node.time
         for field, price in zip(("open", "high", "low", "close"), prices, strict=True):
             bar[field] = price

@@ -47,8 +47,8 @@ DEPOSIT = 50_000_000
 # The second instrument's unit is worth 0.999999999 nano, so that every amount needs rounding.
 INSTRUMENTS = [InstrumentTwin(1, Fraction(10_000)), InstrumentTwin(2, Fraction(999_999_999, 10**9), lot=2)]
 FEES = FeesTwin(maker=-123_457, taker=1_234_567, flat=3)
-KINDS = (LIMIT, LIMIT, LIMIT, LIMIT, MARKET, MARKET, STOP, STOP_LIMIT)
-TIMES_IN_FORCE = (GTC, GTC, GTC, GTC, GTC, DAY, GTD, IOC, IOC, FOK)
+KINDS = (*(LIMIT,) * 5, MARKET, MARKET, STOP, STOP, STOP_LIMIT)
+TIMES_IN_FORCE = (*(GTC,) * 8, DAY, GTD, IOC, FOK)
 SCALES = {
     gate_twin.SIZE: 1,
     gate_twin.NOTIONAL: 400_000,
@@ -132,7 +132,8 @@ class Maker:
         if kind < 93:
             return Release(rng.randint(0, 3))
         limit = rng.choice(LIMIT_KINDS)
-        value = gate_twin.LIFTED if rng.random() < 0.2 else SCALES[limit] * rng.randint(0, 30)
+        most = 5 if limit == gate_twin.OPEN_ORDERS else 30
+        value = gate_twin.LIFTED if rng.random() < 0.2 else SCALES[limit] * rng.randint(0, most)
         return SetLimit(rng.randint(0, 3), rng.randint(0, 2), limit, value)
 
     def replace(self, target: Submit, rng: random.Random) -> Replace:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from tests.model.account_twin import NANO
 from tests.model.order_twin import (
+    BAR_NS,
     DAY,
     FOK,
     GTD,
@@ -18,6 +19,7 @@ from tests.model.order_twin import (
     MARKET,
     STOP,
     STOP_LIMIT,
+    TARGET,
     UNITS,
     Event,
     RefusedError,
@@ -28,9 +30,6 @@ from tests.model.sizing_twin import Sizer
 
 if TYPE_CHECKING:
     from tests.model.engine_twin import EngineTwin
-
-BAR_NS = 10
-"""Every bar lasts this long."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,9 @@ class Live:
     request: Submit
     terms: Terms
     priority: int
+    arrival: int
     released_at: int | None
+    side: int
     filled: int = 0
     triggered: bool = False
     fresh: bool = True
@@ -92,7 +93,8 @@ class BarVenueTwin:
         self.over = False
         self.last_priority = 0
         self.trades = 0
-        self.closed_now: set[int] = set()
+        self.closed_at: dict[int, int] = {}
+        self.now = 0
 
     def next_due(self) -> int | None:
         """Nothing happens between bars."""
@@ -104,6 +106,7 @@ class BarVenueTwin:
 
     def request(self, request: Event, time: int) -> None:
         """What is asked in answer to a fill inside a bar takes effect there; everything else arrives."""
+        self.now = time
         if request[0] == "bars":
             rows = cast("tuple[tuple[int, int, int, int, int], ...]", request[1])
             self.bars = {row[0]: Bar(*row) for row in rows}
@@ -124,14 +127,15 @@ class BarVenueTwin:
 
     def next_report(self, time: int, engine: EngineTwin) -> Event | None:
         """One thing after another, each told before the next is decided."""
-        self.engine = engine
+        self.engine, self.now = engine, time
         while True:
             if self.out:
                 self.reacting = self.pass_ is not None
                 return self.out.pop(0)
             self.reacting = False
-            if self.pass_ is None and self.arrivals:
-                self.handle(self.arrivals.pop(0), time, reaction=False)
+            if open_now := [request for request in self.arrivals if not self.must_wait(request)]:
+                self.arrivals.remove(open_now[0])
+                self.handle(open_now[0], time, reaction=False)
             elif self.pass_ is not None:
                 if next(self.pass_, "over") == "over":
                     self.pass_ = None
@@ -144,13 +148,22 @@ class BarVenueTwin:
             else:
                 return None
 
+    def must_wait(self, request: Event) -> bool:
+        """What concerns a bar in work waits until it is done."""
+        if self.pass_ is None:
+            return False
+        if request[0] == "close":
+            return True
+        about = cast(Submit, request[2]).instrument if request[0] == "submit" else request[2]
+        return about in self.bars
+
     # ---- requests
 
     def handle(self, request: Event, time: int, reaction: bool) -> None:
         kind, *rest = request
         if kind == "close":
             for order in sorted(self.orders, key=lambda order: order.request.instrument):
-                if order.request.time_in_force == DAY:
+                if order.request.time_in_force == DAY and order.arrival < time:
                     self.close(order, "expired")
             return
         order_id = cast(int, rest[0])
@@ -158,13 +171,13 @@ class BarVenueTwin:
             if kind == "submit":
                 _, submit, terms, released_at = cast("tuple[int, Submit, Terms, int | None]", tuple(rest))
                 self.last_priority += 1
-                self.submit(Live(order_id, submit, terms, self.last_priority, released_at), time, reaction)
+                live = Live(order_id, submit, terms, self.last_priority, time, released_at, submit.side)
+                self.submit(live, time, reaction)
                 return
             found = [order for order in self.orders if order.order_id == order_id]
             if not found:
-                raise RefusedError(
-                    "ORDER_MUST_BE_OPEN" if order_id in self.closed_now else "ORDER_MUST_EXIST"
-                )
+                just_closed = self.closed_at.get(order_id) == time
+                raise RefusedError("ORDER_MUST_BE_OPEN" if just_closed else "ORDER_MUST_EXIST")
             if kind == "cancel":
                 self.close(found[0], "canceled", "CANCELED_ON_REQUEST", 0, 0)
             else:
@@ -201,20 +214,20 @@ class BarVenueTwin:
             order.part = "next bar" if repriced else order.part
         elif repriced or terms.quantity > old.quantity:
             self.last_priority += 1
-            order.priority, order.fresh = self.last_priority, True
+            order.priority, order.fresh, order.arrival = self.last_priority, True, self.now
             self.orders.remove(order)
             self.orders.append(order)
         self.out.append(("replaced", order.order_id, terms))
 
     def close(self, order: Live, *why: object) -> None:
         self.orders.remove(order)
+        self.closed_at[order.order_id] = self.now
         self.out.append((why[0], order.order_id, *why[1:]))
 
     # ---- bars
 
     def work(self) -> Iterator[None]:
         """Every yield lets what was told take its effect."""
-        self.closed_now = set()
         for phase in ("open", "stops", "limits", "close"):
             self.phase = phase
             there = [order for order in self.orders if order.request.instrument in self.bars]
@@ -244,13 +257,15 @@ class BarVenueTwin:
         yield
 
     def at_the_open(self, order: Live, bar: Bar) -> Iterator[None]:
-        side = order.request.side
+        side = order.side
         if order.waits:
             if (bar.open - order.terms.stop) * side < 0:
                 return
             self.trigger(order, bar.open)
         takes = order.is_market or order.fresh
         was_fresh, order.fresh = order.fresh, False
+        if not self.choose_side(order, bar.open):
+            return
         if not order.is_market and not beyond(side, bar.open, order.terms.price):
             self.leave(order)
         elif order.request.post_only and was_fresh:
@@ -262,13 +277,15 @@ class BarVenueTwin:
 
     def touch(self, order: Live, bar: Bar, reference: int) -> Iterator[None]:
         """A stop inside the bar's range fills at the worse of itself and the price it started from."""
-        side, stop = order.request.side, order.terms.stop
+        side, stop = order.side, order.terms.stop
         furthest = bar.high if side > 0 else bar.low
         if (furthest - stop) * side < 0:
             return
         price = max(stop, reference) if side > 0 else min(stop, reference)
         self.trigger(order, price)
         order.fresh = False
+        if not self.choose_side(order, price):
+            return
         if order.request.kind == STOP_LIMIT and beyond(side, order.terms.price, price):
             order.part = "next bar"
             self.leave(order)
@@ -283,12 +300,29 @@ class BarVenueTwin:
         yield
 
     def trade_through(self, order: Live, bar: Bar) -> Iterator[None]:
-        side = order.request.side
+        side = order.side
         best = bar.low if side > 0 else bar.high
         if order.is_market or order.waits or order.is_immediate:
             return
         if beyond(side, best, order.terms.price):
             yield from self.execute(order, order.terms.price, True)
+
+    def choose_side(self, order: Live, price: int) -> bool:
+        """A market order for a target trades whichever way leads there."""
+        if order.request.sizing == TARGET and order.is_market:
+            try:
+                order.side = (
+                    -1 if Sizer(self.engine, order.request, price).executable(order.leaves) < 0 else 1
+                )
+            except RefusedError as refused:
+                self.close(order, "canceled", *refused.words)
+                return False
+        return True
+
+    def allowed(self, order: Live, price: int) -> int:
+        """What may execute now, in the direction of the order's side."""
+        signed = Sizer(self.engine, order.request, price).executable(order.leaves)
+        return signed * order.side if order.request.sizing == TARGET else abs(signed)
 
     def trigger(self, order: Live, price: int) -> None:
         order.triggered = order.fresh = True
@@ -296,7 +330,7 @@ class BarVenueTwin:
 
     def taker_price(self, order: Live, price: int) -> int:
         """Slippage against the taker, to the worse tick, never beyond a limit."""
-        side, tick = order.request.side, self.engine.instruments[order.request.instrument].tick
+        side, tick = order.side, self.engine.instruments[order.request.instrument].tick
         if self.slippage:
             moved = Fraction(price * (NANO + side * self.slippage), NANO * tick)
             price = max((ceil(moved) if side > 0 else floor(moved)) * tick, tick)
@@ -306,38 +340,32 @@ class BarVenueTwin:
 
     def execute(self, order: Live, price: int, is_maker: bool) -> Iterator[None]:
         """Fills what the engine allows; what it cut is asked for again, and refused in the end."""
-        if order.request.time_in_force == FOK and order.filled == 0:
-            try:
-                allowed = abs(Sizer(self.engine, order.request, price).executable(order.leaves))
-            except RefusedError as refused:
-                self.close(order, "canceled", *refused.words)
-                return
-            if order.request.sizing == UNITS and allowed < order.leaves:
-                self.close(order, "canceled", "FILL_OR_KILL_MUST_FILL_WHOLE", order.leaves, allowed)
-                return
-        while order in self.orders:
-            wanted = order.leaves
-            try:
-                signed = Sizer(self.engine, order.request, price).executable(wanted)
-            except RefusedError as refused:
-                self.close(order, "canceled", *refused.words)
-                return
-            self.fill(order, price, signed, is_maker)
-            if order not in self.orders:
-                return
-            if order.is_immediate:
-                self.leave(order)
-                return
-            if abs(signed) == wanted:
-                return
-            yield
+        try:
+            if order.request.time_in_force == FOK and order.filled == 0:
+                possible = self.allowed(order, price)
+                if order.request.sizing == UNITS and possible < order.leaves:
+                    raise RefusedError("FILL_OR_KILL_MUST_FILL_WHOLE", order.leaves, possible)
+            while order in self.orders:
+                wanted = order.leaves
+                quantity = self.allowed(order, price)
+                if quantity <= 0:
+                    raise RefusedError("SIZED_QUANTITY_MUST_BE_POSITIVE", 1, quantity)
+                self.fill(order, price, quantity, is_maker)
+                if order in self.orders and order.is_immediate:
+                    self.leave(order)
+                if order not in self.orders or quantity == wanted:
+                    return
+                yield
+        except RefusedError as refused:
+            self.close(order, "canceled", *refused.words)
 
-    def fill(self, order: Live, price: int, signed: int, is_maker: bool) -> None:
+    def fill(self, order: Live, price: int, quantity: int, is_maker: bool) -> None:
         self.trades += 1
-        order.filled += abs(signed)
-        self.out.append(("filled", order.order_id, price, signed, is_maker, self.trades))
+        order.filled += quantity
+        self.out.append(("filled", order.order_id, price, quantity * order.side, is_maker, self.trades))
         if order.request.sizing != UNITS or order.leaves == 0:
             self.orders.remove(order)
+            self.closed_at[order.order_id] = self.now
 
     def leave(self, order: Live) -> None:
         """What may not wait is canceled."""

@@ -12,6 +12,7 @@ from typing import Protocol
 from tests.model.account_twin import NANO, AccountTwin, FeesTwin, InstrumentTwin
 from tests.model.gate_twin import GateTwin
 from tests.model.order_twin import (
+    BAR_NS,
     LIMIT,
     PENDING_STATES,
     STOP,
@@ -77,8 +78,12 @@ class EngineTwin:
         """Events by the sequence of what caused them; time that passes may bring several."""
         if isinstance(command, Pass):
             return self.advance(self.time + command.duration_ns)
-        if isinstance(command, Bars | CloseSession):
-            told = self.advance(self.time + 1, note=False)
+        if isinstance(command, CloseSession):
+            return [*self.advance(self.time + 1, note=False), self.one(self.close_session)]
+        if isinstance(command, Bars):
+            told = self.advance(self.time + BAR_NS, note=False)
+            # One record per bar; what they lead to comes with the last.
+            self.sequence += len(command.rows) - 1
             return [*told, self.one(self.observe, command)]
         return [self.one(self.dispatch, command)]
 
@@ -100,16 +105,16 @@ class EngineTwin:
             told.append(self.one(lambda: self.events.append(("SignalReceived",))))
         return told
 
-    def observe(self, what: Bars | CloseSession) -> None:
-        if isinstance(what, CloseSession):
-            # What expires now is still to be looked up for a day; what closed before is forgotten.
-            self.orders = [order for order in self.orders if order.is_open]
-            self.venue.close_session(self.time)
-            self.pull()
-            return
-        self.venue.request(("bars", what.rows), self.time)
+    def close_session(self) -> None:
+        # What expires now is still to be looked up for a day; what closed before is forgotten.
+        self.orders = [order for order in self.orders if order.is_open]
+        self.venue.close_session(self.time)
         self.pull()
-        for number, _, _, _, close in what.rows:
+
+    def observe(self, bars: Bars) -> None:
+        self.venue.request(("bars", bars.rows), self.time)
+        self.pull()
+        for number, _, _, _, close in bars.rows:
             self.marks[number] = close
 
     def dispatch(self, command: Command) -> None:
@@ -433,7 +438,7 @@ class EngineTwin:
         was_open = order.is_open
         if was_open:
             order.pending = None
-            if order.state != "PENDING_CANCEL" or order.leaves == 0:
+            if order.state != "PENDING_CANCEL" or (order.request.sizing == UNITS and order.leaves == 0):
                 self.settle(order)
         self.events.append(("ReplaceRejected", order.order_id, *refusal))
         if was_open and not order.is_open:

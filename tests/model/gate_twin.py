@@ -12,6 +12,7 @@ from tests.model.order_twin import (
     CLOSE,
     LIMIT,
     MARKET,
+    PERCENT,
     STOP,
     STOP_LIMIT,
     TARGET,
@@ -211,8 +212,9 @@ class GateTwin:
         for rule, price in prices:
             if price % instrument.tick:
                 raise RefusedError(rule, instrument.tick, price)
-        if request.sizing == UNITS and abs(terms.quantity) > LARGEST:
-            raise RefusedError("QUANTITY_MUST_BE_IN_BOUNDS", LARGEST, terms.quantity)
+        largest = {UNITS: LARGEST, PERCENT: NANO, TARGET: 1_000 * NANO}.get(request.sizing)
+        if largest is not None and abs(terms.quantity) > largest:
+            raise RefusedError("QUANTITY_MUST_BE_IN_BOUNDS", largest, terms.quantity)
 
     def check(
         self,

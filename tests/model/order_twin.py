@@ -113,6 +113,10 @@ class CloseSession:
     """The trading day ends now."""
 
 
+BAR_NS = 10
+"""How long every bar lasts."""
+
+
 @dataclass(frozen=True)
 class Bars:
     """Bars that close together: (instrument, open, high, low, close)."""

@@ -107,11 +107,14 @@ impl Order {
         self.cumulative_quantity > asked
     }
 
+    /// Nothing is left under the terms in force. Of an order sized at its fill that is not known before.
+    pub fn has_traded_whole(&self) -> bool {
+        self.request.sizing == Sizing::Units && self.cumulative_quantity >= self.terms.quantity
+    }
+
     /// Where the order returns to when a request about it is refused or given up.
     pub fn settle(&mut self) {
-        let traded_whole =
-            self.request.sizing == Sizing::Units && self.cumulative_quantity >= self.terms.quantity;
-        self.state = match (self.is_acknowledged, traded_whole) {
+        self.state = match (self.is_acknowledged, self.has_traded_whole()) {
             (true, true) => OrderState::Filled,
             (true, false) => OrderState::Accepted,
             (false, _) => OrderState::PendingNew,

@@ -265,8 +265,11 @@ impl Engine {
 
     fn replaced(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
+        // That of an order sized at its fill is a share, and may be negative.
+        let in_units = order.request.sizing == Sizing::Units;
+        let quantity = if in_units { terms.quantity } else { 0 };
         let possible = 0..=MAX_UNITS;
-        if ![terms.price, terms.quantity, terms.stop_price].iter().all(|term| possible.contains(term)) {
+        if ![terms.price, quantity, terms.stop_price].iter().all(|term| possible.contains(term)) {
             self.unmatched(order_id, Message::VenueOrderReplaced, 0, Unmatched::BadTerms);
             return Ok(());
         }
@@ -275,11 +278,11 @@ impl Engine {
             return Ok(());
         }
         // What traded before the venue got to the replace stays traded: the total is never less.
-        let quantity = terms.quantity.max(order.cumulative_quantity);
+        let quantity = if in_units { quantity.max(order.cumulative_quantity) } else { terms.quantity };
         order.terms = ReplaceTerms { quantity, ..terms };
         order.pending_terms = None;
         order.is_acknowledged = true;
-        let is_done = order.request.sizing == Sizing::Units && order.cumulative_quantity >= quantity;
+        let is_done = order.has_traded_whole();
         if order.state != OrderState::PendingCancel || is_done {
             order.settle();
         }
@@ -293,7 +296,7 @@ impl Engine {
     fn give_up_replace(&mut self, order_id: u64) {
         let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
         let had_replace = order.pending_terms.take().is_some();
-        if order.state != OrderState::PendingCancel || order.leaves_quantity() == 0 {
+        if order.state != OrderState::PendingCancel || order.has_traded_whole() {
             order.settle();
         }
         if had_replace {
