@@ -20,7 +20,9 @@ def executed():
 
 def outputs(notebook, source):
     """What the cell that begins with `source` shows."""
-    cell = next(cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.startswith(source))
+    cell = next(
+        cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.startswith(source)
+    )
     return cell.outputs
 
 

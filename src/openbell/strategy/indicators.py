@@ -69,7 +69,7 @@ class IndicatorValue:
 class Indicator:
     """One indicator over every instrument: `self.fast[bar.instrument].value`, or by symbol."""
 
-    __slots__ = ("_by_symbol", "label")
+    __slots__ = ("_by_symbol", "_single", "label")
 
     def __init__(self, session: Session, number: int, label: str) -> None:
         self.label = label
@@ -77,6 +77,7 @@ class Indicator:
             instrument.symbol: IndicatorValue(session, number, instrument_id)
             for instrument_id, instrument in enumerate(session.instruments, start=1)
         }
+        self._single = next(iter(self._by_symbol.values())) if len(self._by_symbol) == 1 else None
 
     def __getitem__(self, instrument: Instrument | str) -> IndicatorValue:
         symbol: Any = getattr(instrument, "symbol", instrument)
@@ -92,11 +93,11 @@ class Indicator:
         return iter(self._by_symbol.values())
 
     def _only(self) -> IndicatorValue:
-        if len(self._by_symbol) != 1:
+        if self._single is None:
             raise StrategyError(
                 f"{self.label} is streamed for {len(self._by_symbol)} instruments; say which: indicator[bar.instrument]"
             )
-        return next(iter(self._by_symbol.values()))
+        return self._single
 
     @property
     def value(self) -> float:
