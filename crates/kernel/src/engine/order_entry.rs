@@ -66,13 +66,14 @@ impl Engine {
             return Ok(());
         }
         let mut order = Order::new(order_id, head.source, request);
-        if let Err(refusal) = self.admit(&mut order) {
+        if let Err(refusal) = self.admit(&order) {
             order.state = OrderState::Denied;
             order.refusal = Some(refusal);
             self.emit_denied(about(&order), order_id, asked(&request), &refusal);
             self.orders.insert(order);
             return Ok(());
         }
+        order.is_held = request.parent != 0;
         self.emit_submitted(&order, record);
         self.link(&mut order);
         if order.is_held {
@@ -80,7 +81,6 @@ impl Engine {
         } else {
             self.risk.opened(order_id, &order.request);
         }
-        self.risk.opened(order_id, &order.request);
         let is_held = order.is_held;
         self.orders.insert(order);
         if is_held { self.release_if_parent_traded(order_id) } else { self.send_new(order_id, None) }
@@ -88,7 +88,7 @@ impl Engine {
 
     /// The gate every order passes, rule by rule in the order of their numbers. One that waits for its parent
     /// passes it again, with its final terms, when it is released.
-    fn admit(&self, order: &mut Order) -> Result<(), Refusal> {
+    fn admit(&self, order: &Order) -> Result<(), Refusal> {
         let (request, view) = (&order.request, self.risk_view());
         view.account(request.account)?;
         let instrument = view.instrument(request.instrument)?;
@@ -103,7 +103,6 @@ impl Engine {
         }
         self.check_sizing(request, instrument.venue)?;
         self.check_links(request)?;
-        order.is_held = waits;
         if waits { self.risk.check_held(request, &view) } else { self.risk.check_limits(request, &view) }
     }
 

@@ -1,6 +1,7 @@
 //! The engine and its node as a whole: records in, events out, state kept.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // an unwrap that fails is a failing test
 
+mod linked_orders;
 mod remote_orders;
 mod remote_venue;
 mod scene;
