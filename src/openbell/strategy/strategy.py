@@ -505,9 +505,7 @@ class Strategy:
         """
         reserved = [name for name in LOG_FIELDS if name in fields]
         if reserved:
-            raise StrategyError(
-                f"log writes {', '.join(reserved)} by itself; give the field another name"
-            )
+            raise StrategyError(f"log writes {', '.join(reserved)} by itself; give the field another name")
         if self._log is not None:
             self._log(event, time=iso(self.time), strategy=type(self).__name__, **fields)
 
