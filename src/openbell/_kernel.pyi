@@ -11,7 +11,7 @@ field OverflowError, as anywhere in Python.
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from os import PathLike
-from typing import Final, Literal, SupportsFloat, SupportsIndex, TypeAlias, final
+from typing import Final, Literal, Protocol, SupportsFloat, SupportsIndex, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ __all__ = [
     "Fill",
     "Hooks",
     "Indicator",
+    "IndicatorValue",
     "InputExpansion",
     "JournalReader",
     "JournalReport",
@@ -52,6 +53,7 @@ __all__ = [
     "body_layouts",
     "book_command_dtype",
     "book_report_dtype",
+    "crossover",
     "message_registry",
     "outbox_dtype",
     "payload_layouts",
@@ -719,6 +721,42 @@ class Hooks:
         on_timer: Callable[[int], object] | None = None,
         on_refused: Callable[[str, str], object] | None = None,
     ) -> Hooks: ...
+
+@final
+class IndicatorValue:
+    """One indicator on one instrument: its value now and the value before it.
+
+    It compares with numbers and with other indicators (`bar.close > self.trend[bar.instrument]`); every comparison is False
+    while there is not enough data. `float(...)` and `value` give the number to reckon with.
+    """
+
+    def __new__(cls, node: Node, participant: int, number: int, instrument: int) -> IndicatorValue: ...
+    def values(self) -> tuple[float | None, float | None]:
+        """Return value and the value before it; None where there was not enough data yet."""
+    @property
+    def value(self) -> float:
+        """The value after the last closed bar; NaN while there is not enough data."""
+    @property
+    def previous(self) -> float:
+        """The value one bar earlier; NaN while there is none."""
+    @property
+    def is_ready(self) -> bool:
+        """Whether there was enough data."""
+    def __float__(self) -> float: ...
+    def __lt__(self, other: SupportsFloat) -> bool: ...
+    def __le__(self, other: SupportsFloat) -> bool: ...
+    def __gt__(self, other: SupportsFloat) -> bool: ...
+    def __ge__(self, other: SupportsFloat) -> bool: ...
+
+class _Paired(Protocol):
+    def values(self) -> tuple[float | None, float | None]: ...
+
+def crossover(first: _Paired | float, second: _Paired | float) -> bool:
+    """Return True on the bar on which `first` goes from below `second` to above it; swap them for the way down.
+
+    Either may be a number, a level that does not move. Touching is neither below nor above. False while there is not enough
+    data. An indicator over several instruments needs to be told which: `crossover(self.fast[bar.instrument], ...)`.
+    """
 
 @final
 class Node:

@@ -17,7 +17,6 @@ from openbell.kernel import Node
 from tests.kernel.generated import CHUNKS, Stage, generated
 from tests.model import gate_twin
 from tests.model.account_twin import AccountTwin, FeesTwin, InstrumentTwin
-from tests.model.book_twin import BookTwin
 from tests.model.engine_twin import EngineTwin
 from tests.model.exchange_twin import ExchangeTwin
 from tests.model.gate_twin import LIMIT_KINDS
@@ -137,7 +136,9 @@ class Maker:
         return SetLimit(rng.randint(0, 3), rng.randint(0, 2), limit, value)
 
     def replace(self, target: Submit, rng: random.Random) -> Replace:
-        price = limit_price(target.side, rng) if target.kind in (LIMIT, STOP_LIMIT) and rng.random() < 0.6 else 0
+        price = (
+            limit_price(target.side, rng) if target.kind in (LIMIT, STOP_LIMIT) and rng.random() < 0.6 else 0
+        )
         stop = stop_price(target.side, rng) if target.kind in (STOP, STOP_LIMIT) and rng.random() < 0.6 else 0
         return Replace(target.account, target.client_id, price, self.quantity(target.instrument, rng), stop)
 
@@ -259,12 +260,34 @@ def check_reach(seen: Counter[str]) -> None:
         assert not missed, f"never seen in {seen.total()} events: {missed}"
 
 
-REACHED = (
-    "OrderFilled OrderTriggered OrderExpired OrderReplaced OrderRejected CommandRefused PositionClosed "
-    "KILL_SWITCH_MUST_BE_OFF QUANTITY_MUST_NOT_EXCEED_LIMIT NOTIONAL_MUST_NOT_EXCEED_LIMIT PRICE_MUST_BE_IN_BAND "
-    "OPEN_ORDERS_MUST_NOT_EXCEED_LIMIT POSITION_MUST_NOT_EXCEED_LIMIT SHORT_MUST_BE_ALLOWED "
-    "LEVERAGE_MUST_NOT_EXCEED_LIMIT REDUCE_ONLY_MUST_REDUCE GROSS_EXPOSURE_MUST_NOT_EXCEED_LIMIT "
-    "REFERENCE_PRICE_MUST_BE_KNOWN POST_ONLY_MUST_NOT_TAKE FILL_OR_KILL_MUST_FILL_WHOLE STOP_MUST_NOT_BE_TRIGGERED "
-    "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW MARKET_MUST_HAVE_LIQUIDITY PARTNER_MUST_BE_OPEN PARTNER_MUST_BE_FREE "
-    "LINKED_ORDER_MUST_EXIST CLIENT_ORDER_ID_MUST_BE_UNIQUE EXPIRY_MUST_BE_IN_FUTURE QUANTITY_MUST_BE_ON_LOT"
-).split()
+REACHED = [
+    "OrderFilled",
+    "OrderTriggered",
+    "OrderExpired",
+    "OrderReplaced",
+    "OrderRejected",
+    "CommandRefused",
+    "PositionClosed",
+    "KILL_SWITCH_MUST_BE_OFF",
+    "QUANTITY_MUST_NOT_EXCEED_LIMIT",
+    "NOTIONAL_MUST_NOT_EXCEED_LIMIT",
+    "PRICE_MUST_BE_IN_BAND",
+    "OPEN_ORDERS_MUST_NOT_EXCEED_LIMIT",
+    "POSITION_MUST_NOT_EXCEED_LIMIT",
+    "SHORT_MUST_BE_ALLOWED",
+    "LEVERAGE_MUST_NOT_EXCEED_LIMIT",
+    "REDUCE_ONLY_MUST_REDUCE",
+    "GROSS_EXPOSURE_MUST_NOT_EXCEED_LIMIT",
+    "REFERENCE_PRICE_MUST_BE_KNOWN",
+    "POST_ONLY_MUST_NOT_TAKE",
+    "FILL_OR_KILL_MUST_FILL_WHOLE",
+    "STOP_MUST_NOT_BE_TRIGGERED",
+    "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW",
+    "MARKET_MUST_HAVE_LIQUIDITY",
+    "PARTNER_MUST_BE_OPEN",
+    "PARTNER_MUST_BE_FREE",
+    "LINKED_ORDER_MUST_EXIST",
+    "CLIENT_ORDER_ID_MUST_BE_UNIQUE",
+    "EXPIRY_MUST_BE_IN_FUTURE",
+    "QUANTITY_MUST_BE_ON_LOT",
+]

@@ -81,7 +81,10 @@ class AccountTwin:
         return self.positions[instrument].quantity if instrument in self.positions else 0
 
     def values(
-        self, instruments: dict[int, InstrumentTwin], marks: dict[int, int], priced: dict[int, int] | None = None
+        self,
+        instruments: dict[int, InstrumentTwin],
+        marks: dict[int, int],
+        priced: dict[int, int] | None = None,
     ) -> dict[int, int] | None:
         """Worth of each position held, at the marks or at the prices given; None when one is unknown."""
         prices = marks | (priced or {})
@@ -91,7 +94,10 @@ class AccountTwin:
         return {number: instruments[number].notional(prices[number], held[number]) for number in held}
 
     def equity(
-        self, instruments: dict[int, InstrumentTwin], marks: dict[int, int], priced: dict[int, int] | None = None
+        self,
+        instruments: dict[int, InstrumentTwin],
+        marks: dict[int, int],
+        priced: dict[int, int] | None = None,
     ) -> int | None:
         """Cash and all positions."""
         values = self.values(instruments, marks, priced)

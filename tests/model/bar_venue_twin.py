@@ -18,7 +18,6 @@ from tests.model.order_twin import (
     MARKET,
     STOP,
     STOP_LIMIT,
-    TARGET,
     UNITS,
     Event,
     RefusedError,
@@ -138,7 +137,9 @@ class BarVenueTwin:
                     self.pass_ = None
                     self.bars = {}
             elif self.over and self.orders:
-                first = min(self.orders, key=lambda order: (order.request.instrument, self.orders.index(order)))
+                first = min(
+                    self.orders, key=lambda order: (order.request.instrument, self.orders.index(order))
+                )
                 self.close(first, "canceled", "CANCELED_AT_END_OF_RUN", 0, 0)
             else:
                 return None
@@ -161,7 +162,9 @@ class BarVenueTwin:
                 return
             found = [order for order in self.orders if order.order_id == order_id]
             if not found:
-                raise RefusedError("ORDER_MUST_BE_OPEN" if order_id in self.closed_now else "ORDER_MUST_EXIST")
+                raise RefusedError(
+                    "ORDER_MUST_BE_OPEN" if order_id in self.closed_now else "ORDER_MUST_EXIST"
+                )
             if kind == "cancel":
                 self.close(found[0], "canceled", "CANCELED_ON_REQUEST", 0, 0)
             else:
@@ -253,7 +256,9 @@ class BarVenueTwin:
         elif order.request.post_only and was_fresh:
             self.close(order, "canceled", "POST_ONLY_MUST_NOT_TAKE", bar.open, order.terms.price)
         else:
-            yield from self.execute(order, self.taker_price(order, bar.open) if takes else bar.open, not takes)
+            yield from self.execute(
+                order, self.taker_price(order, bar.open) if takes else bar.open, not takes
+            )
 
     def touch(self, order: Live, bar: Bar, reference: int) -> Iterator[None]:
         """A stop inside the bar's range fills at the worse of itself and the price it started from."""

@@ -171,7 +171,9 @@ class EngineTwin:
             return
         parent = self.find(request.account, request.parent)
         if parent is not None and parent.filled:
-            self.release(order, self.share(order, parent.filled), round(Fraction(parent.value, parent.filled)))
+            self.release(
+                order, self.share(order, parent.filled), round(Fraction(parent.value, parent.filled))
+            )
 
     def repeat(self, first: Order, request: Submit) -> None:
         """The same again gets the first answer."""
@@ -184,9 +186,7 @@ class EngineTwin:
         elif first.state == "REJECTED" and first.refusal:
             self.events.append(("OrderRejected", first.order_id, client_id, *first.refusal))
         elif first.state in ("SUBMITTED", "PENDING_NEW"):
-            self.events.append(
-                ("OrderSubmitted", first.order_id, client_id, request.price, request.quantity)
-            )
+            self.events.append(("OrderSubmitted", first.order_id, client_id, request.price, request.quantity))
         else:
             self.events.append(("OrderAccepted", first.order_id, client_id))
 
@@ -367,7 +367,18 @@ class EngineTwin:
         account.cash -= paid + fee
         side = 1 if quantity > 0 else -1
         self.events.append(
-            ("OrderFilled", order.order_id, price, abs(quantity), order.leaves, side, is_maker, trade_id, order.filled, fee)
+            (
+                "OrderFilled",
+                order.order_id,
+                price,
+                abs(quantity),
+                order.leaves,
+                side,
+                is_maker,
+                trade_id,
+                order.filled,
+                fee,
+            )
         )
         word = "Opened" if not before else "Closed" if not position.quantity else "Changed"
         self.events.append(
@@ -473,7 +484,12 @@ class EngineTwin:
             request = exit_.request
             parent = self.find(request.account, request.parent)
             alone = not exit_.held and (parent is None or not parent.is_open)
-            if exit_ is not last and request.reduce_only and alone and (request.account, request.instrument) == place:
+            if (
+                exit_ is not last
+                and request.reduce_only
+                and alone
+                and (request.account, request.instrument) == place
+            ):
                 self.cancel_linked(exit_)
 
     def share(self, child: Order, filled: int) -> int:

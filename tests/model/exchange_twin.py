@@ -50,7 +50,10 @@ class ExchangeTwin:
 
     def next_due(self) -> int | None:
         """When the next order good till a time ends."""
-        return min((t.request.expire_time for t in self.tickets.values() if t.request.time_in_force == GTD), default=None)
+        return min(
+            (t.request.expire_time for t in self.tickets.values() if t.request.time_in_force == GTD),
+            default=None,
+        )
 
     def next_report(self, time: int, engine: EngineTwin) -> Event | None:
         """Does one thing after another until there is something to tell."""
@@ -165,7 +168,14 @@ class ExchangeTwin:
             self.set_off(instrument, prices)
 
     def tell_trade(
-        self, instrument: int, maker: int, taker: int, price: int, quantity: int, maker_left: int, taker_left: int
+        self,
+        instrument: int,
+        maker: int,
+        taker: int,
+        price: int,
+        quantity: int,
+        maker_left: int,
+        taker_left: int,
     ) -> None:
         self.trades += 1
         side = self.tickets[taker].request.side
@@ -186,7 +196,8 @@ class ExchangeTwin:
         waiting = [
             ticket
             for ticket in self.tickets.values()
-            if ticket.place == "stop" and (ticket.request.instrument, ticket.request.side) == (instrument, side)
+            if ticket.place == "stop"
+            and (ticket.request.instrument, ticket.request.side) == (instrument, side)
         ]
         return sorted(waiting, key=lambda ticket: (ticket.terms.stop * side, ticket.arrival))
 
@@ -243,7 +254,9 @@ class ExchangeTwin:
         for instrument in sorted({ticket.request.instrument for ticket in self.tickets.values()}):
             book = self.books.get(instrument, BookTwin())
             resting = [order.order_id for side in ("BUY", "SELL") for order in book.queue(side)]
-            self.expire_days([*resting, *(t.order_id for side in (1, -1) for t in self.stops(instrument, side))])
+            self.expire_days(
+                [*resting, *(t.order_id for side in (1, -1) for t in self.stops(instrument, side))]
+            )
 
     def expire_days(self, order_ids: list[int]) -> None:
         for order_id in order_ids:

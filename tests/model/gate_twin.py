@@ -8,7 +8,19 @@ from fractions import Fraction
 from math import ceil
 
 from tests.model.account_twin import NANO, AccountTwin, InstrumentTwin
-from tests.model.order_twin import CLOSE, LIMIT, MARKET, STOP, STOP_LIMIT, TARGET, UNITS, Order, RefusedError, Submit, Terms
+from tests.model.order_twin import (
+    CLOSE,
+    LIMIT,
+    MARKET,
+    STOP,
+    STOP_LIMIT,
+    TARGET,
+    UNITS,
+    Order,
+    RefusedError,
+    Submit,
+    Terms,
+)
 
 LARGEST = 2**56
 LIFTED = 2**63 - 1
@@ -108,7 +120,9 @@ def total(parts: Iterable[Sum]) -> Sum:
 def worse(one: Sum, other: Sum) -> Sum:
     """Either may happen: of what is counted on as done, the lesser."""
     lesser = ("closing", "closing_all")
-    picked = {name: (min if name in lesser else max)(getattr(one, name), getattr(other, name)) for name in vars(one)}
+    picked = {
+        name: (min if name in lesser else max)(getattr(one, name), getattr(other, name)) for name in vars(one)
+    }
     return Sum(**picked)
 
 
@@ -236,12 +250,16 @@ class Judged:
         self.mark = marks.get(request.instrument)
         self.filled = instead_of.filled if instead_of else 0
         self.claim = Claim(request, terms, self.filled, held)
-        self.widens = request.sizing == UNITS and not held and not (request.reduce_only or request.sizing == CLOSE)
+        self.widens = (
+            request.sizing == UNITS and not held and not (request.reduce_only or request.sizing == CLOSE)
+        )
         self.position = account.quantity(request.instrument)
         self.before = self.sums(self.mine)
         others = self.sums([order for order in self.mine if order is not instead_of])
         own = 0 if request.side > 0 else 1
-        self.after = tuple(total([side, self.added()]) if at == own else side for at, side in enumerate(others))
+        self.after = tuple(
+            total([side, self.added()]) if at == own else side for at, side in enumerate(others)
+        )
 
     def limit(self, kind: str) -> int | None:
         return self.gate.limit(self.account.number, self.request.instrument, kind)
@@ -407,7 +425,10 @@ def check_leverage(gross: int, equity: int, limit: int) -> None:
 
 def check_gross(gate: GateTwin, account: int, instrument: int, worth: int, gross: int) -> None:
     """Exposure of the instrument and of the account."""
-    limits = ((gate.of_instrument(account, instrument, GROSS), worth), (gate.of_account(account, GROSS), gross))
+    limits = (
+        (gate.of_instrument(account, instrument, GROSS), worth),
+        (gate.of_account(account, GROSS), gross),
+    )
     for limit, actual in limits:
         if limit is not None and actual > limit:
             raise RefusedError("GROSS_EXPOSURE_MUST_NOT_EXCEED_LIMIT", limit, actual)

@@ -9,6 +9,7 @@ mod codec;
 mod errors;
 mod events;
 mod hooks;
+mod indicators;
 mod journal;
 mod messages;
 mod new_journal;
@@ -25,6 +26,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(module)?;
     events::register(module)?;
     hooks::register(module)?;
+    indicators::register(module)?;
     journal::register(module)?;
     messages::register(module)?;
     new_journal::register(module)?;

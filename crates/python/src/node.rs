@@ -531,7 +531,7 @@ impl Node {
         Ok(self.read(py)?.node.engine().marks().get(instrument))
     }
 
-    fn indicator(
+    pub fn indicator(
         &self,
         py: Python<'_>,
         participant: u16,

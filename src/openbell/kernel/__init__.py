@@ -28,11 +28,13 @@ from openbell.kernel.node import (
     Bar,
     Fill,
     Hooks,
+    IndicatorValue,
     Node,
     OrderRecord,
     Quote,
     RequestKind,
     Trade,
+    crossover,
 )
 from openbell.kernel.order_book import OrderBook
 from openbell.kernel.registry import body_layouts, message_registry, payload_layouts, rule_registry
@@ -50,6 +52,7 @@ __all__ = [
     "Fill",
     "Hooks",
     "Indicator",
+    "IndicatorValue",
     "InputExpansion",
     "JournalReader",
     "JournalReport",
@@ -62,6 +65,7 @@ __all__ = [
     "RequestKind",
     "Trade",
     "body_layouts",
+    "crossover",
     "message_registry",
     "payload_layouts",
     "rule_registry",

@@ -41,11 +41,13 @@ from openbell._kernel import (
     Bar,
     Fill,
     Hooks,
+    IndicatorValue,
     Node,
     OrderRecord,
     Quote,
     Trade,
     bar_dtype,
+    crossover,
     outbox_dtype,
     valuation_dtype,
 )
@@ -57,11 +59,13 @@ __all__ = [
     "Bar",
     "Fill",
     "Hooks",
+    "IndicatorValue",
     "Node",
     "OrderRecord",
     "Quote",
     "RequestKind",
     "Trade",
+    "crossover",
 ]
 
 VALUATION_DTYPE: Final[np.dtype[np.void]] = valuation_dtype()

@@ -49,20 +49,29 @@ def bar_batches(
     """
     for number, one in enumerate(series, start=1):
         _refuse_early_times(one, number)
-    time = np.concatenate([one.close_time for one in series])
-    instrument = np.concatenate([np.full(len(one), number) for number, one in enumerate(series, start=1)])
-    order = np.lexsort((instrument, time))
-    columns = {name: np.concatenate([getattr(one, name) for one in series])[order] for name in _COLUMNS}
-    columns["instrument"] = instrument[order]
-    columns["interval_ns"] = np.concatenate([np.full(len(one), one.interval) for one in series])[order]
+    columns = _in_order(series)
     day_before: int | None = None
-    for first in range(0, len(order), rows):
+    for first in range(0, len(columns["close_time"]), rows):
         part = {name: column[first : first + rows] for name, column in columns.items()}
         following = columns["close_time"][first + rows : first + rows + 1]
         bars = _bar_records(part, following)
         day = (part["close_time"] - 1) // session_ns
         yield _with_session_ends(bars, day, day_before, session_ns)
         day_before = int(day[-1])
+
+
+def _in_order(series: Sequence[BarArrays]) -> dict[str, IntArray]:
+    """The columns of all series below each other, by close time and then by instrument."""
+    if len(series) == 1:  # in order already, and nothing to copy
+        columns: dict[str, IntArray] = {name: getattr(series[0], name) for name in _COLUMNS}
+        count = len(series[0])
+        return columns | {"instrument": np.full(count, 1), "interval_ns": np.full(count, series[0].interval)}
+    numbers = [np.full(len(one), number) for number, one in enumerate(series, start=1)]
+    columns = {name: np.concatenate([getattr(one, name) for one in series]) for name in _COLUMNS}
+    columns["instrument"] = np.concatenate(numbers)
+    columns["interval_ns"] = np.concatenate([np.full(len(one), one.interval) for one in series])
+    order = np.lexsort((columns["instrument"], columns["close_time"]))
+    return {name: column[order] for name, column in columns.items()}
 
 
 def _refuse_early_times(series: BarArrays, number: int) -> None:
