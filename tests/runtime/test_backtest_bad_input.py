@@ -250,6 +250,7 @@ GARBAGE = [
     (lambda s: s.schedule("x", at="2020-01-01"), "is for 2020-01-01T00:00:00Z, which is past; it is 2022-01-02T00:00:00Z"),
     (lambda s: s.cancel_timer("x"), "there is no timer 'x'; there are: none"),
     (lambda s: s.record("x", "high"), "could not convert string to float"),
+    (lambda s: s.log("x", time=5, level=3), "log writes level, time by itself; give the field another name"),
 ]  # fmt: skip
 
 
@@ -401,3 +402,16 @@ def test_data_that_cannot_be_read_is_an_input_error_that_names_it(tmp_path):
 
 def test_decimal_prices_are_exact():
     assert play(ROWS, {1: lambda s: s.buy("ABC", 1, limit=Decimal("100.01"))}).fills == ["2 BUY 1 @ 100.00"]
+
+
+def test_what_a_strategy_logs_is_shown_where_no_folder_keeps_it(capsys):
+    class Talker(Strategy):
+        def on_bar(self, bar):
+            self.log("seen", close=bar.close)
+
+    Backtest(Talker(), market(flat(100, 1) * 2)).run()
+    shown = capsys.readouterr().err.splitlines()
+    assert shown == [
+        "2022-01-02T00:00:00Z Talker: seen close=100.0",
+        "2022-01-03T00:00:00Z Talker: seen close=100.0",
+    ]

@@ -238,6 +238,17 @@ def test_a_refusal_names_rule_limit_and_actual(action, settings, refusal):
     assert any(refusal.partition(":")[0] in note for note in story.result.notes)
 
 
+@pytest.mark.parametrize(
+    ("force", "rule"),
+    [
+        ("IOC", "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW: limit 10"),
+        ("FOK", "FILL_OR_KILL_MUST_FILL_WHOLE: limit 10, actual 0"),
+    ],
+)
+def test_what_may_not_wait_says_which_rule_ended_it(force, rule):
+    assert rule in play(ROWS, {1: buy(10, limit=96, time_in_force=force)}).order(1).refusal
+
+
 def test_what_no_longer_can_be_paid_at_the_open_is_canceled_and_named():
     story = play(ROWS, {1: buy(100)})
     assert story.fills == []

@@ -16,7 +16,7 @@ __all__ = ["Indicator", "IndicatorValue", "crossover"]
 class Indicator:
     """One indicator over every instrument: `self.fast[bar.instrument].value`, or by symbol."""
 
-    __slots__ = ("_by_symbol", "label")
+    __slots__ = ("_by_symbol", "_single", "label")
 
     def __init__(self, session: Session, number: int, label: str) -> None:
         self.label = label
@@ -24,6 +24,7 @@ class Indicator:
             instrument.symbol: IndicatorValue(session.node, session.participant, number, instrument_id)
             for instrument_id, instrument in enumerate(session.instruments, start=1)
         }
+        self._single = next(iter(self._by_symbol.values())) if len(self._by_symbol) == 1 else None
 
     def __getitem__(self, instrument: Instrument | str) -> IndicatorValue:
         try:
@@ -44,11 +45,11 @@ class Indicator:
         return iter(self._by_symbol.values())
 
     def _only(self) -> IndicatorValue:
-        if len(self._by_symbol) != 1:
+        if self._single is None:
             raise StrategyError(
                 f"{self.label} is streamed for {len(self._by_symbol)} instruments; say which: indicator[bar.instrument]"
             )
-        return next(iter(self._by_symbol.values()))
+        return self._single
 
     @property
     def value(self) -> float:

@@ -37,6 +37,7 @@ from openbell.strategy.ticket import (
 SMA, EMA = 1, 2
 """Numbers of the kernel's indicators; see crates/kernel/src/indicator/mod.rs."""
 MOST_PERIOD = 1_000_000
+LOG_FIELDS = ("event", "level", "strategy", "time")
 
 
 # `param` is no field specifier: type checkers find a default in those by keyword only, and any value will do here.
@@ -503,11 +504,9 @@ class Strategy:
 
         It goes to log.jsonl in the folder of the run, and to the console where the run is kept in memory.
         """
-        reserved = {"event", "level", "strategy", "time"} & fields.keys()
+        reserved = [name for name in LOG_FIELDS if name in fields]
         if reserved:
-            raise StrategyError(
-                f"log writes {', '.join(sorted(reserved))} by itself; give the field another name"
-            )
+            raise StrategyError(f"log writes {', '.join(reserved)} by itself; give the field another name")
         if self._log is not None:
             self._log(event, time=iso(self.time), strategy=type(self).__name__, **fields)
 

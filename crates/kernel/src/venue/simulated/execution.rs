@@ -115,6 +115,9 @@ fn kill(whole: i64, possible: i64) -> Refusal {
 
 /// Why what is left of an order that may not wait is canceled.
 pub(super) fn must_fill_now(order: &LiveOrder) -> Refusal {
+    if order.is_fill_or_kill() {
+        return kill(order.leaves(), 0);
+    }
     Refusal::new(Rule::ImmediateOrCancelMustFillNow, i128::from(order.leaves()), 0)
 }
 
