@@ -260,9 +260,22 @@ def test_orders_on_bars_do_what_their_twin_does(chunk: int) -> None:
         assert not missed, f"never seen in {seen.total()} events: {missed}"
 
 
-REACHED = (
-    "OrderFilled OrderTriggered OrderExpired OrderReplaced CommandRefused PositionClosed "
-    "CANCELED_AT_END_OF_RUN REDUCE_ONLY_MUST_REDUCE SIZED_QUANTITY_MUST_BE_POSITIVE EQUITY_MUST_BE_POSITIVE "
-    "LEVERAGE_MUST_NOT_EXCEED_LIMIT POSITION_MUST_NOT_EXCEED_LIMIT SHORT_MUST_BE_ALLOWED POST_ONLY_MUST_NOT_TAKE "
-    "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW PARTNER_MUST_BE_OPEN STOP_MUST_NOT_BE_TRIGGERED"
-).split()
+REACHED = [
+    "OrderFilled",
+    "OrderTriggered",
+    "OrderExpired",
+    "OrderReplaced",
+    "CommandRefused",
+    "PositionClosed",
+    "CANCELED_AT_END_OF_RUN",
+    "REDUCE_ONLY_MUST_REDUCE",
+    "SIZED_QUANTITY_MUST_BE_POSITIVE",
+    "EQUITY_MUST_BE_POSITIVE",
+    "LEVERAGE_MUST_NOT_EXCEED_LIMIT",
+    "POSITION_MUST_NOT_EXCEED_LIMIT",
+    "SHORT_MUST_BE_ALLOWED",
+    "POST_ONLY_MUST_NOT_TAKE",
+    "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW",
+    "PARTNER_MUST_BE_OPEN",
+    "STOP_MUST_NOT_BE_TRIGGERED",
+]
