@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -209,11 +210,17 @@ class Maker:
             stop=self.near(instrument, rng, side) if kind == STOP else 0,
             sizing=sizing,
         )
-        exits = {"account": account, "instrument": instrument, "side": -side, "quantity": 0, "parent": first}
+        exits: dict[str, Any] = {
+            "account": account,
+            "instrument": instrument,
+            "side": -side,
+            "quantity": 0,
+            "parent": first,
+        }
         offset = rng.randint(10, 60) * 1_000_000
-        stop = Submit(**exits, client_id=first + 1, kind=STOP, reduce_only=True, offset=-side * offset)  # type: ignore[arg-type]
+        stop = Submit(**exits, client_id=first + 1, kind=STOP, reduce_only=True, offset=-side * offset)
         away = rng.randint(10, 60) * 1_000_000
-        target = Submit(  # type: ignore[arg-type]
+        target = Submit(
             **exits, client_id=first + 2, kind=LIMIT, reduce_only=True, offset=side * away, partner=first + 1
         )
         orders = [entry, stop, target]
