@@ -162,7 +162,7 @@ class Maker:
             case "PERCENT":
                 return rng.randint(1, 20) * NANO // 20
             case "TARGET_PERCENT":
-                return rng.choice((0, *range(-10, 11))) * NANO // 10
+                return rng.choice([0, *range(-10, 11)]) * NANO // 10
             case _:
                 return 0
 
