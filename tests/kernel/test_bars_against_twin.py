@@ -162,7 +162,8 @@ class Maker:
             case "PERCENT":
                 return rng.randint(1, 20) * NANO // 20
             case "TARGET_PERCENT":
-                return rng.choice([0, *range(-10, 11)]) * NANO // 10
+                shares: list[int] = [0, *range(-10, 11)]
+                return rng.choice(shares) * NANO // 10
             case _:
                 return 0
 
