@@ -173,7 +173,9 @@ class Maker:
         account = rng.randint(1, 2)
         mine = [order.client_id for order in self.sent if order.account == account][-4:]
         parent, partner = rng.choice(((0, 0), (0, 0), (0, 0), (0, 0), (0, 1), (1, 0), (1, 1)))
-        parent = rng.choice(mine) if mine and parent else 0
+        # A parent in the same instrument: a child in another may or may not get the rest of that one's bar.
+        own = [of.client_id for of in self.sent if (of.account, of.instrument) == (account, instrument)]
+        parent = rng.choice(own[-4:]) if own and parent else 0
         partner = rng.choice(mine) if mine and partner else 0
         has_limit = kind in (LIMIT, STOP_LIMIT)
         return Submit(
