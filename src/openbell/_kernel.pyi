@@ -749,7 +749,10 @@ class IndicatorValue:
     def __ge__(self, other: SupportsFloat, /) -> bool: ...
 
 class _Paired(Protocol):
-    def values(self) -> tuple[float | None, float | None]: ...
+    """Whatever has a value and a value before it, as indicators have."""
+
+    def values(self) -> tuple[float | None, float | None]:
+        """Return value and the value before it; None where there was not enough data yet."""
 
 def crossover(first: _Paired | float, second: _Paired | float) -> bool:
     """Return True on the bar on which `first` goes from below `second` to above it; swap them for the way down.
