@@ -15,8 +15,9 @@ from tests.kernel.engine_events import Words, run, send
 from tests.model.engine_twin import EngineTwin
 from tests.model.order_twin import Command, Event, Submit
 
-SEQUENCES = int(os.environ.get("OPENBELL_SEQUENCES", "1000"))
-CHUNKS = 8
+SEQUENCES = int(os.environ.get("OPENBELL_SEQUENCES", "10000"))
+"""Of all stages together: the exchange and the bars share them."""
+STAGES, CHUNKS = 2, 8
 """Parts of the sequences that run apart, so that several workers share them."""
 
 SEED = int(os.environ.get("OPENBELL_SEED", secrets.randbelow(10**9)))
@@ -27,7 +28,7 @@ def generated(chunk: int) -> Callable[[Any], Callable[[], None]]:
     """Runs a hypothesis test over this chunk's part of the sequences; a failure says how to repeat it."""
     own_seed = SEED + chunk
     chosen = settings(
-        max_examples=max(SEQUENCES // CHUNKS, 1),
+        max_examples=max(SEQUENCES // STAGES // CHUNKS, 1),
         database=None,
         deadline=None,
         print_blob=False,

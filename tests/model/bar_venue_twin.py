@@ -370,7 +370,9 @@ class BarVenueTwin:
     def leave(self, order: Live) -> None:
         """What may not wait is canceled."""
         if order.is_immediate:
-            self.close(order, "canceled", "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW", order.leaves, 0)
+            is_whole = order.request.time_in_force == FOK
+            rule = "FILL_OR_KILL_MUST_FILL_WHOLE" if is_whole else "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW"
+            self.close(order, "canceled", rule, order.leaves, 0)
 
 
 def beyond(side: int, price: int, limit: int) -> bool:
