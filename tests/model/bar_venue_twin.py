@@ -370,8 +370,8 @@ class BarVenueTwin:
     def leave(self, order: Live) -> None:
         """What may not wait is canceled."""
         if order.is_immediate:
-            whole = order.request.time_in_force == FOK
-            rule = "FILL_OR_KILL_MUST_FILL_WHOLE" if whole else "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW"
+            is_whole = order.request.time_in_force == FOK
+            rule = "FILL_OR_KILL_MUST_FILL_WHOLE" if is_whole else "IMMEDIATE_OR_CANCEL_MUST_FILL_NOW"
             self.close(order, "canceled", rule, order.leaves, 0)
 
 

@@ -468,7 +468,9 @@ class EngineTwin:
             partner.partner, order.partner = order, partner
 
     def after_fill(self, order: Order, price: int, quantity: int) -> None:
-        for child in [child for child in order.children if child.is_open]:
+        for child in order.children:
+            if not child.is_open:
+                continue
             if child.held:
                 self.release(child, self.share(child, order.filled), price)
             else:

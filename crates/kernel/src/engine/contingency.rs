@@ -52,7 +52,8 @@ impl Engine {
     }
 
     fn feed_child(&mut self, child: u64, filled: i64, price: i64) -> Result<(), EngineStopped> {
-        let Some(order) = self.orders.get(child) else { return Ok(()) };
+        // An earlier child may have been denied and taken this one, its partner, with it.
+        let Some(order) = self.orders.get(child).filter(|order| order.is_open()) else { return Ok(()) };
         let share = self.share_of(order, filled);
         if order.is_held { self.release(child, share, price) } else { self.resize_linked(child, share) }
     }
