@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, note, seed, settings
+from hypothesis import HealthCheck, currently_in_test_context, note, seed, settings
 
 from openbell.kernel import Node
 from tests.kernel.engine_events import Words, run, send
@@ -53,6 +55,19 @@ def generated(chunk: int) -> Callable[[Any], Callable[[], None]]:
     return wrap
 
 
+def drawn(sequences: int) -> Iterator[tuple[list[int], random.Random]]:
+    """Numbers for as many sequences, always the same ones: what they reach does not hang on a seed."""
+    rng = random.Random(0)
+    for _ in range(sequences):
+        yield [rng.getrandbits(48) for _ in range(rng.randint(20, 40))], rng
+
+
+def require_reached(seen: Counter[str], wanted: str) -> None:
+    """A generator that no longer gets anywhere proves nothing."""
+    missed = [word for word in wanted.split() if not seen[word]]
+    assert not missed, f"never seen in {seen.total()} events: {missed}"
+
+
 @dataclass
 class Stage:
     """A node and its twin, and what has been told so far."""
@@ -75,7 +90,8 @@ class Stage:
         output = b""
         copy: Node | None = None
         for place, command in enumerate(commands):
-            note(f"{place}: {command}")
+            if currently_in_test_context():
+                note(f"{place}: {command}")
             send(self.node, command)
             if copy is not None:
                 send(copy, command)
