@@ -8,13 +8,14 @@ Errors are those of `openbell.model.errors`. A value of the wrong type raises Ty
 field OverflowError, as anywhere in Python.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from os import PathLike
-from typing import Final, Literal, Protocol, SupportsFloat, SupportsIndex, TypeAlias, final
+from typing import Final, Literal, Protocol, Self, SupportsFloat, SupportsIndex, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import disjoint_base
 
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Money, Price, Quantity
@@ -37,6 +38,7 @@ __all__ = [
     "Fill",
     "Hooks",
     "Indicator",
+    "IndicatorByInstrument",
     "IndicatorValue",
     "InputExpansion",
     "JournalReader",
@@ -747,6 +749,48 @@ class IndicatorValue:
     def __le__(self, other: SupportsFloat, /) -> bool: ...
     def __gt__(self, other: SupportsFloat, /) -> bool: ...
     def __ge__(self, other: SupportsFloat, /) -> bool: ...
+
+@disjoint_base
+class IndicatorByInstrument:
+    """One indicator of a participant over every instrument, by instrument or symbol.
+
+    Where there is a single instrument it reads like the `IndicatorValue` of that one; where there are several, everything but
+    `[...]`, iteration and `label` raises StrategyError.
+
+    Args:
+        label: What errors call it, as "sma(10)".
+        node: Where it is streamed.
+        participant: Who asked for it.
+        number: Which of the participant's indicators it is.
+        symbols: Of the instruments, by id from 1.
+    """
+
+    def __new__(
+        cls, label: str, node: Node, participant: int, number: int, symbols: Sequence[str]
+    ) -> Self: ...
+    @property
+    def label(self) -> str:
+        """What errors call it."""
+    def __getitem__(self, instrument: Instrument | str, /) -> IndicatorValue:
+        """Return the indicator on one instrument. Raises StrategyError for one that is not in the run."""
+    def __iter__(self) -> Iterator[IndicatorValue]: ...
+    def values(self) -> tuple[float | None, float | None]:
+        """Return value and the value before it where there is a single instrument."""
+    @property
+    def value(self) -> float:
+        """The value where there is a single instrument; NaN while there is not enough data."""
+    @property
+    def previous(self) -> float:
+        """The value one bar earlier where there is a single instrument."""
+    @property
+    def is_ready(self) -> bool:
+        """Whether there was enough data, where there is a single instrument."""
+    def __float__(self) -> float: ...
+    def __lt__(self, other: SupportsFloat, /) -> bool: ...
+    def __le__(self, other: SupportsFloat, /) -> bool: ...
+    def __gt__(self, other: SupportsFloat, /) -> bool: ...
+    def __ge__(self, other: SupportsFloat, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class _Paired(Protocol):
     """Whatever has a value and a value before it, as indicators have."""

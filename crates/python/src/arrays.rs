@@ -1,6 +1,9 @@
 //! Slots and rows as NumPy arrays.
 
-use numpy::{PyArray1, PyArrayDescrMethods, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods, dtype};
+use numpy::{
+    PyArray1, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods,
+    dtype,
+};
 use openbell_kernel::record::{SLOT_SIZE, Slot};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -89,8 +92,15 @@ pub trait Row: IntoBytes + Immutable + Sized {
         Ok(made.bind(py).clone())
     }
 
-    fn array<'py>(py: Python<'py>, rows: &[Self]) -> PyResult<Bound<'py, PyAny>> {
-        PyArray1::from_slice(py, rows.as_bytes()).call_method1("view", (Self::dtype(py)?,))
+    fn array<'py>(py: Python<'py>, rows: impl ExactSizeIterator<Item = Self>) -> PyResult<Bound<'py, PyAny>> {
+        let bytes = PyArray1::<u8>::zeros(py, rows.len() * size_of::<Self>(), false);
+        let mut places = bytes.try_readwrite()?;
+        // Written where they stay: there may be millions of them.
+        for (place, row) in places.as_slice_mut()?.chunks_exact_mut(size_of::<Self>()).zip(rows) {
+            place.copy_from_slice(row.as_bytes());
+        }
+        drop(places);
+        bytes.call_method1("view", (Self::dtype(py)?,))
     }
 }
 

@@ -439,8 +439,7 @@ impl Node {
     /// Account valuations since the last call.
     fn take_valuations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let taken = self.read(py)?.node.take_valuations();
-        let rows: Vec<ValuationRow> = taken.iter().map(ValuationRow::from).collect();
-        ValuationRow::array(py, &rows)
+        ValuationRow::array(py, taken.iter().map(ValuationRow::from))
     }
 
     /// Values every account now; the figures come with `take_valuations`.
@@ -452,8 +451,7 @@ impl Node {
     /// Requests to remote venues whose cause is durable.
     fn take_outbox<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let taken = self.read(py)?.node.take_outbox();
-        let rows: Vec<OutboxRow> = taken.iter().map(OutboxRow::from).collect();
-        OutboxRow::array(py, &rows)
+        OutboxRow::array(py, taken.iter().map(OutboxRow::from))
     }
 
     #[getter]
@@ -563,7 +561,7 @@ impl Node {
             };
             bars.iter().skip(bars.len().saturating_sub(count)).map(|bar| BarRow::new(bar, terms)).collect()
         };
-        BarRow::array(py, &rows).map(Some)
+        BarRow::array(py, rows.into_iter()).map(Some)
     }
 }
 

@@ -309,9 +309,10 @@ def fee_answer(model: FeeModel, currency: str) -> Callable[[Any], int]:
 def _valuations(node: Node, start_ns: int) -> NDArray[np.void]:
     """One valuation for each time at which something closed after the start, the last of those at one time."""
     valuations = node.take_valuations()
-    time = valuations["time"]
-    is_last = np.append(time[1:] != time[:-1], True)[: len(time)]
-    return valuations[is_last & (time.astype(np.int64) > start_ns)]
+    time = valuations["time"].astype(np.int64)
+    is_wanted = time > start_ns
+    is_wanted[:-1] &= time[1:] != time[:-1]
+    return valuations if is_wanted.all() else valuations[is_wanted]
 
 
 def _nano(value: Decimal) -> int:

@@ -68,7 +68,7 @@ def _order_hook(session: Session, hook: Callable[[Order], None] | None) -> Calla
     """Keeps the orders that somebody holds up to date, and tells the strategy where it wants to know."""
 
     def call(client_order_id: int) -> None:
-        if hook is None and client_order_id not in session.orders:
+        if hook is None and session.held(client_order_id) is None:
             return
         found = session.order(client_order_id)
         if found is not None:

@@ -42,7 +42,7 @@ class Order:
         self.side = side
         self.order_type = order_type
         self._last: OrderRecord | None = None
-        session.orders[client_order_id] = self
+        session.hold(client_order_id, self)
 
     def _now(self) -> OrderRecord | None:
         """How it stands, or how it stood last: the engine forgets closed orders when their day is over."""
@@ -151,7 +151,7 @@ class Order:
 
 def order_of(session: Session, record: OrderRecord) -> Order:
     """The order that a record is of: the object that somebody holds already, where there is one."""
-    known = session.orders.get(record.client_order_id)
+    known = session.held(record.client_order_id)
     if isinstance(known, Order):
         known._last = record
         return known

@@ -24,6 +24,10 @@ from openbell.strategy.indicators import Indicator
 from openbell.strategy.orders import Bracket, Order, order_of, require_side
 from openbell.strategy.parameters import Parameter, collect, resolve
 from openbell.strategy.ticket import (
+    AT_MARKET,
+    CLOSING,
+    OF_PARENT,
+    WHOLE_POSITION,
     Size,
     Ticket,
     check_bracket,
@@ -159,11 +163,12 @@ class Strategy:
 
     def close(self, instrument: Instrument | str) -> Order | None:
         """Close the whole position at the market, however large it is at the fill. None when there is none now."""
-        held = self._session.node.position(self._session.account, self._session.id_of(instrument))[0]
+        session = self._session
+        held = session.node.position(session.account, session.id_of(instrument))[0]
         if held == 0:
             return None
         side = Side.SELL if held > 0 else Side.BUY
-        return self._send(instrument, side, Size.whole_position(), Ticket(reduce_only=True))
+        return self._send(instrument, side, WHOLE_POSITION, CLOSING)
 
     def target_percent(self, instrument: Instrument | str, percent: Number) -> Order:
         """Trade to a position worth `percent` of equity at the fill, fees included; 1 is all, negative is short, 0 closes.
@@ -173,7 +178,7 @@ class Strategy:
         size = target_of(percent)
         # The venue decides at the fill; this is what it will be unless the price moves across the target.
         side = Side.BUY if self._freed(instrument, percent)[0] >= 0 else Side.SELL
-        return self._send(instrument, side, size, Ticket())
+        return self._send(instrument, side, size, AT_MARKET)
 
     def target_weights(self, weights: Mapping[Any, Number]) -> list[Order]:
         """Trade to several targets, those that free cash first. Instruments that are not named stay as they are.
@@ -245,7 +250,7 @@ class Strategy:
             parent=entry,
             offset=offset,
         )
-        return self._send(instrument, side, Size.of_parent(), ticket, order_type)
+        return self._send(instrument, side, OF_PARENT, ticket, order_type)
 
     def _send(
         self,
@@ -259,9 +264,8 @@ class Strategy:
         number = session.id_of(instrument)
         terms = session.instruments[number - 1]
         kind = order_type or ticket.order_type()
-        for linked in (ticket.cancels, ticket.parent):
-            if linked is not None:
-                self._require_own(linked)
+        partner = 0 if ticket.cancels is None else self._own_id(ticket.cancels)
+        parent = 0 if ticket.parent is None else self._own_id(ticket.parent)
         client_order_id = session.next_order_id()
         order = Order(session, client_order_id, terms, side, kind)
         if session.stage >= Stage.STOPPING:
@@ -280,11 +284,15 @@ class Strategy:
             sizing=size.sizing,
             options=ticket.options(),
             expire_time=ticket.expire_time(),
-            parent=0 if ticket.parent is None else ticket.parent.client_order_id,
-            partner=0 if ticket.cancels is None else ticket.cancels.client_order_id,
+            parent=parent,
+            partner=partner,
             offset_nano=ticket.offset,
         )
         return order
+
+    def _own_id(self, order: Order) -> int:
+        self._require_own(order)
+        return order.client_order_id
 
     def _require_own(self, order: Order) -> None:
         if not isinstance(order, Order):
@@ -444,7 +452,9 @@ class Strategy:
         self._require_start(f"{name}({period})")
         every_ns = 0 if every is None else self._bar_interval(every)
         label = f"{name}({period})" if every is None else f"{name}({period}, every={every})"
-        return Indicator(self._session, self._session.add_indicator(kind, int(period), every_ns), label)
+        return Indicator.streamed(
+            self._session, self._session.add_indicator(kind, int(period), every_ns), label
+        )
 
     def _require_start(self, what: str) -> None:
         if self._session.stage is not Stage.STARTING:

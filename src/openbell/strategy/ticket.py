@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from openbell.model.errors import InputError, StrategyError
 from openbell.model.instrument import Instrument
@@ -24,28 +25,28 @@ MOST_TARGET = 1000
 _OFFSET = re.compile(r"\s*([+-])\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much: units, a share of what can be bought, a target, or the whole position."""
+PLAIN_NUMBERS = (int, float, str, Decimal)
+"""Classes whose values never change, so that what was made of one may be kept; told apart by class, as True and 1 are."""
+
+
+# A tuple, since one is made for every order: a frozen dataclass takes six times as long.
+class Size(NamedTuple):
+    """How much: units of a quantity, or a share in 10^-9 of what can be bought, of equity, or of the whole position."""
 
     sizing: int
     amount: Number
 
-    @staticmethod
-    def whole_position() -> Size:
-        """All that is held."""
-        return Size(CLOSE_POSITION, 0)
-
-    @staticmethod
-    def of_parent() -> Size:
-        """Whatever the order waited for was filled."""
-        return Size(UNITS, 0)
-
     def units(self, instrument: Instrument) -> int:
         """The engine's integer: quantity units, or 10^-9 of a share."""
-        if self.sizing == UNITS:
-            return instrument.quantity_units(self.amount)
-        return int((exact_decimal(self.amount) * NANO).to_integral_value())
+        if self.sizing != UNITS:
+            return operator.index(self.amount)  # type: ignore[arg-type]
+        return instrument.quantity_units(self.amount) if self.amount else 0
+
+
+WHOLE_POSITION = Size(CLOSE_POSITION, 0)
+"""All that is held."""
+OF_PARENT = Size(UNITS, 0)
+"""Whatever the order waited for was filled."""
 
 
 def size_of(quantity: Number | None, percent: Number | None) -> Size:
@@ -56,12 +57,20 @@ def size_of(quantity: Number | None, percent: Number | None) -> Size:
         raise StrategyError(f"say how much once: quantity={quantity!r} and percent={percent!r} contradict")
     if quantity is not None:
         return Size(UNITS, _positive("quantity", quantity, "to sell, use self.sell"))
+    # A strategy gives the same share with each of its orders.
+    return _known_share(percent) if isinstance(percent, PLAIN_NUMBERS) else _share(percent)
+
+
+def _share(percent: Number | None) -> Size:
     share = _number("percent", percent)
     if not 0 < share <= 1:
         raise StrategyError(
             f"percent is {percent!r}; it is a share above 0, at most 1: 0.5 is half of what the account can buy"
         )
-    return Size(PERCENT, share)
+    return Size(PERCENT, _nano(share))
+
+
+_known_share = lru_cache(maxsize=64, typed=True)(_share)
 
 
 def target_of(percent: Number) -> Size:
@@ -71,7 +80,11 @@ def target_of(percent: Number) -> Size:
         raise StrategyError(
             f"percent is {percent!r}; it is a share of equity: 1 is all of it, -0.5 short by half of it"
         )
-    return Size(TARGET_PERCENT, share)
+    return Size(TARGET_PERCENT, _nano(share))
+
+
+def _nano(share: Decimal) -> int:
+    return int((share * NANO).to_integral_value())
 
 
 def _number(name: str, value: Any) -> Decimal:
@@ -149,8 +162,7 @@ def _is_price(name: str, value: Number | str | None) -> bool:
     return value is not None and not offset_of(name, value)
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """Terms of an order besides its side and size."""
 
     limit: Number | None = None
@@ -209,3 +221,7 @@ class Ticket:
             return to_ns(self.expire)
         except InputError as error:
             raise StrategyError(f"expire: {error}") from None
+
+
+AT_MARKET = Ticket()
+CLOSING = Ticket(reduce_only=True)
