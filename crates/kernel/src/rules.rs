@@ -73,6 +73,10 @@ rules! {
     CanceledByParticipant = 90 => "CANCELED_ON_REQUEST",
     CanceledAtEnd = 91 => "CANCELED_AT_END_OF_RUN",
     OrderMustReachVenue = 92 => "ORDER_MUST_REACH_VENUE",
+    MinimumQuantityMustFillNow = 110 => "MINIMUM_QUANTITY_MUST_FILL_NOW",
+    SelfTradeMustNotHappen = 111 => "SELF_TRADE_MUST_NOT_HAPPEN",
+    AllocationMustBeExact = 112 => "ALLOCATION_MUST_BE_EXACT",
+    BookMustNotBeCrossed = 113 => "BOOK_MUST_NOT_BE_CROSSED",
 }
 
 /// A refusal: which rule, what it allows, what was asked. Units are the rule's own: price units, quantity

@@ -360,10 +360,10 @@ fn stops_and_auction_orders_are_refused_by_the_book() {
 fn damaged_bytes_are_refused_by_name() {
     let desk = Desk::with(&[(1, Buy, 100, 5), (2, Buy, 99, 5), (3, Sell, 101, 5)]);
     let good = desk.bytes();
-    assert_eq!(good.len(), 1 + 8 + 2 * 28 + 8 + 28);
+    assert_eq!(good.len(), 2 + 8 + 2 * 29 + 8 + 29 + 2 * 8);
     let read = |bytes: &[u8]| Book::<PriceTime>::read(&mut StateReader::new(bytes)).map(|_| ());
     assert_eq!(read(&good), Ok(()));
-    let offset_of = |order: usize, field: usize| 9 + order * 28 + field;
+    let offset_of = |order: usize, field: usize| 10 + order * 29 + field;
     let cases: [(&str, usize, i64); 5] = [
         ("policy", 0, 9),
         ("price in priority order", offset_of(1, 12), 101),

@@ -24,7 +24,7 @@ use units::{Decimal, NotUnits, Units, bad_input, decimal_of, integer_of};
 const MAX_BATCH: usize = u32::MAX as usize;
 
 /// Written at the head of a snapshot.
-const SNAPSHOT_VERSION: u8 = 1;
+const SNAPSHOT_VERSION: u8 = 2;
 
 /// A price-time order book of one instrument.
 #[pyclass(module = "openbell.kernel.order_book")]

@@ -24,6 +24,9 @@ pub(super) const NO_KEY: i64 = i64::MAX;
 /// A limit that reaches every order.
 pub(super) const ANY_KEY: i64 = i64::MAX - 1;
 
+/// A limit that reaches no order.
+pub(super) const NOWHERE: i64 = i64::MIN;
+
 /// The key of `price` on `side` (0 buy, 1 sell); its own inverse.
 #[inline]
 pub(super) const fn mirror(side: usize, price: i64) -> i64 {

@@ -5,33 +5,44 @@
 //! refused leaves the book as it was.
 //!
 //! Inside: levels in a price window with a bitmap ([`ladder`]), orders in circular lists from one pool
-//! ([`slab`]), live ids in a compact index ([`live`]). Adding, canceling and trading cost the same however many
-//! orders rest, and allocate nothing once the pools have grown to what is live at once.
+//! ([`slab`]), live ids in a compact index ([`live`]); reserves of icebergs and hidden orders apart ([`aside`]).
+//! Adding, canceling and trading cost the same however many orders rest, and allocate nothing once the pools
+//! have grown to what is live at once.
 
+mod aside;
+mod auction;
 mod bitmap;
 mod ladder;
 mod live;
+mod matching;
 mod policy;
 mod report;
+mod self_trade;
 mod slab;
 mod state;
 mod view;
 
+pub use auction::AuctionLevel;
 pub use policy::{LevelQueue, MatchingPolicy, PriceTime, RestingOrder};
-pub use report::{BookCancel, BookReplace, BookReport, BookTrade, LevelChange, NewOrder, ReportSink, Silent};
+pub use report::{
+    BookCancel, BookDecrement, BookRefresh, BookReplace, BookReport, BookTrade, LevelChange, NewOrder,
+    ReportSink, SHOW_ALL, Silent,
+};
+pub use self_trade::{ByAccount, SelfTradeAction, SelfTradeGuard, Unguarded};
 pub use view::{BookOrder, Level, QueuePosition, TopOfBook};
 
 use crate::instrument::MAX_UNITS;
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderType, Side, TimeInForce};
 
-use ladder::{ANY_KEY, Ladder, mirror};
+use aside::Aside;
+use ladder::{ANY_KEY, Ladder, NOWHERE, mirror};
 use live::LiveOrders;
 use policy::Taker;
 use slab::{NONE, Slab};
 
 /// Live orders a book can hold: levels take slots of the same pool, at most one per order.
-pub const MAX_ORDERS: usize = (u32::MAX / 2) as usize - 1;
+pub const MAX_ORDERS: usize = (1 << 30) - 1;
 
 /// One instrument's book under the matching policy `P`.
 ///
@@ -43,6 +54,10 @@ pub struct Book<P: MatchingPolicy = PriceTime> {
     live: LiveOrders,
     /// Buy, sell.
     ladders: [Ladder; 2],
+    /// Made with the first iceberg or hidden order.
+    aside: Option<Box<Aside>>,
+    /// Orders rest without trading, until [`Book::uncross`].
+    collecting: bool,
     policy: P,
 }
 
@@ -55,15 +70,6 @@ const fn index(side: Side) -> usize {
 
 const fn side_at(index: usize) -> Side {
     if index == 0 { Side::Buy } else { Side::Sell }
-}
-
-/// How far an incoming order reaches, as a key of the opposite side.
-#[inline]
-fn reach(order: &NewOrder) -> i64 {
-    match order.order_type {
-        OrderType::Market => ANY_KEY,
-        _ => mirror(1 - index(order.side), order.price),
-    }
 }
 
 fn unknown_order(order_id: u64) -> Refusal {
@@ -96,12 +102,29 @@ fn check_terms(order: &NewOrder) -> Result<(), Refusal> {
         let actual = i128::from(order.time_in_force as u8);
         return Err(Refusal::new(Rule::OrderTypeMustBeSupported, 0, actual));
     }
+    let least = order.display.min(order.minimum);
+    if least < 0 || order.minimum > order.quantity {
+        let (limit, actual) = if least < 0 { (0, least) } else { (order.quantity, order.minimum) };
+        return Err(Refusal::new(Rule::FieldMustBeInRange, i128::from(limit), i128::from(actual)));
+    }
     Ok(())
 }
 
 impl<P: MatchingPolicy> Book<P> {
     pub fn new(policy: P) -> Self {
-        Book { slab: Slab::default(), live: LiveOrders::default(), ladders: Default::default(), policy }
+        Book {
+            slab: Slab::default(),
+            live: LiveOrders::default(),
+            ladders: Default::default(),
+            aside: None,
+            collecting: false,
+            policy,
+        }
+    }
+
+    /// The policy's settings.
+    pub fn policy(&self) -> &P {
+        &self.policy
     }
 
     /// Takes a new order: it trades as far as it reaches, and what is left rests or is canceled, as its terms
@@ -109,13 +132,27 @@ impl<P: MatchingPolicy> Book<P> {
     ///
     /// # Errors
     /// In this order: `ClientOrderIdMustBeUnique` (among live orders), `QuantityMustBePositive`,
-    /// `QuantityMustBeInBounds`, `OrderTypeMustBeSupported`, `OpenOrdersMustNotExceedLimit`,
-    /// `FieldMustBeInRange` (price), `PostOnlyMustNotTake`.
+    /// `QuantityMustBeInBounds`, `OrderTypeMustBeSupported`, `FieldMustBeInRange` (display or minimum),
+    /// `OpenOrdersMustNotExceedLimit`, `FieldMustBeInRange` (price), `PostOnlyMustNotTake`.
+    #[inline]
     pub fn submit<S: ReportSink>(&mut self, order: &NewOrder, sink: &mut S) -> Result<i64, Refusal> {
+        self.submit_guarded(order, &Unguarded, sink)
+    }
+
+    /// As [`Book::submit`], where `guard` says which orders may not trade with each other.
+    ///
+    /// # Errors
+    /// As [`Book::submit`].
+    pub fn submit_guarded<S: ReportSink, G: SelfTradeGuard>(
+        &mut self,
+        order: &NewOrder,
+        guard: &G,
+        sink: &mut S,
+    ) -> Result<i64, Refusal> {
         self.admit(order)?;
         let own = index(order.side);
-        let limit = reach(order);
-        let takes = self.ladders[1 - own].best_key <= limit;
+        let limit = self.reach(order);
+        let takes = self.reachable(1 - own, limit) != NONE;
         if takes && order.post_only {
             return Err(self.would_take(own, order.price));
         }
@@ -126,23 +163,25 @@ impl<P: MatchingPolicy> Book<P> {
             side: order.side,
             leaves: order.quantity,
         };
+        if order.minimum > 0 && self.misses_minimum(order, limit, guard, sink) {
+            return Ok(0);
+        }
         if takes {
-            if order.time_in_force == TimeInForce::Fok && self.cannot_fill(&taker, limit) {
-                self.kill(order, &taker, limit, sink);
+            if order.time_in_force == TimeInForce::Fok && self.misses_whole(order, limit, guard, sink) {
                 return Ok(0);
             }
-            self.take(&mut taker, limit, sink);
+            self.take(&mut taker, limit, guard, sink);
             if taker.leaves == 0 {
                 return Ok(0);
             }
         }
         if order.order_type == OrderType::Market || is_immediate(order.time_in_force) {
-            self.kill(order, &taker, limit, sink);
+            self.kill(order, &taker, sink);
             return Ok(0);
         }
         let slot = self.slab.new_order(order.order_id, order.account, taker.leaves);
         self.live.insert(order.order_id, slot);
-        self.rest(own, order.price, slot, sink);
+        self.rest(own, order.price, slot, order.display, sink);
         Ok(taker.leaves)
     }
 
@@ -155,29 +194,38 @@ impl<P: MatchingPolicy> Book<P> {
         if slot == NONE {
             return Err(unknown_order(order_id));
         }
-        let (leaves, account) = (self.slab.quantity(slot), self.slab.account(slot));
-        let level = self.slab.level_of(slot);
-        let (side, price) = (self.slab.side(level), self.slab.price(level));
-        sink.canceled(&BookCancel {
-            order_id,
-            account,
-            side: side_at(side),
-            price,
-            leaves,
-            reason: Refusal::of(Rule::CanceledByParticipant),
-        });
-        self.unlink(slot, sink);
-        self.slab.free(slot);
-        Ok(leaves)
+        Ok(self.cancel_slot(slot, Refusal::of(Rule::CanceledByParticipant), sink))
+    }
+
+    /// Takes out every order that `leaves` says yes to, each told with `reason`: buys, then sells, each in
+    /// priority order, hidden ones last. Returns how many. Walks the whole book.
+    pub fn cancel_where<S: ReportSink>(
+        &mut self,
+        leaves: impl Fn(&BookOrder) -> bool,
+        reason: Refusal,
+        sink: &mut S,
+    ) -> usize {
+        let leaving: Vec<u64> = [Side::Buy, Side::Sell]
+            .into_iter()
+            .flat_map(|side| self.orders(side))
+            .filter(|order| leaves(order))
+            .map(|order| order.order_id)
+            .collect();
+        for &order_id in &leaving {
+            let slot = self.live.remove(order_id, &self.slab);
+            self.cancel_slot(slot, reason, sink);
+        }
+        leaving.len()
     }
 
     /// Gives an order new terms: `quantity` is its new open quantity. A pure decrease at the same price keeps
     /// its place; anything else loses it, and at a price that crosses the order trades at the makers' prices.
-    /// Returns the quantity that rests.
+    /// An iceberg's decrease comes out of its reserve first. Returns the quantity that rests.
     ///
     /// # Errors
     /// `OrderMustExist`, `QuantityMustBePositive`, `QuantityMustBeInBounds`, `FieldMustBeInRange` (price),
     /// `PostOnlyMustNotTake` when `post_only` and the new price crosses.
+    #[inline]
     pub fn replace<S: ReportSink>(
         &mut self,
         order_id: u64,
@@ -186,13 +234,30 @@ impl<P: MatchingPolicy> Book<P> {
         post_only: bool,
         sink: &mut S,
     ) -> Result<i64, Refusal> {
+        self.replace_guarded(order_id, [price, quantity], post_only, &Unguarded, sink)
+    }
+
+    /// As [`Book::replace`], where `terms` are price and quantity and `guard` says which orders may not trade
+    /// with each other.
+    ///
+    /// # Errors
+    /// As [`Book::replace`].
+    pub fn replace_guarded<S: ReportSink, G: SelfTradeGuard>(
+        &mut self,
+        order_id: u64,
+        terms: [i64; 2],
+        post_only: bool,
+        guard: &G,
+        sink: &mut S,
+    ) -> Result<i64, Refusal> {
+        let [price, quantity] = terms;
         let slot = self.live.find(order_id, &self.slab);
         if slot == NONE {
             return Err(unknown_order(order_id));
         }
         check_quantity(quantity)?;
         let level = self.slab.level_of(slot);
-        let (own, leaves) = (self.slab.side(level), self.slab.quantity(slot));
+        let (own, leaves) = (self.slab.side(level), self.leaves(slot));
         self.check_room(own, quantity - leaves)?;
         check_price(price)?;
         let account = self.slab.account(slot);
@@ -203,13 +268,22 @@ impl<P: MatchingPolicy> Book<P> {
             self.decrease(slot, &terms, leaves - quantity, sink);
             return Ok(quantity);
         }
-        let limit = mirror(1 - own, price);
-        if post_only && self.ladders[1 - own].best_key <= limit {
+        let limit = if self.collecting { NOWHERE } else { mirror(1 - own, price) };
+        if post_only && self.reachable(1 - own, limit) != NONE {
             return Err(self.would_take(own, price));
         }
         sink.replaced(&terms);
-        self.unlink(slot, sink);
-        self.enter_again(slot, &terms, limit, sink)
+        let display = self.leave_level(slot, sink);
+        let mut taker = Taker { order_id, account, side: side_at(own), leaves: quantity };
+        self.take(&mut taker, limit, guard, sink);
+        if taker.leaves == 0 {
+            self.live.remove(order_id, &self.slab);
+            self.slab.free(slot);
+            return Ok(0);
+        }
+        self.slab.set_leaves(slot, taker.leaves);
+        self.rest(own, price, slot, display, sink);
+        Ok(taker.leaves)
     }
 
     /// Live orders on both sides.
@@ -219,6 +293,22 @@ impl<P: MatchingPolicy> Book<P> {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How much of `quantity` an order of `account` and `side` could trade now, up to its `price`; `None` for
+    /// any price. What `guard` would prevent does not count.
+    pub fn fillable<G: SelfTradeGuard>(
+        &self,
+        account: u32,
+        side: Side,
+        price: Option<i64>,
+        quantity: i64,
+        guard: &G,
+    ) -> i64 {
+        let limit =
+            price.map_or(ANY_KEY, |price| mirror(1 - index(side), price.clamp(-MAX_UNITS, MAX_UNITS)));
+        let limit = if self.collecting { NOWHERE } else { limit };
+        self.could_trade(account, side, limit, quantity, guard)
     }
 
     #[inline]
@@ -239,7 +329,8 @@ impl<P: MatchingPolicy> Book<P> {
     /// The leaves of one side must fit a signed 64-bit integer, so that no total can overflow.
     #[inline]
     fn check_room(&self, side: usize, more: i64) -> Result<(), Refusal> {
-        let total = self.ladders[side].quantity;
+        let unseen = self.aside.as_ref().map_or(0, |aside| aside.unseen(side));
+        let total = self.ladders[side].quantity + unseen;
         if total.checked_add(more).is_some() {
             return Ok(());
         }
@@ -249,135 +340,20 @@ impl<P: MatchingPolicy> Book<P> {
 
     #[cold]
     fn would_take(&self, own: usize, price: i64) -> Refusal {
-        let best = mirror(1 - own, self.ladders[1 - own].best_key);
+        let best = self.slab.price(self.reachable(1 - own, ANY_KEY));
         Refusal::new(Rule::PostOnlyMustNotTake, i128::from(best), i128::from(price))
     }
 
-    /// Matches against the opposite side, level by level, as far as `limit` reaches.
-    fn take<S: ReportSink>(&mut self, taker: &mut Taker, limit: i64, sink: &mut S) {
-        let opposite = 1 - index(taker.side);
-        while taker.leaves > 0 && self.ladders[opposite].best_key <= limit {
-            let level = self.ladders[opposite].best_level;
-            let price = self.slab.price(level);
-            let before = taker.leaves;
-            let mut queue =
-                LevelQueue { slab: &mut self.slab, live: &mut self.live, taker, sink, level, price };
-            self.policy.match_level(&mut queue, before);
-            if taker.leaves == before {
-                break;
-            }
-            self.ladders[opposite].quantity -= before - taker.leaves;
-            self.settle_level(opposite, level, sink);
-        }
-    }
-
-    /// Tells a level's new totals, and drops it when it is empty.
+    /// How far an incoming order reaches, as a key of the opposite side.
     #[inline]
-    fn settle_level<S: ReportSink>(&mut self, side: usize, level: u32, sink: &mut S) {
-        let (price, orders) = (self.slab.price(level), self.slab.orders(level));
-        if S::LEVELS {
-            let quantity = self.slab.quantity(level);
-            sink.level_changed(&LevelChange { side: side_at(side), price, quantity, orders });
+    fn reach(&self, order: &NewOrder) -> i64 {
+        if self.collecting {
+            return NOWHERE;
         }
-        if orders == 0 {
-            self.ladders[side].remove(mirror(side, price));
-            self.slab.free(level);
+        match order.order_type {
+            OrderType::Market => ANY_KEY,
+            _ => mirror(1 - index(order.side), order.price),
         }
-    }
-
-    /// Puts an order at the end of the queue at `price`.
-    #[inline]
-    fn rest<S: ReportSink>(&mut self, side: usize, price: i64, slot: u32, sink: &mut S) {
-        let key = mirror(side, price);
-        let ladder = &mut self.ladders[side];
-        let mut level = ladder.find(key);
-        if level == NONE {
-            level = self.slab.new_level(side, price);
-            ladder.insert(key, level);
-        }
-        ladder.quantity += self.slab.quantity(slot);
-        self.slab.append(level, slot);
-        if S::LEVELS {
-            self.settle_level(side, level, sink);
-        }
-    }
-
-    /// Takes a resting order out of its level; its slot stays taken.
-    #[inline]
-    fn unlink<S: ReportSink>(&mut self, slot: u32, sink: &mut S) {
-        let leaves = self.slab.quantity(slot);
-        let level = self.slab.detach(slot);
-        let side = self.slab.side(level);
-        self.ladders[side].quantity -= leaves;
-        self.settle_level(side, level, sink);
-    }
-
-    fn decrease<S: ReportSink>(&mut self, slot: u32, terms: &BookReplace, less: i64, sink: &mut S) {
-        let side = index(terms.side);
-        self.ladders[side].quantity -= less;
-        self.slab.reduce(slot, less);
-        sink.replaced(terms);
-        if S::LEVELS && less > 0 {
-            self.settle_level(side, self.slab.level_of(slot), sink);
-        }
-    }
-
-    /// The second half of a replace that lost its place: `slot` is live but in no level.
-    fn enter_again<S: ReportSink>(
-        &mut self,
-        slot: u32,
-        terms: &BookReplace,
-        limit: i64,
-        sink: &mut S,
-    ) -> Result<i64, Refusal> {
-        let BookReplace { order_id, account, side, price, leaves, .. } = *terms;
-        let mut taker = Taker { order_id, account, side, leaves };
-        self.take(&mut taker, limit, sink);
-        if taker.leaves == 0 {
-            self.live.remove(order_id, &self.slab);
-            self.slab.free(slot);
-            return Ok(0);
-        }
-        self.slab.set_leaves(slot, taker.leaves);
-        self.rest(index(side), price, slot, sink);
-        Ok(taker.leaves)
-    }
-
-    fn cannot_fill(&self, taker: &Taker, limit: i64) -> bool {
-        self.fillable(taker.side, limit, taker.leaves) < taker.leaves
-    }
-
-    /// How much of `quantity` an order of `side` could trade now, reaching as far as `limit`.
-    fn fillable(&self, side: Side, limit: i64, quantity: i64) -> i64 {
-        let ladder = &self.ladders[1 - index(side)];
-        let mut found = 0;
-        for (_, level) in ladder.iter().take_while(|&(key, _)| key <= limit) {
-            found += self.slab.quantity(level);
-            if found >= quantity {
-                return quantity;
-            }
-        }
-        found
-    }
-
-    /// Cancels what may not rest.
-    #[cold]
-    fn kill<S: ReportSink>(&mut self, order: &NewOrder, taker: &Taker, limit: i64, sink: &mut S) {
-        let (rule, could_trade) = match (order.time_in_force, order.order_type) {
-            (TimeInForce::Fok, _) => {
-                (Rule::FillOrKillMustFillWhole, self.fillable(order.side, limit, order.quantity))
-            }
-            (_, OrderType::Market) => (Rule::MarketMustHaveLiquidity, order.quantity - taker.leaves),
-            _ => (Rule::ImmediateOrCancelMustFillNow, order.quantity - taker.leaves),
-        };
-        sink.canceled(&BookCancel {
-            order_id: order.order_id,
-            account: order.account,
-            side: order.side,
-            price: order.price,
-            leaves: taker.leaves,
-            reason: Refusal::new(rule, i128::from(could_trade), i128::from(order.quantity)),
-        });
     }
 }
 

@@ -1,10 +1,14 @@
 //! How an incoming order is shared among the orders of one level.
 
+use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Side;
 
+use super::aside::Aside;
 use super::live::LiveOrders;
-use super::report::{BookTrade, ReportSink};
+use super::report::{BookCancel, BookDecrement, BookRefresh, BookTrade, ReportSink};
+use super::self_trade::{SelfTradeAction, SelfTradeGuard};
+use super::side_at;
 use super::slab::Slab;
 
 /// A matching policy is a type parameter of [`super::Book`]: each is compiled into its own book, and plain
@@ -13,9 +17,13 @@ pub trait MatchingPolicy: State {
     /// Written before the book's state, so that a snapshot is not read under another policy.
     const NUMBER: u8;
 
-    /// Fills orders of `queue`, all at one price, with at most `incoming`, by [`LevelQueue::fill`]. What it
-    /// leaves unfilled while orders remain does not trade at all.
-    fn match_level<S: ReportSink>(&mut self, queue: &mut LevelQueue<'_, S>, incoming: i64);
+    /// Whether orders are met one after the other; it then asks [`LevelQueue::prevents`] about each itself.
+    const ONE_BY_ONE: bool = false;
+
+    /// Fills orders of `queue`, all at one price, with at most [`LevelQueue::incoming`], by
+    /// [`LevelQueue::fill`]. Called again while both sides have something left; where it fills nothing, the
+    /// level goes by time.
+    fn match_level<S: ReportSink, G: SelfTradeGuard>(&mut self, queue: &mut LevelQueue<'_, S, G>);
 }
 
 /// First at the price, first served.
@@ -24,15 +32,16 @@ pub struct PriceTime;
 
 impl MatchingPolicy for PriceTime {
     const NUMBER: u8 = 1;
+    const ONE_BY_ONE: bool = true;
 
     #[inline]
-    fn match_level<S: ReportSink>(&mut self, queue: &mut LevelQueue<'_, S>, mut incoming: i64) {
-        while incoming > 0
+    fn match_level<S: ReportSink, G: SelfTradeGuard>(&mut self, queue: &mut LevelQueue<'_, S, G>) {
+        while queue.incoming() > 0
             && let Some(first) = queue.first()
         {
-            let quantity = incoming.min(queue.leaves(first));
-            queue.fill(first, quantity);
-            incoming -= quantity;
+            if !queue.prevents(first) {
+                queue.fill(first, queue.incoming());
+            }
         }
     }
 }
@@ -59,16 +68,18 @@ pub(super) struct Taker {
 pub struct RestingOrder(u32);
 
 /// The orders of the level being matched, in time order.
-pub struct LevelQueue<'a, S: ReportSink> {
+pub struct LevelQueue<'a, S: ReportSink, G: SelfTradeGuard> {
     pub(super) slab: &'a mut Slab,
     pub(super) live: &'a mut LiveOrders,
+    pub(super) aside: &'a mut Option<Box<Aside>>,
     pub(super) taker: &'a mut Taker,
+    pub(super) guard: &'a G,
     pub(super) sink: &'a mut S,
     pub(super) level: u32,
     pub(super) price: i64,
 }
 
-impl<S: ReportSink> LevelQueue<'_, S> {
+impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
     #[inline]
     pub fn first(&self) -> Option<RestingOrder> {
         self.order_or_end(self.slab.next(self.level))
@@ -84,6 +95,18 @@ impl<S: ReportSink> LevelQueue<'_, S> {
         (slot != self.level).then_some(RestingOrder(slot))
     }
 
+    /// What is left of the order that takes.
+    #[inline]
+    pub fn incoming(&self) -> i64 {
+        self.taker.leaves
+    }
+
+    /// Side of the orders of the level.
+    pub fn side(&self) -> Side {
+        self.taker.side.opposite()
+    }
+
+    /// What an order shows; of a hidden one, its leaves.
     #[inline]
     pub fn leaves(&self, order: RestingOrder) -> i64 {
         self.slab.quantity(order.0)
@@ -91,6 +114,10 @@ impl<S: ReportSink> LevelQueue<'_, S> {
 
     pub fn account(&self, order: RestingOrder) -> u32 {
         self.slab.account(order.0)
+    }
+
+    pub fn order_id(&self, order: RestingOrder) -> u64 {
+        self.slab.order_id(order.0)
     }
 
     /// Leaves of all orders of the level.
@@ -102,7 +129,7 @@ impl<S: ReportSink> LevelQueue<'_, S> {
         self.slab.orders(self.level)
     }
 
-    /// Trades `quantity` with `order`: no more than both have left, however much is asked.
+    /// Trades `quantity` with `order`: no more than it shows and than the aggressor has left.
     #[inline]
     pub fn fill(&mut self, order: RestingOrder, quantity: i64) {
         let slot = order.0;
@@ -110,7 +137,7 @@ impl<S: ReportSink> LevelQueue<'_, S> {
         if quantity <= 0 {
             return;
         }
-        let maker_leaves = self.slab.reduce(slot, quantity);
+        let shown = self.slab.reduce(slot, quantity);
         self.taker.leaves -= quantity;
         let maker_order_id = self.slab.order_id(slot);
         self.sink.traded(&BookTrade {
@@ -121,13 +148,139 @@ impl<S: ReportSink> LevelQueue<'_, S> {
             taker_side: self.taker.side,
             price: self.price,
             quantity,
-            maker_leaves,
+            maker_leaves: shown + self.reserve(slot),
             taker_leaves: self.taker.leaves,
         });
-        if maker_leaves == 0 {
+        if shown == 0 {
+            self.exhausted(slot, maker_order_id);
+        }
+    }
+
+    /// Takes `quantity` from the first order without telling of a trade: the other half of one told.
+    pub(super) fn lessen_first(&mut self, quantity: i64) {
+        let slot = self.slab.next(self.level);
+        if self.slab.reduce(slot, quantity) == 0 {
+            self.exhausted(slot, self.slab.order_id(slot));
+        }
+    }
+
+    #[inline]
+    fn reserve(&self, slot: u32) -> i64 {
+        if !self.slab.has_reserve(slot) {
+            return 0;
+        }
+        self.aside.as_ref().map_or(0, |aside| aside.reserve(self.slab.order_id(slot)))
+    }
+
+    /// Shows the next part of an order that shows nothing more, or takes it out.
+    #[inline]
+    fn exhausted(&mut self, slot: u32, order_id: u64) {
+        if self.slab.has_reserve(slot) && self.refresh(slot, order_id) {
+            return;
+        }
+        self.slab.detach(slot);
+        self.live.remove(order_id, self.slab);
+        self.slab.free(slot);
+    }
+
+    #[cold]
+    fn refresh(&mut self, slot: u32, order_id: u64) -> bool {
+        let side = self.slab.side(self.level);
+        let Some(aside) = self.aside.as_mut() else { return false };
+        let shown = aside.draw(side, order_id);
+        if shown == 0 {
+            aside.forget(side, order_id);
+            return false;
+        }
+        let leaves = shown + aside.reserve(order_id);
+        self.slab.detach(slot);
+        self.slab.set_leaves(slot, shown);
+        self.slab.append(self.level, slot);
+        self.slab.mark_reserve(slot);
+        let (account, price) = (self.slab.account(slot), self.slab.price(self.level));
+        let side = side_at(side);
+        self.sink.refreshed(&BookRefresh { order_id, account, side, price, shown, leaves });
+        true
+    }
+
+    /// Asks the guard about `order`; when it must not trade, does what the guard says and returns true.
+    #[inline]
+    pub fn prevents(&mut self, order: RestingOrder) -> bool {
+        if !G::ACTIVE {
+            return false;
+        }
+        match self.guard.action(self.taker.account, self.slab.account(order.0)) {
+            None => false,
+            Some(action) => {
+                self.prevent(order.0, action);
+                true
+            }
+        }
+    }
+
+    /// Asks the guard about every order of the level before they share it.
+    pub(super) fn screen(&mut self) {
+        let mut next = self.first();
+        while let Some(order) = next
+            && self.taker.leaves > 0
+        {
+            next = self.after(order);
+            self.prevents(order);
+        }
+    }
+
+    #[cold]
+    fn prevent(&mut self, slot: u32, action: SelfTradeAction) {
+        let (resting, aggressor) = (self.slab.order_id(slot), self.taker.order_id);
+        if action == SelfTradeAction::DecrementAndCancel {
+            self.decrement(slot);
+            return;
+        }
+        if action != SelfTradeAction::CancelAggressor {
+            let leaves = self.slab.quantity(slot) + self.reserve(slot);
+            self.tell_canceled([resting, aggressor], self.slab.account(slot), self.side(), leaves);
+            let side = self.slab.side(self.level);
+            if let Some(aside) = self.aside.as_mut() {
+                aside.forget(side, resting);
+            }
             self.slab.detach(slot);
-            self.live.remove(maker_order_id, self.slab);
+            self.live.remove(resting, self.slab);
             self.slab.free(slot);
         }
+        if action != SelfTradeAction::CancelResting {
+            let leaves = std::mem::take(&mut self.taker.leaves);
+            self.tell_canceled([aggressor, resting], self.taker.account, self.taker.side, leaves);
+        }
+    }
+
+    /// Takes what would have traded from both; who has nothing left is canceled.
+    fn decrement(&mut self, slot: u32) {
+        let quantity = self.slab.quantity(slot).min(self.taker.leaves);
+        let (resting, account) = (self.slab.order_id(slot), self.slab.account(slot));
+        let shown = self.slab.reduce(slot, quantity);
+        let leaves = shown + self.reserve(slot);
+        self.taker.leaves -= quantity;
+        let (taker, taker_leaves) = (*self.taker, self.taker.leaves);
+        self.tell_decremented([resting, taker.order_id], account, self.side(), [quantity, leaves]);
+        self.tell_decremented([taker.order_id, resting], taker.account, taker.side, [quantity, taker_leaves]);
+        if shown == 0 {
+            self.exhausted(slot, resting);
+        }
+    }
+
+    /// `ids` are the order's and that of the order it met; `figures` are what was taken and what is left.
+    fn tell_decremented(&mut self, ids: [u64; 2], account: u32, side: Side, figures: [i64; 2]) {
+        let [quantity, leaves] = figures;
+        if leaves == 0 {
+            return self.tell_canceled(ids, account, side, quantity);
+        }
+        let (order_id, price) = (ids[0], self.price);
+        self.sink.decremented(&BookDecrement { order_id, account, side, price, quantity, leaves });
+    }
+
+    fn tell_canceled(&mut self, ids: [u64; 2], account: u32, side: Side, leaves: i64) {
+        let [order_id, met] = ids;
+        let reason = Refusal::new(Rule::SelfTradeMustNotHappen, 0, i128::from(met));
+        self.sink.canceled(&BookCancel { order_id, account, side, price: self.price, leaves, reason });
     }
 }

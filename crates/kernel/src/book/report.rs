@@ -19,7 +19,16 @@ pub struct NewOrder {
     /// Ignored for a market order.
     pub price: i64,
     pub quantity: i64,
+    /// Most that is shown at once while the order rests: [`SHOW_ALL`], 0 for a hidden order, else an iceberg,
+    /// which shows the next part at the end of the queue when one is gone.
+    pub display: i64,
+    /// Least that must trade at once, else the order is canceled whole; 0 for none. The order's quantity makes
+    /// it all-or-none on arrival.
+    pub minimum: i64,
 }
+
+/// The display of an order that hides nothing.
+pub const SHOW_ALL: i64 = i64::MAX;
 
 impl NewOrder {
     pub const fn limit(order_id: u64, side: Side, price: i64, quantity: i64) -> Self {
@@ -32,6 +41,8 @@ impl NewOrder {
             post_only: false,
             price,
             quantity,
+            display: SHOW_ALL,
+            minimum: 0,
         }
     }
 
@@ -40,7 +51,8 @@ impl NewOrder {
     }
 }
 
-/// One match. The price is always the maker's.
+/// One match. The price is the maker's; in an uncross it is the auction's, and the buy is told as the taker
+/// though neither takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BookTrade {
     pub maker_order_id: u64,
@@ -50,8 +62,32 @@ pub struct BookTrade {
     pub taker_side: Side,
     pub price: i64,
     pub quantity: i64,
+    /// What is open of the maker, shown or not.
     pub maker_leaves: i64,
     pub taker_leaves: i64,
+}
+
+/// A part of an iceberg was traded away and the next is shown, at the end of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookRefresh {
+    pub order_id: u64,
+    pub account: u32,
+    pub side: Side,
+    pub price: i64,
+    pub shown: i64,
+    /// What is open, shown or not.
+    pub leaves: i64,
+}
+
+/// An order lost quantity because it met one of its own side of the street.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookDecrement {
+    pub order_id: u64,
+    pub account: u32,
+    pub side: Side,
+    pub price: i64,
+    pub quantity: i64,
+    pub leaves: i64,
 }
 
 /// An order, or what was left of it, went out of the book without trading.
@@ -79,7 +115,7 @@ pub struct BookReplace {
     pub kept_priority: bool,
 }
 
-/// New totals of one level; all 0 when the level is gone.
+/// New totals of what one level shows; all 0 when the level is gone. Hidden orders are not told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LevelChange {
     pub side: Side,
@@ -91,8 +127,9 @@ pub struct LevelChange {
 /// Who hears a book. Monomorphized into it: what a sink ignores is not computed.
 ///
 /// Order of the reports of one command: accepted or replaced; then for each level taken from, best first, its
-/// trades in priority order and its level change; then the cancel of what may not rest, or the change of the
-/// level where the rest came to lie. A replaced order leaves its old level, and that change is told, before
+/// trades in priority order, among them the refreshes of icebergs and the cancels and decrements that prevent
+/// self-trades, and its level change; then the cancel of what may not rest, or the change of the level where
+/// the rest came to lie. A replaced order leaves its old level, and that change is told, before
 /// it trades.
 pub trait ReportSink {
     /// Whether [`ReportSink::level_changed`] is wanted.
@@ -102,6 +139,8 @@ pub trait ReportSink {
     fn traded(&mut self, trade: &BookTrade);
     fn canceled(&mut self, _cancel: &BookCancel) {}
     fn replaced(&mut self, _replace: &BookReplace) {}
+    fn refreshed(&mut self, _refresh: &BookRefresh) {}
+    fn decremented(&mut self, _decrement: &BookDecrement) {}
     fn level_changed(&mut self, _change: &LevelChange) {}
 }
 
@@ -112,6 +151,8 @@ pub enum BookReport {
     Traded(BookTrade),
     Canceled(BookCancel),
     Replaced(BookReplace),
+    Refreshed(BookRefresh),
+    Decremented(BookDecrement),
     LevelChanged(LevelChange),
 }
 
@@ -132,6 +173,14 @@ impl ReportSink for Vec<BookReport> {
 
     fn replaced(&mut self, replace: &BookReplace) {
         self.push(BookReport::Replaced(*replace));
+    }
+
+    fn refreshed(&mut self, refresh: &BookRefresh) {
+        self.push(BookReport::Refreshed(*refresh));
+    }
+
+    fn decremented(&mut self, decrement: &BookDecrement) {
+        self.push(BookReport::Decremented(*decrement));
     }
 
     fn level_changed(&mut self, change: &LevelChange) {

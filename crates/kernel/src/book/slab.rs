@@ -7,6 +7,12 @@
 /// No node. Slot 0 exists and is never given out, so that 0 can mean "none" in window and index.
 pub(super) const NONE: u32 = 0;
 
+/// Bit of an order's `level`: the order has a reserve, see [`super::aside`].
+const RESERVED: u32 = 1 << 31;
+
+/// Bit of a level's tag: its orders are not shown.
+pub(super) const HIDDEN: usize = 2;
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Link {
     next: u32,
@@ -20,7 +26,7 @@ struct Link {
 /// | quantity | its leaves | sum of the leaves of its orders |
 /// | name | order id | price, as bits |
 /// | number | account | how many orders |
-/// | level | slot of its level | side, 0 buy and 1 sell |
+/// | level | slot of its level; top bit: has a reserve | tag: side, 0 buy and 1 sell; 2 added: hidden |
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {
     quantity: i64,
@@ -76,8 +82,8 @@ impl Slab {
     }
 
     #[inline]
-    pub fn new_level(&mut self, side: usize, price: i64) -> u32 {
-        let node = Node { quantity: 0, name: price as u64, number: 0, level: side as u32 };
+    pub fn new_level(&mut self, tag: usize, price: i64) -> u32 {
+        let node = Node { quantity: 0, name: price as u64, number: 0, level: tag as u32 };
         let slot = self.take(node);
         self.links[slot as usize] = Link { next: slot, previous: slot };
         slot
@@ -104,6 +110,7 @@ impl Slab {
         self.links[previous as usize].next = next;
         self.links[next as usize].previous = previous;
         let Node { quantity, level, .. } = self.nodes[order as usize];
+        let level = level & !RESERVED;
         let total = &mut self.nodes[level as usize];
         total.quantity -= quantity;
         total.number -= 1;
@@ -115,7 +122,7 @@ impl Slab {
     pub fn reduce(&mut self, order: u32, quantity: i64) -> i64 {
         let node = &mut self.nodes[order as usize];
         node.quantity -= quantity;
-        let (leaves, level) = (node.quantity, node.level);
+        let (leaves, level) = (node.quantity, node.level & !RESERVED);
         self.nodes[level as usize].quantity -= quantity;
         leaves
     }
@@ -143,7 +150,17 @@ impl Slab {
 
     #[inline]
     pub fn level_of(&self, order: u32) -> u32 {
-        self.nodes[order as usize].level
+        self.nodes[order as usize].level & !RESERVED
+    }
+
+    #[inline]
+    pub fn has_reserve(&self, order: u32) -> bool {
+        self.nodes[order as usize].level & RESERVED != 0
+    }
+
+    /// Marks an order that lies in a level.
+    pub fn mark_reserve(&mut self, order: u32) {
+        self.nodes[order as usize].level |= RESERVED;
     }
 
     #[inline]
@@ -154,6 +171,12 @@ impl Slab {
     #[inline]
     pub fn side(&self, level: u32) -> usize {
         (self.nodes[level as usize].level & 1) as usize
+    }
+
+    /// Side of a level, with [`HIDDEN`] added for one whose orders are not shown.
+    #[inline]
+    pub fn tag(&self, level: u32) -> usize {
+        self.nodes[level as usize].level as usize
     }
 
     #[inline]

@@ -1,26 +1,30 @@
-//! A book as bytes: its policy, then the orders of each side in priority order. Nothing else is state: where
-//! windows lie and which slots orders have decides speed only.
+//! A book as bytes: its policy, whether it collects, then the orders of each side in priority order, shown
+//! and hidden apart. Nothing else is state: where windows lie and which slots orders have decides speed only.
 
 use crate::hash::entity_hash;
 use crate::instrument::MAX_UNITS;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Side;
 
+use super::Book;
+use super::aside::{Aside, Reserve};
 use super::ladder::mirror;
 use super::policy::MatchingPolicy;
-use super::report::Silent;
-use super::slab::NONE;
+use super::report::{SHOW_ALL, Silent};
+use super::slab::{HIDDEN, NONE};
 use super::view::BookOrder;
-use super::{Book, index};
+
+/// How the rest of an order's bytes is to be read.
+const PLAIN: u8 = 0;
+const ICEBERG: u8 = 1;
 
 impl<P: MatchingPolicy> State for Book<P> {
     fn write(&self, out: &mut StateWriter) {
         out.u8(P::NUMBER);
         self.policy.write(out);
-        for side in [Side::Buy, Side::Sell] {
-            let count: usize = self.levels(side).map(|level| level.orders as usize).sum();
-            out.length(count);
-            self.orders(side).for_each(|order| write_order(&order, out));
+        out.bool(self.collecting);
+        for tag in [0, 1, HIDDEN, HIDDEN + 1] {
+            self.write_orders(tag, out);
         }
     }
 
@@ -30,19 +34,35 @@ impl<P: MatchingPolicy> State for Book<P> {
             return Err(input.invalid("matching policy of this book", u64::from(number)));
         }
         let mut book = Book::new(P::read(input)?);
-        for side in [Side::Buy, Side::Sell] {
-            book.read_side(side, input)?;
+        book.collecting = input.bool()?;
+        for tag in [0, 1, HIDDEN, HIDDEN + 1] {
+            book.read_orders(tag, input)?;
         }
-        let crossed = book.best(Side::Buy).is_some_and(|bid| book.would_trade(Side::Buy, bid.price));
-        if crossed { Err(input.invalid("uncrossed book", 0)) } else { Ok(book) }
+        let best = book.all_levels(Side::Buy).next().map(|level| book.slab.price(level));
+        let crossed = best.is_some_and(|bid| book.crosses(Side::Buy, bid));
+        if crossed && !book.collecting { Err(input.invalid("uncrossed book", 0)) } else { Ok(book) }
     }
 }
 
-fn write_order(order: &BookOrder, out: &mut StateWriter) {
+/// An order as it is kept: what it shows (of a hidden one: its leaves), and its reserve.
+struct KeptOrder {
+    order_id: u64,
+    account: u32,
+    price: i64,
+    quantity: i64,
+    reserve: Option<Reserve>,
+}
+
+fn write_order(order: &KeptOrder, out: &mut StateWriter) {
     out.u64(order.order_id);
     out.u32(order.account);
     out.i64(order.price);
-    out.i64(order.leaves);
+    out.i64(order.quantity);
+    out.u8(if order.reserve.is_some() { ICEBERG } else { PLAIN });
+    if let Some(reserve) = order.reserve {
+        out.i64(reserve.display);
+        out.i64(reserve.quantity);
+    }
 }
 
 impl<P: MatchingPolicy> Book<P> {
@@ -53,44 +73,90 @@ impl<P: MatchingPolicy> Book<P> {
         entity_hash("book", 0, out.as_slice())
     }
 
-    fn read_side(&mut self, side: Side, input: &mut StateReader<'_>) -> Result<(), StateError> {
+    fn levels_of(&self, tag: usize) -> impl Iterator<Item = u32> {
+        let shown = (tag < HIDDEN).then(|| self.ladders[tag].iter());
+        let aside: Option<&Aside> = self.aside.as_deref().filter(|_| tag >= HIDDEN);
+        let hidden = aside.map(|aside| aside.hidden[tag - HIDDEN].iter());
+        shown.into_iter().flatten().chain(hidden.into_iter().flatten()).map(|(_, level)| level)
+    }
+
+    fn write_orders(&self, tag: usize, out: &mut StateWriter) {
+        out.length(self.levels_of(tag).map(|level| self.slab.orders(level) as usize).sum());
+        for order in self.levels_of(tag).flat_map(|level| self.orders_of(level)) {
+            write_order(&self.kept_order(&order), out);
+        }
+    }
+
+    fn kept_order(&self, order: &BookOrder) -> KeptOrder {
+        let reserve = self.aside.as_ref().and_then(|aside| aside.reserves.get(&order.order_id)).copied();
+        let &BookOrder { order_id, account, price, leaves, .. } = order;
+        let quantity = leaves - reserve.map_or(0, |reserve| reserve.quantity);
+        KeptOrder { order_id, account, price, quantity, reserve }
+    }
+
+    fn read_orders(&mut self, tag: usize, input: &mut StateReader<'_>) -> Result<(), StateError> {
         let count = input.u64()?;
         let mut last_key = i64::MIN;
         for _ in 0..count {
-            let order = read_order(side, input)?;
-            let key = mirror(index(side), order.price);
+            let order = read_order(tag, input)?;
+            let key = mirror(tag & 1, order.price);
             if key < last_key {
                 return Err(input.invalid("price in priority order", order.price as u64));
             }
             last_key = key;
-            self.restore_order(&order, input)?;
+            self.restore_order(tag, &order, input)?;
         }
         Ok(())
     }
 
     /// Puts back an order that rested, without matching.
-    fn restore_order(&mut self, order: &BookOrder, input: &StateReader<'_>) -> Result<(), StateError> {
+    fn restore_order(
+        &mut self,
+        tag: usize,
+        order: &KeptOrder,
+        input: &StateReader<'_>,
+    ) -> Result<(), StateError> {
         if self.live.find(order.order_id, &self.slab) != NONE {
             return Err(input.invalid("order id given once", order.order_id));
         }
-        if self.check_room(index(order.side), order.leaves).is_err() {
-            return Err(input.invalid("total of one side", order.leaves as u64));
+        let leaves = order.quantity + order.reserve.map_or(0, |reserve| reserve.quantity);
+        if leaves > MAX_UNITS || self.check_room(tag & 1, leaves).is_err() {
+            return Err(input.invalid("total of one side", leaves as u64));
         }
-        let slot = self.slab.new_order(order.order_id, order.account, order.leaves);
+        let slot = self.slab.new_order(order.order_id, order.account, order.quantity);
         self.live.insert(order.order_id, slot);
-        self.rest(index(order.side), order.price, slot, &mut Silent);
+        let display = if tag < HIDDEN { SHOW_ALL } else { 0 };
+        self.rest(tag & 1, order.price, slot, display, &mut Silent);
+        if let Some(reserve) = order.reserve {
+            self.aside.get_or_insert_default().keep(tag & 1, order.order_id, reserve);
+            self.slab.mark_reserve(slot);
+        }
         Ok(())
     }
 }
 
-fn read_order(side: Side, input: &mut StateReader<'_>) -> Result<BookOrder, StateError> {
+fn read_order(tag: usize, input: &mut StateReader<'_>) -> Result<KeptOrder, StateError> {
     let (order_id, account) = (input.u64()?, input.u32()?);
-    let (price, leaves) = (input.i64()?, input.i64()?);
+    let (price, quantity) = (input.i64()?, input.i64()?);
     if !(-MAX_UNITS..=MAX_UNITS).contains(&price) {
         return Err(input.invalid("price", price as u64));
     }
-    if !(1..=MAX_UNITS).contains(&leaves) {
-        return Err(input.invalid("open quantity", leaves as u64));
+    if !(1..=MAX_UNITS).contains(&quantity) {
+        return Err(input.invalid("open quantity", quantity as u64));
     }
-    Ok(BookOrder { order_id, account, side, price, leaves })
+    let reserve = match input.u8()? {
+        PLAIN => None,
+        ICEBERG if tag < HIDDEN => Some(read_reserve(quantity, input)?),
+        found => return Err(input.invalid("kind of resting order", u64::from(found))),
+    };
+    Ok(KeptOrder { order_id, account, price, quantity, reserve })
+}
+
+/// `shown` is what the order shows now.
+fn read_reserve(shown: i64, input: &mut StateReader<'_>) -> Result<Reserve, StateError> {
+    let reserve = Reserve { display: input.i64()?, quantity: input.i64()? };
+    if reserve.display < shown || !(0..=MAX_UNITS).contains(&reserve.quantity) {
+        return Err(input.invalid("reserve of an iceberg", reserve.quantity as u64));
+    }
+    Ok(reserve)
 }

@@ -5,10 +5,10 @@ use crate::terms::Side;
 
 use super::ladder::mirror;
 use super::policy::MatchingPolicy;
-use super::slab::NONE;
+use super::slab::{HIDDEN, NONE};
 use super::{Book, index, side_at};
 
-/// All orders at one price.
+/// What is shown at one price: hidden orders and reserves are not in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
     pub price: i64,
@@ -30,7 +30,10 @@ pub struct BookOrder {
     pub account: u32,
     pub side: Side,
     pub price: i64,
+    /// What is open, shown or not.
     pub leaves: i64,
+    /// What others see of it.
+    pub shown: i64,
 }
 
 /// What must trade or leave at the price before an order's turn.
@@ -61,16 +64,19 @@ impl<P: MatchingPolicy> Book<P> {
         (level != NONE).then(|| self.level(level))
     }
 
-    /// Leaves of all orders of one side.
+    /// What one side shows.
     pub fn side_quantity(&self, side: Side) -> i64 {
         self.ladders[index(side)].quantity
     }
 
-    /// Whether a limit order of `side` at `price` would trade now.
+    /// Whether a limit order of `side` at `price` would trade now, with shown or hidden orders.
     pub fn would_trade(&self, side: Side, price: i64) -> bool {
+        !self.collecting && self.crosses(side, price)
+    }
+
+    pub(super) fn crosses(&self, side: Side, price: i64) -> bool {
         let opposite = 1 - index(side);
-        let price = price.clamp(-MAX_UNITS, MAX_UNITS);
-        self.ladders[opposite].best_key <= mirror(opposite, price)
+        self.reachable(opposite, mirror(opposite, price.clamp(-MAX_UNITS, MAX_UNITS))) != NONE
     }
 
     pub fn contains(&self, order_id: u64) -> bool {
@@ -99,12 +105,27 @@ impl<P: MatchingPolicy> Book<P> {
         Some(position)
     }
 
-    /// Resting orders of one side in priority order.
+    /// Resting orders of one side in priority order: at a price, the hidden ones last.
     pub fn orders(&self, side: Side) -> impl Iterator<Item = BookOrder> {
-        self.ladders[index(side)].iter().flat_map(|(_, level)| self.orders_of(level))
+        self.all_levels(side).flat_map(|level| self.orders_of(level))
     }
 
-    fn orders_of(&self, level: u32) -> impl Iterator<Item = BookOrder> {
+    /// Levels of one side, best first, hidden ones after the shown ones of their price.
+    pub(super) fn all_levels(&self, side: Side) -> impl Iterator<Item = u32> {
+        let side = index(side);
+        let mut shown = self.ladders[side].iter().peekable();
+        let mut hidden = self.aside.iter().flat_map(move |aside| aside.hidden[side].iter()).peekable();
+        std::iter::from_fn(move || {
+            let hidden_first = match (shown.peek(), hidden.peek()) {
+                (Some((key, _)), Some((hidden_key, _))) => hidden_key < key,
+                (None, _) => true,
+                _ => false,
+            };
+            if hidden_first { hidden.next() } else { shown.next() }.map(|(_, level)| level)
+        })
+    }
+
+    pub(super) fn orders_of(&self, level: u32) -> impl Iterator<Item = BookOrder> {
         let mut slot = level;
         std::iter::from_fn(move || {
             slot = self.slab.next(slot);
@@ -120,14 +141,16 @@ impl<P: MatchingPolicy> Book<P> {
         }
     }
 
-    fn order_at(&self, slot: u32) -> BookOrder {
+    pub(super) fn order_at(&self, slot: u32) -> BookOrder {
         let level = self.slab.level_of(slot);
+        let shown = if self.slab.tag(level) < HIDDEN { self.slab.quantity(slot) } else { 0 };
         BookOrder {
             order_id: self.slab.order_id(slot),
             account: self.slab.account(slot),
             side: side_at(self.slab.side(level)),
             price: self.slab.price(level),
-            leaves: self.slab.quantity(slot),
+            leaves: self.leaves(slot),
+            shown,
         }
     }
 }

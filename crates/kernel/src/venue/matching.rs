@@ -29,7 +29,7 @@ mod stops;
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{Outcome, Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
-use crate::book::{Book, NewOrder, PriceTime, check_price, check_quantity};
+use crate::book::{Book, NewOrder, PriceTime, SHOW_ALL, check_price, check_quantity};
 use crate::hash::Table;
 use crate::record::Slot;
 use crate::rules::{Refusal, Rule};
@@ -546,5 +546,7 @@ fn to_book(order: &VenueOrder) -> NewOrder {
         post_only: order.options & options::POST_ONLY != 0,
         price: if has_limit { order.price } else { 0 },
         quantity: order.quantity,
+        display: SHOW_ALL,
+        minimum: 0,
     }
 }

@@ -1,6 +1,8 @@
 //! Batches: commands and reports as rows of NumPy structured arrays over the same bytes.
 
-use openbell_kernel::book::{Book, BookCancel, BookReplace, BookTrade, NewOrder, PriceTime, ReportSink};
+use openbell_kernel::book::{
+    Book, BookCancel, BookReplace, BookTrade, NewOrder, PriceTime, ReportSink, SHOW_ALL,
+};
 use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce, options};
 use pyo3::prelude::*;
@@ -210,6 +212,8 @@ fn new_order(command: &Command) -> Result<NewOrder, Refusal> {
         post_only: command.options & options::POST_ONLY != 0,
         price: command.price,
         quantity: command.quantity,
+        display: SHOW_ALL,
+        minimum: 0,
     })
 }
 

@@ -1,0 +1,317 @@
+//! The steps of matching and resting that commands are made of.
+
+use crate::rules::{Refusal, Rule};
+use crate::terms::{OrderType, Side, TimeInForce};
+
+use super::aside::Reserve;
+use super::ladder::{Ladder, mirror};
+use super::policy::{LevelQueue, MatchingPolicy, PriceTime, Taker};
+use super::report::{BookCancel, BookReplace, LevelChange, NewOrder, ReportSink, SHOW_ALL};
+use super::self_trade::{SelfTradeAction, SelfTradeGuard};
+use super::slab::{HIDDEN, NONE};
+use super::{Book, index, side_at};
+
+impl<P: MatchingPolicy> Book<P> {
+    /// The best level of `side` that `limit` reaches, [`NONE`] when there is none. Shown before hidden.
+    #[inline]
+    pub(super) fn reachable(&self, side: usize, limit: i64) -> u32 {
+        let ladder = &self.ladders[side];
+        if self.aside.is_some() {
+            return self.reachable_aside(side, limit);
+        }
+        if ladder.best_key <= limit { ladder.best_level } else { NONE }
+    }
+
+    #[cold]
+    fn reachable_aside(&self, side: usize, limit: i64) -> u32 {
+        let shown = &self.ladders[side];
+        let best = match &self.aside {
+            Some(aside) if aside.hidden[side].best_key < shown.best_key => &aside.hidden[side],
+            _ => shown,
+        };
+        if best.best_key <= limit { best.best_level } else { NONE }
+    }
+
+    #[inline]
+    pub(super) fn ladder(&mut self, tag: usize) -> &mut Ladder {
+        if tag < HIDDEN {
+            return &mut self.ladders[tag];
+        }
+        &mut self.aside.get_or_insert_default().hidden[tag - HIDDEN]
+    }
+
+    /// Matches against the opposite side, level by level, as far as `limit` reaches.
+    #[inline]
+    pub(super) fn take<S: ReportSink, G: SelfTradeGuard>(
+        &mut self,
+        taker: &mut Taker,
+        limit: i64,
+        guard: &G,
+        sink: &mut S,
+    ) {
+        let opposite = 1 - index(taker.side);
+        while taker.leaves > 0 {
+            let level = self.reachable(opposite, limit);
+            if level == NONE {
+                break;
+            }
+            let before = self.slab.quantity(level);
+            let price = self.slab.price(level);
+            let (slab, live, aside) = (&mut self.slab, &mut self.live, &mut self.aside);
+            let mut queue = LevelQueue { slab, live, aside, taker, guard, sink, level, price };
+            if G::ACTIVE && !P::ONE_BY_ONE {
+                queue.screen();
+            }
+            if queue.first().is_some() {
+                self.policy.match_level(&mut queue);
+                // What a policy leaves while orders remain goes by time, so that no book rests crossed.
+                if !P::ONE_BY_ONE && queue.quantity() == before {
+                    PriceTime.match_level(&mut queue);
+                }
+            }
+            let tag = self.slab.tag(level);
+            let after = self.slab.quantity(level);
+            self.ladder(tag).quantity += after - before;
+            self.settle_level(tag, level, sink);
+        }
+    }
+
+    /// Tells a level's new totals, and drops it when it is empty.
+    #[inline]
+    pub(super) fn settle_level<S: ReportSink>(&mut self, tag: usize, level: u32, sink: &mut S) {
+        let (price, orders) = (self.slab.price(level), self.slab.orders(level));
+        if S::LEVELS && tag < HIDDEN {
+            let quantity = self.slab.quantity(level);
+            sink.level_changed(&LevelChange { side: side_at(tag), price, quantity, orders });
+        }
+        if orders == 0 {
+            self.ladder(tag).remove(mirror(tag & 1, price));
+            self.slab.free(level);
+        }
+    }
+
+    /// Puts an order at the end of the queue at `price`, showing at most `display` of it.
+    #[inline]
+    pub(super) fn rest<S: ReportSink>(
+        &mut self,
+        side: usize,
+        price: i64,
+        slot: u32,
+        display: i64,
+        sink: &mut S,
+    ) {
+        if display == SHOW_ALL {
+            self.append(side, price, slot, sink);
+        } else {
+            self.rest_partly(side, price, slot, display, sink);
+        }
+    }
+
+    #[cold]
+    fn rest_partly<S: ReportSink>(&mut self, side: usize, price: i64, slot: u32, display: i64, sink: &mut S) {
+        if display == 0 {
+            self.append(side | HIDDEN, price, slot, sink);
+            return;
+        }
+        let (order_id, leaves) = (self.slab.order_id(slot), self.slab.quantity(slot));
+        let shown = leaves.min(display);
+        self.slab.set_leaves(slot, shown);
+        let reserve = Reserve { display, quantity: leaves - shown };
+        self.aside.get_or_insert_default().keep(side, order_id, reserve);
+        self.append(side, price, slot, sink);
+        self.slab.mark_reserve(slot);
+    }
+
+    #[inline]
+    fn append<S: ReportSink>(&mut self, tag: usize, price: i64, slot: u32, sink: &mut S) {
+        let key = mirror(tag & 1, price);
+        let mut level = self.ladder(tag).find(key);
+        if level == NONE {
+            level = self.slab.new_level(tag, price);
+            self.ladder(tag).insert(key, level);
+        }
+        self.ladder(tag).quantity += self.slab.quantity(slot);
+        self.slab.append(level, slot);
+        if S::LEVELS {
+            self.settle_level(tag, level, sink);
+        }
+    }
+
+    /// Takes a resting order out of its level; its slot stays taken.
+    #[inline]
+    pub(super) fn unlink<S: ReportSink>(&mut self, slot: u32, sink: &mut S) {
+        let leaves = self.slab.quantity(slot);
+        let level = self.slab.detach(slot);
+        let tag = self.slab.tag(level);
+        self.ladder(tag).quantity -= leaves;
+        self.settle_level(tag, level, sink);
+    }
+
+    /// What is open of a resting order, shown or not.
+    #[inline]
+    pub(super) fn leaves(&self, slot: u32) -> i64 {
+        let shown = self.slab.quantity(slot);
+        if self.slab.has_reserve(slot) { shown + self.reserve(slot) } else { shown }
+    }
+
+    #[cold]
+    fn reserve(&self, slot: u32) -> i64 {
+        self.aside.as_ref().map_or(0, |aside| aside.reserve(self.slab.order_id(slot)))
+    }
+
+    /// Cancels a resting order whose id is no longer live. Returns its leaves.
+    #[inline]
+    pub(super) fn cancel_slot<S: ReportSink>(&mut self, slot: u32, reason: Refusal, sink: &mut S) -> i64 {
+        let (order_id, account) = (self.slab.order_id(slot), self.slab.account(slot));
+        let leaves = self.leaves(slot);
+        let level = self.slab.level_of(slot);
+        let (side, price) = (self.slab.side(level), self.slab.price(level));
+        sink.canceled(&BookCancel { order_id, account, side: side_at(side), price, leaves, reason });
+        if self.slab.has_reserve(slot) {
+            self.forget_reserve(side, order_id);
+        }
+        self.unlink(slot, sink);
+        self.slab.free(slot);
+        leaves
+    }
+
+    #[cold]
+    fn forget_reserve(&mut self, side: usize, order_id: u64) {
+        if let Some(aside) = &mut self.aside {
+            aside.forget(side, order_id);
+        }
+    }
+
+    /// Takes an order out of its level for a new place; returns its display.
+    pub(super) fn leave_level<S: ReportSink>(&mut self, slot: u32, sink: &mut S) -> i64 {
+        let (order_id, level) = (self.slab.order_id(slot), self.slab.level_of(slot));
+        let tag = self.slab.tag(level);
+        let mut display = if tag < HIDDEN { SHOW_ALL } else { 0 };
+        if self.slab.has_reserve(slot)
+            && let Some(aside) = &mut self.aside
+        {
+            display = aside.reserves.get(&order_id).map_or(display, |reserve| reserve.display);
+            aside.forget(tag & 1, order_id);
+        }
+        self.unlink(slot, sink);
+        display
+    }
+
+    pub(super) fn decrease<S: ReportSink>(
+        &mut self,
+        slot: u32,
+        terms: &BookReplace,
+        less: i64,
+        sink: &mut S,
+    ) {
+        let level = self.slab.level_of(slot);
+        let tag = self.slab.tag(level);
+        let unseen = match &mut self.aside {
+            Some(aside) => aside.cut(tag & 1, terms.order_id, less),
+            None => 0,
+        };
+        let less = less - unseen;
+        self.ladder(tag).quantity -= less;
+        self.slab.reduce(slot, less);
+        sink.replaced(terms);
+        if S::LEVELS && less > 0 {
+            self.settle_level(tag, level, sink);
+        }
+    }
+
+    /// How much of `quantity` could trade now, reaching as far as `limit`.
+    pub(super) fn could_trade<G: SelfTradeGuard>(
+        &self,
+        account: u32,
+        side: Side,
+        limit: i64,
+        quantity: i64,
+        guard: &G,
+    ) -> i64 {
+        let opposite = 1 - index(side);
+        let shown = self.ladders[opposite].iter().take_while(|&(key, _)| key <= limit);
+        if self.aside.is_none() && !G::ACTIVE {
+            let mut found = 0;
+            for (_, level) in shown {
+                found += self.slab.quantity(level);
+                if found >= quantity {
+                    return quantity;
+                }
+            }
+            return found;
+        }
+        let mut found = 0;
+        for order in self.orders(side.opposite()).take_while(|order| mirror(opposite, order.price) <= limit) {
+            match guard.action(account, order.account) {
+                None => found += order.leaves,
+                Some(SelfTradeAction::CancelResting) => {}
+                Some(_) => break,
+            }
+            if found >= quantity {
+                return quantity;
+            }
+        }
+        found
+    }
+
+    /// Cancels an order whose minimum cannot trade now; says whether it did.
+    #[cold]
+    pub(super) fn misses_minimum<S: ReportSink, G: SelfTradeGuard>(
+        &self,
+        order: &NewOrder,
+        limit: i64,
+        guard: &G,
+        sink: &mut S,
+    ) -> bool {
+        self.misses(order, [limit, order.minimum], Rule::MinimumQuantityMustFillNow, guard, sink)
+    }
+
+    /// Cancels an order that cannot trade whole now; says whether it did.
+    #[cold]
+    pub(super) fn misses_whole<S: ReportSink, G: SelfTradeGuard>(
+        &self,
+        order: &NewOrder,
+        limit: i64,
+        guard: &G,
+        sink: &mut S,
+    ) -> bool {
+        self.misses(order, [limit, order.quantity], Rule::FillOrKillMustFillWhole, guard, sink)
+    }
+
+    /// `reach` is a limit and the quantity wanted within it.
+    fn misses<S: ReportSink, G: SelfTradeGuard>(
+        &self,
+        order: &NewOrder,
+        reach: [i64; 2],
+        rule: Rule,
+        guard: &G,
+        sink: &mut S,
+    ) -> bool {
+        let [limit, wanted] = reach;
+        let available = self.could_trade(order.account, order.side, limit, wanted, guard);
+        if available >= wanted {
+            return false;
+        }
+        let reason = Refusal::new(rule, i128::from(available), i128::from(wanted));
+        tell_canceled(order, order.quantity, reason, sink);
+        true
+    }
+
+    /// Cancels what may not rest.
+    #[cold]
+    pub(super) fn kill<S: ReportSink>(&self, order: &NewOrder, taker: &Taker, sink: &mut S) {
+        let rule = match (order.time_in_force, order.order_type) {
+            (TimeInForce::Fok, _) => Rule::FillOrKillMustFillWhole,
+            (_, OrderType::Market) => Rule::MarketMustHaveLiquidity,
+            _ => Rule::ImmediateOrCancelMustFillNow,
+        };
+        let traded = order.quantity - taker.leaves;
+        let reason = Refusal::new(rule, i128::from(traded), i128::from(order.quantity));
+        tell_canceled(order, taker.leaves, reason, sink);
+    }
+}
+
+fn tell_canceled<S: ReportSink>(order: &NewOrder, leaves: i64, reason: Refusal, sink: &mut S) {
+    let NewOrder { order_id, account, side, price, .. } = *order;
+    sink.canceled(&BookCancel { order_id, account, side, price, leaves, reason });
+}
