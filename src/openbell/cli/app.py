@@ -1,7 +1,7 @@
 """The application: its verbs, and what an error looks like.
 
 Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input, 4 strategy, 5 journal, 6 divergence, 7 engine stopped,
-130 interrupted.
+8 a last write that was cut short, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from openbell.cli.failure import place_in_user_code
+from openbell.cli.journal import journal
+from openbell.cli.lazy_verbs import add_verbs
 from openbell.model.errors import ConfigError, OpenbellError, StrategyError
 
 INTERRUPTED = 130
@@ -23,7 +25,7 @@ Try `openbell demo`: it backtests two strategies over real prices, writes their 
 
 _CODES = (
     "Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input, 4 strategy, 5 journal, 6 divergence, "
-    "7 engine stopped, 130 interrupted."
+    "7 engine stopped, 8 a last write that was cut short, 130 interrupted."
 )
 
 app = App(
@@ -42,10 +44,15 @@ _VERBS = {
     "runs": ("runs:runs", "List the runs in a folder with their main figures."),
     "report": ("report:report", "Write the report page of a run again."),
     "replay": ("replay:replay_run", "Replay a run and prove that it is the same."),
+    "inspect": (
+        "inspect_moment:inspect_moment",
+        "Show books, orders, positions and risk at any moment of a run.",
+    ),
+    "explain": ("explain:explain_order", "Tell the life of an order in words."),
+    "diff": ("diff:diff_runs", "Say the first difference between two runs."),
 }
-for _order, (_name, (_function, _help)) in enumerate(_VERBS.items()):
-    # Each verb is imported when it is called, so that `openbell --help` stays quick.
-    app.command(f"openbell.cli.{_function}", name=_name, help=_help, sort_key=_order)
+add_verbs(app, _VERBS)
+app.command(journal)
 
 
 def _version() -> str:
@@ -58,7 +65,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; an error is one line on stderr, with its traceback after `--debug`."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _told(
             ConfigError(" ".join(str(error).split())), "--debug" in tokens, hint="see openbell --help"
@@ -74,7 +81,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 0  # whoever read the output has seen enough
     except Exception as error:
         return _told(error, "--debug" in tokens, hint="this is a defect of Openbell; --debug shows where")
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _told(error: Exception, debug: bool, hint: str = "") -> int:

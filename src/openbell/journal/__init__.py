@@ -4,9 +4,13 @@ A journal is a directory of segments; its format is described in crates/kernel/s
 """
 
 from openbell.journal.journal_source import JournalSource
-from openbell.journal.printing import record_lines
+from openbell.journal.names import Names
+from openbell.journal.printing import lines_of, record_lines
 from openbell.journal.reading import RECORD_DTYPE, read_records, read_slots, verify
+from openbell.journal.record_fields import Record, records_in
 from openbell.journal.references import InputReference, input_reference, input_references, slots_sha256
+from openbell.journal.selection import Selection
+from openbell.journal.wording import Wording
 from openbell.kernel import InputExpansion, JournalReader, JournalReport, JournalWriter
 
 __all__ = [
@@ -17,11 +21,17 @@ __all__ = [
     "JournalReport",
     "JournalSource",
     "JournalWriter",
+    "Names",
+    "Record",
+    "Selection",
+    "Wording",
     "input_reference",
     "input_references",
+    "lines_of",
     "read_records",
     "read_slots",
     "record_lines",
+    "records_in",
     "slots_sha256",
     "verify",
 ]

@@ -1,0 +1,155 @@
+"""The journal somebody named: in a run folder, in the directory of an exchange, or on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from openbell.journal import JournalSource, Names
+from openbell.journal.record_fields import first_sequence, last_sequence, up_to_sequence
+from openbell.kernel import InputExpansion, JournalReader, JournalReport
+from openbell.messages.layouts import Slots
+from openbell.model.errors import InputError, JournalError
+from openbell.runtime.bar_source import BarSource
+from openbell.runtime.run_files import read_table
+from openbell.runtime.run_names import find_run
+from openbell.runtime.stored_run import recorded_data
+
+Kind = Literal["run", "exchange", "journal"]
+JOURNAL = "journal"
+"""Name of the journal's directory in a run folder and in that of an exchange."""
+
+
+@dataclass(frozen=True, eq=False)
+class ToldBatch:
+    """Records, and the hashes (after which sequence, hash) that the journal has for the latest of them."""
+
+    slots: Slots
+    output_hash: tuple[int, int] | None
+    state_hash: tuple[int, int] | None
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Where a journal is, and what its records by reference stand for.
+
+    `folder` is what was named, `journal` the directory of the segments, `data` what takes the place of inputs that moved.
+    """
+
+    folder: Path
+    journal: Path
+    kind: Kind
+    data: Any = None
+
+    @property
+    def title(self) -> str:
+        """What to call it: the name of its folder."""
+        return self.folder.resolve().name
+
+    def report(self) -> JournalReport:
+        """What the head of the journal says. Raises JournalError where it has none."""
+        return JournalReader(self.journal).report
+
+    def batches(self, last: int | None = None) -> Iterator[Slots]:
+        """The records of `told_batches`."""
+        for batch in self.told_batches(last):
+            yield batch.slots
+
+    def told_batches(self, last: int | None = None) -> Iterator[ToldBatch]:
+        """All records in order, those that stand by reference in their places, up to and including sequence `last`.
+
+        Raises JournalError for damage and for other rules than this program's, InputError where data that is referred to
+        is missing or was changed.
+        """
+        source = JournalSource(self.journal)
+        by_reference = source.report.content == "by_reference"
+        expansion = InputExpansion([self._references()]) if by_reference else None
+        reader = JournalReader(self.journal)
+        while (slots := reader.read(1 if by_reference else 65_536)) is not None:
+            slots = slots if expansion is None else expansion.expand(slots)
+            if last is not None and last_sequence(slots) >= last:
+                slots = up_to_sequence(slots, last)
+            yield ToldBatch(slots, reader.report.output_hash, reader.report.state_hash)
+            if last is not None and last_sequence(slots) >= last:
+                return
+
+    def raw_batches(self) -> Iterator[Slots]:
+        """The records as they are in the journal, under whatever rules they were written."""
+        reader = JournalReader(self.journal)
+        while (slots := reader.read()) is not None:
+            yield slots
+
+    def names(self, last: int | None = None) -> Names:
+        """What numbers stand for up to a sequence."""
+        names = Names()
+        for slots in self.raw_batches():
+            if last is not None and first_sequence(slots) > last:
+                break
+            names.learn(slots)
+        return names
+
+    def _references(self) -> Slots:
+        if self.kind != "run":
+            raise JournalError(
+                f"{self.journal}: the journal only points at its data, and there is no run folder around it that says "
+                "where the data is; name the run folder"
+            )
+        table = read_table(self.folder / "run.toml")
+        if not table.get("bars") and not hasattr(self.data, "batches"):
+            raise InputError(
+                "the data of the run was no file of bars", source=self.folder, expected="its source, as data="
+            )
+        if hasattr(self.data, "batches"):
+            return np.concatenate(list(self.data.batches()))
+        return np.concatenate(list(BarSource(recorded_data(self.folder, table, self.data)).batches()))
+
+    def run_table(self) -> Mapping[str, Any] | None:
+        """What run.toml says; None where there is none."""
+        path = self.folder / "run.toml"
+        return read_table(path) if path.is_file() else None
+
+
+def open_history(name: str | Path, parent: str | Path = "runs", *, data: Any = None) -> History:
+    """Find the journal that `name` means: a path, or a part of the name of one run in `parent`.
+
+    Raises InputError where there is no such folder, or no journal in it.
+    """
+    folder = find_run(name, parent)
+    if _holds_segments(folder):
+        above = folder.resolve().parent
+        if folder.resolve().name == JOURNAL and (above / "run.toml").is_file():
+            return History(above, folder, "run", data)
+        return History(folder, folder, "journal", data)
+    journal = folder / JOURNAL
+    if journal.is_dir():
+        kind: Kind = (
+            "run" if (folder / "run.toml").is_file() or (folder / "strategy").is_dir() else "exchange"
+        )
+        return History(folder, journal, kind, data)
+    if (folder / "run.toml").is_file():
+        raise InputError(
+            "the run has no journal",
+            source=folder,
+            expected='one written by Backtest(..., journal="full").run(out=...)',
+        )
+    raise InputError(
+        "no journal here",
+        source=folder,
+        value="an empty directory" if not any(_listed(folder)) else None,
+        expected="a run folder, the directory of an exchange, or a directory of segments (00000001.seg)",
+    )
+
+
+def _holds_segments(folder: Path) -> bool:
+    return any(path.suffix == ".seg" for path in _listed(folder))
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    try:
+        yield from folder.iterdir()
+    except OSError as error:
+        raise InputError(f"cannot be listed: {error.strerror}", source=folder) from error
