@@ -87,6 +87,7 @@ impl<P: MatchingPolicy> Book<P> {
                 let after = self.slab.quantity(level);
                 self.ladder(tag).quantity += after - before;
                 self.settle_level(tag, level, sink);
+                self.unrank_gone(tag & 1);
             }
         }
     }

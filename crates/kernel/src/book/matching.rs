@@ -59,13 +59,14 @@ impl<P: MatchingPolicy> Book<P> {
             let price = self.slab.price(level);
             let (slab, live, aside) = (&mut self.slab, &mut self.live, &mut self.aside);
             let mut queue = LevelQueue { slab, live, aside, taker, guard, sink, level, price };
-            if G::ACTIVE && !P::ONE_BY_ONE {
+            if G::ACTIVE && !self.policy.one_by_one() {
                 queue.screen();
             }
-            if queue.first().is_some() {
+            let incoming = queue.incoming();
+            if queue.first().is_some() && incoming > 0 {
                 self.policy.match_level(&mut queue);
                 // What a policy leaves while orders remain goes by time, so that no book rests crossed.
-                if !P::ONE_BY_ONE && queue.quantity() == before {
+                if !self.policy.one_by_one() && queue.incoming() == incoming {
                     PriceTime.match_level(&mut queue);
                 }
             }
@@ -73,7 +74,24 @@ impl<P: MatchingPolicy> Book<P> {
             let after = self.slab.quantity(level);
             self.ladder(tag).quantity += after - before;
             self.settle_level(tag, level, sink);
+            self.unrank_gone(opposite);
         }
+    }
+
+    /// Tells a policy that its ranked order is gone or has lost its place at the front of its level.
+    #[inline]
+    pub(super) fn unrank_gone(&mut self, side: usize) {
+        if P::RANKS
+            && let Some(order_id) = self.policy.ranked(side_at(side))
+            && !self.is_first(order_id)
+        {
+            self.policy.unrank(side_at(side));
+        }
+    }
+
+    fn is_first(&self, order_id: u64) -> bool {
+        let slot = self.live.find(order_id, &self.slab);
+        slot != NONE && self.slab.previous(slot) == self.slab.level_of(slot)
     }
 
     /// Tells a level's new totals, and drops it when it is empty.
@@ -125,6 +143,10 @@ impl<P: MatchingPolicy> Book<P> {
     #[inline]
     fn append<S: ReportSink>(&mut self, tag: usize, price: i64, slot: u32, sink: &mut S) {
         let key = mirror(tag & 1, price);
+        if P::RANKS && tag < HIDDEN && key < self.ladders[tag].best_key {
+            let (order_id, shown) = (self.slab.order_id(slot), self.slab.quantity(slot));
+            self.policy.bettered(side_at(tag), order_id, shown);
+        }
         let mut level = self.ladder(tag).find(key);
         if level == NONE {
             level = self.slab.new_level(tag, price);
@@ -172,6 +194,7 @@ impl<P: MatchingPolicy> Book<P> {
         }
         self.unlink(slot, sink);
         self.slab.free(slot);
+        self.unrank_gone(side);
         leaves
     }
 
@@ -194,6 +217,9 @@ impl<P: MatchingPolicy> Book<P> {
             aside.forget(tag & 1, order_id);
         }
         self.unlink(slot, sink);
+        if P::RANKS && self.policy.ranked(side_at(tag & 1)) == Some(order_id) {
+            self.policy.unrank(side_at(tag & 1));
+        }
         display
     }
 

@@ -9,6 +9,7 @@
 //! Adding, canceling and trading cost the same however many orders rest, and allocate nothing once the pools
 //! have grown to what is live at once.
 
+mod allocation;
 mod aside;
 mod auction;
 mod bitmap;
@@ -22,6 +23,7 @@ mod slab;
 mod state;
 mod view;
 
+pub use allocation::{AllocationPolicy, AnyPolicy, LeadShare, PriceSizeTime, ProRataStep, TopStep, WHOLE};
 pub use auction::AuctionLevel;
 pub use policy::{LevelQueue, MatchingPolicy, PriceTime, RestingOrder};
 pub use report::{

@@ -17,13 +17,30 @@ pub trait MatchingPolicy: State {
     /// Written before the book's state, so that a snapshot is not read under another policy.
     const NUMBER: u8;
 
+    /// Whether it gives orders a rank by how they came to rest: then it is told of those that better the market.
+    const RANKS: bool = false;
+
     /// Whether orders are met one after the other; it then asks [`LevelQueue::prevents`] about each itself.
-    const ONE_BY_ONE: bool = false;
+    #[inline]
+    fn one_by_one(&self) -> bool {
+        false
+    }
 
     /// Fills orders of `queue`, all at one price, with at most [`LevelQueue::incoming`], by
     /// [`LevelQueue::fill`]. Called again while both sides have something left; where it fills nothing, the
     /// level goes by time.
     fn match_level<S: ReportSink, G: SelfTradeGuard>(&mut self, queue: &mut LevelQueue<'_, S, G>);
+
+    /// An order came to rest at a new best price of its side, showing `shown`.
+    fn bettered(&mut self, _side: Side, _order_id: u64, _shown: i64) {}
+
+    /// The order of a side that has a rank.
+    fn ranked(&self, _side: Side) -> Option<u64> {
+        None
+    }
+
+    /// The ranked order of a side is gone or has lost its place.
+    fn unrank(&mut self, _side: Side) {}
 }
 
 /// First at the price, first served.
@@ -32,7 +49,11 @@ pub struct PriceTime;
 
 impl MatchingPolicy for PriceTime {
     const NUMBER: u8 = 1;
-    const ONE_BY_ONE: bool = true;
+
+    #[inline]
+    fn one_by_one(&self) -> bool {
+        true
+    }
 
     #[inline]
     fn match_level<S: ReportSink, G: SelfTradeGuard>(&mut self, queue: &mut LevelQueue<'_, S, G>) {
@@ -120,13 +141,27 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         self.slab.order_id(order.0)
     }
 
-    /// Leaves of all orders of the level.
+    /// What all orders of the level show; of hidden ones, their leaves.
     pub fn quantity(&self) -> i64 {
         self.slab.quantity(self.level)
     }
 
     pub fn orders(&self) -> u32 {
         self.slab.orders(self.level)
+    }
+
+    /// Leaves of all orders of the level, reserves included.
+    pub fn leaves_of_all(&self) -> i64 {
+        if self.aside.is_none() {
+            return self.quantity();
+        }
+        let mut total = 0;
+        let mut next = self.first();
+        while let Some(order) = next {
+            total += self.slab.quantity(order.0) + self.reserve(order.0);
+            next = self.after(order);
+        }
+        total
     }
 
     /// Trades `quantity` with `order`: no more than it shows and than the aggressor has left.

@@ -34,10 +34,12 @@ impl<P: MatchingPolicy> State for Book<P> {
             return Err(input.invalid("matching policy of this book", u64::from(number)));
         }
         let mut book = Book::new(P::read(input)?);
+        let ranked = [Side::Buy, Side::Sell].map(|side| book.policy.ranked(side));
         book.collecting = input.bool()?;
         for tag in [0, 1, HIDDEN, HIDDEN + 1] {
             book.read_orders(tag, input)?;
         }
+        book.restore_ranks(ranked, input)?;
         let best = book.all_levels(Side::Buy).next().map(|level| book.slab.price(level));
         let crossed = best.is_some_and(|bid| book.crosses(Side::Buy, bid));
         if crossed && !book.collecting { Err(input.invalid("uncrossed book", 0)) } else { Ok(book) }
@@ -105,6 +107,22 @@ impl<P: MatchingPolicy> Book<P> {
             }
             last_key = key;
             self.restore_order(tag, &order, input)?;
+        }
+        Ok(())
+    }
+
+    /// Resting the orders again ranked them anew; what was written counts.
+    fn restore_ranks(&mut self, ranked: [Option<u64>; 2], input: &StateReader<'_>) -> Result<(), StateError> {
+        for (side, order_id) in [Side::Buy, Side::Sell].into_iter().zip(ranked) {
+            self.policy.unrank(side);
+            let Some(order_id) = order_id else { continue };
+            let best = self.best(side).map(|level| level.price);
+            match self.order(order_id) {
+                Some(order) if order.side == side && Some(order.price) == best => {
+                    self.policy.bettered(side, order_id, i64::MAX);
+                }
+                _ => return Err(input.invalid("order with priority", order_id)),
+            }
         }
         Ok(())
     }
