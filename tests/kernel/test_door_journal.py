@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from openbell.journal import journal_source
 from openbell.journal.journal_source import JournalSource
 from openbell.journal.reading import read_slots
-from openbell.journal.references import InputReference, input_reference, input_references, slots_sha256
+from openbell.journal.references import InputReference, input_references, reference_records
 from openbell.kernel import RULES_VERSION, InputExpansion, JournalReader, NewJournal, Node, verify_journal
 from openbell.messages.layouts import HEAD_DTYPE, message_numbers
 from openbell.model.errors import ConfigError, DivergenceError, EngineStopped, InputError, JournalError
@@ -21,7 +23,8 @@ from tests.kernel.door_nodes import Slots, Trader, bar_slots, new_node
 
 Content = Literal["full", "by_reference"]
 INPUTS = [bar_slots(700), bar_slots(900, first=700, seed=99)]
-BY_HASH = {slots_sha256(slots): slots for slots in INPUTS}
+SHA256 = [hashlib.sha256(slots.tobytes()).hexdigest() for slots in INPUTS]
+REFERENCES = [InputReference(number, SHA256[number], "bars-1", f"{number}.csv") for number in (0, 1)]
 
 
 def written(
@@ -35,7 +38,8 @@ def written(
     trader = Trader(node, quantity)
     node.run(None, None, [trader.hooks()])
     for number, slots in enumerate(INPUTS):
-        node.run(input_reference(number, slots), None, [trader.hooks()])
+        first_time = int(slots.view(HEAD_DTYPE)["time"][0])
+        node.run(reference_records([REFERENCES[number]], first_time), None, [trader.hooks()])
         for part in np.array_split(slots.reshape(-1, 128), batches):
             node.run(part.reshape(-1), number, [trader.hooks()])
     node.end_run()
@@ -44,8 +48,10 @@ def written(
     return node, trader
 
 
-def load(reference: InputReference) -> Slots:
-    return BY_HASH[reference.sha256]
+def load(references: Sequence[InputReference]) -> Slots:
+    (reference,) = references
+    assert reference == REFERENCES[reference.input]
+    return INPUTS[reference.input]
 
 
 def hashes(node: Node) -> tuple[int, int, int, int]:
@@ -116,26 +122,38 @@ def test_a_journal_by_reference_is_small_and_counts_what_it_points_at(tmp_path: 
     assert full.rules_version == RULES_VERSION
 
 
-def test_an_input_reference_says_what_the_input_is() -> None:
-    record = input_reference(3, INPUTS[0])
-    (reference,) = input_references(record)
-    heads = INPUTS[0].view(HEAD_DTYPE)
-    times = heads["time"][heads["message"] == message_numbers()["BarObserved"]]
-    assert reference == InputReference(3, slots_sha256(INPUTS[0]), 700, 1_400, int(times[0]), int(times[-1]))
-    with pytest.raises(InputError, match="an input without records"):
-        input_reference(0, INPUTS[0][:0])
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("bars.csv", "bars.csv"),
+        ("/daten/Börse/" + "x" * 166, "/daten/Börse/" + "x" * 166),
+        ("/long/" + "ö" * 100 + "/bars.csv", "…" + "ö" * 84 + "/bars.csv"),
+    ],
+)
+def test_a_reference_says_which_file_it_is(path: str, kept: str) -> None:
+    told = [InputReference(3, SHA256[0], "csv-1", path), REFERENCES[1]]
+    records = reference_records(told, 7)
+    heads = records.view(HEAD_DTYPE)
+    assert heads["slots"].tolist() == [8, *range(1, 8)] * 2, "every reference has one size, whatever its path"
+    assert heads["time"][0] == 7
+    first, second = input_references(records)
+    assert (first, second) == (InputReference(3, SHA256[0], "csv-1", kept), REFERENCES[1])
+
+
+def test_a_decoder_of_a_name_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ConfigError, match="its name must have at most 36 bytes"):
+        reference_records([InputReference(0, SHA256[0], "d" * 37, "bars.csv")], 7)
 
 
 def test_an_input_that_changed_or_is_gone_is_told(tmp_path: Path) -> None:
     written(tmp_path / "journal", "by_reference")
-    with pytest.raises(JournalError, match="input 0 is not in the journal, which only points at it"):
-        list(JournalSource(tmp_path / "journal"))
-    changed = INPUTS[0].copy()
-    changed[40] ^= 1
     with pytest.raises(
-        InputError, match=r"input 0 is not the data that the run read, found '[0-9a-f]{64}', expected"
+        JournalError, match=r"records of input 0 are not in the journal, which only points at 0\.csv"
     ):
-        list(JournalSource(tmp_path / "journal", lambda reference: changed))
+        list(JournalSource(tmp_path / "journal"))
+    more = np.concatenate([INPUTS[1], INPUTS[1][-128:]])
+    with pytest.raises(InputError, match="input 1 holds 2 slots that the run did not take in"):
+        list(JournalSource(tmp_path / "journal", lambda told: [INPUTS[0], more][told[0].input]))
     expansion = InputExpansion([INPUTS[0], INPUTS[1][:1_280]])
     text = r"refers to a record of input 1 at sequence \d+, and the input has no more"
     with pytest.raises(JournalError, match=text):

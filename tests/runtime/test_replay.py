@@ -1,5 +1,6 @@
 """A replay proves that a run is the same, and names the first difference when it is not."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -10,6 +11,11 @@ from pathlib import Path
 import pytest
 
 from openbell import DivergenceError, InputError, JournalError, replay
+from openbell.journal import journal_source
+from openbell.kernel import RULES_VERSION
+from openbell.market_data import csv_bars
+from openbell.market_data.bars import InputFile
+from openbell.runtime.recorded_inputs import journal_inputs
 from openbell.runtime.run import Run
 from openbell.runtime.toml_text import toml_text
 from tests.runtime.strategies import PerShare, a_backtest, write_bars
@@ -66,15 +72,45 @@ def test_a_journal_by_reference_needs_the_data_it_had(tmp_path: Path) -> None:
     assert replay(folder, data=tmp_path / "again" / "bars.csv").commands
 
 
-def test_other_data_in_the_place_of_references_is_a_divergence(tmp_path: Path) -> None:
+def test_data_of_other_bytes_is_refused_wherever_it_lies(tmp_path: Path) -> None:
     folder = finished(tmp_path, journal="by_reference")
     (tmp_path / "other").mkdir()
     other = write_bars(tmp_path / "other" / "bars.csv", seed=8)
-    with pytest.raises(
-        DivergenceError,
-        match=r"other events between sequence \d+ and \d+: output hash [0-9a-f]{32} was recorded",
-    ):
+    recorded = hashlib.sha256((tmp_path / "bars.csv").read_bytes()).hexdigest()
+    text = rf"other/bars\.csv, field 'SHA-256': this is not the data of the run, .* expected {recorded}, which .*bars\.csv had"
+    with pytest.raises(InputError, match=text):
         replay(folder, data=other)
+
+
+def test_data_read_by_another_decoder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = finished(tmp_path, journal="by_reference")
+    monkeypatch.setattr(csv_bars, "DECODER", "csv-2")
+    with pytest.raises(InputError, match=r"read by another decoder, found 'csv-2', expected csv-1"):
+        replay(folder)
+
+
+@pytest.mark.parametrize("content", ["full", "by_reference"])
+def test_the_journal_names_the_data_and_replay_believes_it_alone(tmp_path: Path, content: str) -> None:
+    folder = finished(tmp_path, journal=content)
+    data = tmp_path / "bars.csv"
+    (named,) = journal_inputs(folder)
+    assert named == InputFile(str(data), hashlib.sha256(data.read_bytes()).hexdigest(), "csv-1")
+    (folder / "inputs.toml").write_text('[[input]]\npath = "elsewhere.csv"\nsha256 = "00"\ndecoder = "x"\n')
+    assert replay(folder).commands
+
+
+def test_where_the_data_lies_changes_no_digest(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    first, second = finished(tmp_path, journal="by_reference"), finished(deep, journal="full")
+    assert (first / "DIGEST").read_text() == (second / "DIGEST").read_text()
+
+
+def test_a_run_under_other_rules_is_not_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = finished(tmp_path)
+    monkeypatch.setattr(journal_source, "RULES_VERSION", RULES_VERSION + 1)
+    with pytest.raises(JournalError, match=r"written under rules version \d+, this program has \d+"):
+        replay(folder)
 
 
 def test_a_changed_strategy_file_is_not_run(tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ layouts! {
     /// client order ids may be used again.
     SessionClosed = SessionClosed { session_end: u64, reserved: [u64; 3], }
 
-    /// Records of a source are journaled by reference: SHA-256 of its slots, decoded and not yet stamped (sequence
-    /// and time are those of the data). Followed by [`InputPayload`]. Where they stand is told by
-    /// [`crate::journal::interleave`].
+    /// A file (or frame) that the data was read from: SHA-256 of its bytes, or of the decoded arrays of a frame. Followed by
+    /// [`InputPayload`], then texts ([`crate::command::TextPayload`]): name and version of its decoder, then its path as it
+    /// was given, in pieces. It stands before the first record of its input, one record for each file.
     InputReferenced = InputReferenced { sha256: [u8; 32], }
 
     /// The data ended. Open orders are canceled; market orders sent afterwards fill at the last price.
@@ -75,7 +75,7 @@ payloads! {
     /// `BookLevelObserved::update_id`) and when the exchange sent it (0 = not said).
     QuotePayload = QUOTE { update_id: u64, exchange_time: u64, reserved: [u64; 3], }
 
-    /// Rest of a reference to an input: `input` is its number in the journal, counted from 0 in the order of the
-    /// references; `record_count` and `slot_count` it has; times of its first and last record.
-    InputPayload = INPUT { input: u64, record_count: u64, slot_count: u64, first_time: u64, last_time: u64, }
+    /// Rest of a reference to a file: `input` is the number under which [`crate::journal::interleave`] counts the records
+    /// decoded from it and from the other files of that input.
+    InputPayload = INPUT { input: u64, reserved: [u64; 4], }
 }

@@ -8,7 +8,7 @@ from openbell.journal.names import Names
 from openbell.journal.printing import lines_of, record_lines
 from openbell.journal.reading import RECORD_DTYPE, read_records, read_slots, verify
 from openbell.journal.record_fields import Record, records_in
-from openbell.journal.references import InputReference, input_reference, input_references, slots_sha256
+from openbell.journal.references import InputReference, input_references, read_references, reference_records
 from openbell.journal.selection import Selection
 from openbell.journal.wording import Wording
 from openbell.kernel import InputExpansion, JournalReader, JournalReport, JournalWriter
@@ -25,13 +25,13 @@ __all__ = [
     "Record",
     "Selection",
     "Wording",
-    "input_reference",
     "input_references",
     "lines_of",
     "read_records",
+    "read_references",
     "read_slots",
     "record_lines",
     "records_in",
-    "slots_sha256",
+    "reference_records",
     "verify",
 ]

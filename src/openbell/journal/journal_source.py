@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike, fspath
 
-from openbell.journal.references import InputReference, input_references, slots_sha256
+import numpy as np
+
+from openbell.journal.references import InputReference, input_references
 from openbell.kernel import RULES_VERSION, InputExpansion, JournalReader, JournalReport
-from openbell.messages.layouts import Slots
+from openbell.messages.layouts import HEAD_DTYPE, Slots, message_numbers
 from openbell.model.errors import InputError, JournalError
 
-Load = Callable[[InputReference], Slots]
-"""Decodes an input again, the way it was decoded for the run."""
+Load = Callable[[Sequence[InputReference]], Slots]
+"""Decodes the files of one input again, the way they were decoded for the run, and returns all of its records."""
 
 
 class JournalSource:
@@ -21,15 +23,22 @@ class JournalSource:
         for slots in JournalSource(path):
             node.run(slots, None, [])
 
-    A journal by reference needs `load`: what it returns for an input is compared with the SHA-256 in the journal, and put back
-    where the journal points at it. Raises JournalError for what is no journal, is damaged, or was written under other
-    rules; InputError for data that has changed since. What comes before damage or a write cut short is yielded first.
+    A journal by reference needs `load`, which is asked once for each input that the journal names, when the first of its
+    records is due; that the bytes of the files are those of the run is for it to see to. Raises JournalError for what is no
+    journal, is damaged, or was written under other rules (before anything is yielded); InputError for data that does not
+    have the records that the run took in. Whole batches are joined to about `max_slots` slots. What comes before damage or a
+    write cut short is yielded first.
     """
 
-    def __init__(self, path: str | PathLike[str], load: Load | None = None) -> None:
+    def __init__(
+        self, path: str | PathLike[str], load: Load | None = None, *, max_slots: int = 65_536
+    ) -> None:
         self._path = fspath(path)
         self._load = load
+        self._max_slots = max_slots
         self._reader = JournalReader(path)
+        self._expansion = InputExpansion()
+        self._references: list[InputReference] = []
         rules = self.report.rules_version
         if rules != RULES_VERSION:
             raise JournalError(
@@ -43,29 +52,38 @@ class JournalSource:
         return self._reader.report
 
     def __iter__(self) -> Iterator[Slots]:
-        expansion = InputExpansion() if self.report.content == "by_reference" else None
-        while (slots := self._reader.read()) is not None:
-            yield slots if expansion is None else self._expanded(expansion, slots)
+        by_reference = self.report.content == "by_reference"
+        while (slots := self._reader.read(1 if by_reference else self._max_slots)) is not None:
+            yield self._expanded(slots) if by_reference else slots
+        if self.report.closed:
+            self._require_used_up()
 
-    def _expanded(self, expansion: InputExpansion, slots: Slots) -> Slots:
-        for reference in input_references(slots):
-            expansion.add(self._loaded(reference))
-        return expansion.expand(slots)
+    def _expanded(self, slots: Slots) -> Slots:
+        self._references += input_references(slots)
+        if not np.any(slots.view(HEAD_DTYPE)["message"] == message_numbers()["Interleave"]):
+            return slots
+        for number in range(len(self._expansion.left), self._inputs()):
+            self._expansion.add(self._loaded(number))
+        return self._expansion.expand(slots)
 
-    def _loaded(self, reference: InputReference) -> Slots:
+    def _inputs(self) -> int:
+        return 1 + max((one.input for one in self._references), default=-1)
+
+    def _loaded(self, number: int) -> Slots:
+        named = [one for one in self._references if one.input == number]
         if self._load is None:
+            paths = ", ".join(one.path for one in named)
             raise JournalError(
-                f"{self._path}: input {reference.number} is not in the journal, which only points at it "
-                f"(SHA-256 {reference.sha256}); say how to load it"
+                f"{self._path}: the records of input {number} are not in the journal, which only points at {paths}; say how "
+                f"to load them"
             )
-        slots = self._load(reference)
-        found = slots_sha256(slots)
-        if found != reference.sha256:
-            raise InputError(
-                f"input {reference.number} is not the data that the run read",
-                source=self._path,
-                field="sha256",
-                value=found,
-                expected=reference.sha256,
-            )
-        return slots
+        return self._load(named)
+
+    def _require_used_up(self) -> None:
+        for number, slots in enumerate(self._expansion.left):
+            if slots:
+                raise InputError(
+                    f"input {number} holds {slots} slots that the run did not take in",
+                    source=self._path,
+                    expected="the data of the run, all of it and nothing else",
+                )

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from openbell.journal import JournalSource, Names
 from openbell.journal.record_fields import first_sequence, last_sequence, up_to_sequence
-from openbell.kernel import InputExpansion, JournalReader, JournalReport
+from openbell.kernel import JournalReader, JournalReport
 from openbell.messages.layouts import Slots
 from openbell.model.errors import InputError, JournalError
-from openbell.runtime.bar_source import BarSource
 from openbell.runtime.run_files import read_table
 from openbell.runtime.run_names import find_run
-from openbell.runtime.stored_run import recorded_data
+from openbell.runtime.stored_run import recorded_slots
 
 Kind = Literal["run", "exchange", "journal"]
 JOURNAL = "journal"
@@ -65,15 +62,12 @@ class History:
         Raises JournalError for damage and for other rules than this program's, InputError where data that is referred to
         is missing or was changed.
         """
-        source = JournalSource(self.journal)
-        by_reference = source.report.content == "by_reference"
-        expansion = InputExpansion([self._references()]) if by_reference else None
-        reader = JournalReader(self.journal)
-        while (slots := reader.read(1 if by_reference else 65_536)) is not None:
-            slots = slots if expansion is None else expansion.expand(slots)
+        source = JournalSource(self.journal, lambda _: self._referenced())
+        for batch in source:
+            slots = batch
             if last is not None and last_sequence(slots) >= last:
                 slots = up_to_sequence(slots, last)
-            yield ToldBatch(slots, reader.report.output_hash, reader.report.state_hash)
+            yield ToldBatch(slots, source.report.output_hash, source.report.state_hash)
             if last is not None and last_sequence(slots) >= last:
                 return
 
@@ -92,20 +86,13 @@ class History:
             names.learn(slots)
         return names
 
-    def _references(self) -> Slots:
+    def _referenced(self) -> Slots:
         if self.kind != "run":
             raise JournalError(
                 f"{self.journal}: the journal only points at its data, and there is no run folder around it that says "
-                "where the data is; name the run folder"
+                "which part of the data was run; name the run folder"
             )
-        table = read_table(self.folder / "run.toml")
-        if not table.get("bars") and not hasattr(self.data, "batches"):
-            raise InputError(
-                "the data of the run was no file of bars", source=self.folder, expected="its source, as data="
-            )
-        if hasattr(self.data, "batches"):
-            return np.concatenate(list(self.data.batches()))
-        return np.concatenate(list(BarSource(recorded_data(self.folder, table, self.data)).batches()))
+        return recorded_slots(self.folder, self.data)
 
     def run_table(self) -> Mapping[str, Any] | None:
         """What run.toml says; None where there is none."""

@@ -12,8 +12,9 @@ from openbell.kernel import JournalReader
 from openbell.market_data.bars import unit_floats
 from openbell.messages.layouts import select
 from openbell.model.errors import InputError
+from openbell.runtime.recorded_inputs import journal_inputs
 from openbell.runtime.run_files import read_table
-from openbell.runtime.stored_run import recorded_data, recorded_instruments
+from openbell.runtime.stored_run import recorded_data, recorded_inputs, recorded_instruments
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,8 +32,10 @@ def recorded_bars(folder: Path) -> Mapping[str, pl.DataFrame]:
     table = read_table(folder / "run.toml")
     if table["journal"] == "full" and (folder / "journal").is_dir():
         return _from_journal(folder / "journal", recorded_instruments(table))
+    has_journal = table["journal"] == "by_reference" and (folder / "journal").is_dir()
+    inputs = journal_inputs(folder) if has_journal else recorded_inputs(folder)
     try:
-        bars = recorded_data(folder, table)
+        bars = recorded_data(table, inputs)
     except InputError:
         return {}  # moved away or changed since: a chart without prices is still a chart
     from openbell.runtime.run_tables import bars_frame

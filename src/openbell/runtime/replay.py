@@ -2,7 +2,7 @@
 
 Twice: first the engine alone takes in the journal, then the strategy runs again from the source in the folder, and every command
 it sends is compared with the one in the journal. Both must end in the recorded state hash and output hash. A journal that is
-`full` needs no data; one `by_reference` needs it with the SHA-256 it had.
+`full` needs no data; one `by_reference` names its files, which must have the SHA-256 they had.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from openbell.engine.session import Session
-from openbell.kernel import InputExpansion, JournalReader, Node, verify_journal
+from openbell.journal.journal_source import JournalSource
+from openbell.kernel import Node, verify_journal
 from openbell.messages.layouts import HEAD_DTYPE, Slots, message_numbers, select
 from openbell.model.errors import DivergenceError, InputError, StrategyError
-from openbell.runtime.bar_source import BarSource
 from openbell.runtime.digest import RunDigest
 from openbell.runtime.hook_failure import hook_failure
 from openbell.runtime.parameter_values import fitted_parameters
@@ -29,7 +30,7 @@ from openbell.runtime.replay_report import ReplayReport
 from openbell.runtime.run_files import read_table
 from openbell.runtime.run_names import find_run, is_incomplete
 from openbell.runtime.setup import ACCOUNT, PARTICIPANT, fee_answer
-from openbell.runtime.stored_run import recorded_data, recorded_instruments, recorded_parameters
+from openbell.runtime.stored_run import recorded_instruments, recorded_parameters, recorded_slots
 from openbell.runtime.strategy_source import load_class
 from openbell.strategy.binding import bind
 
@@ -45,11 +46,20 @@ class _Recorded:
     folder: Path
     table: Mapping[str, Any]
     digest: RunDigest
-    references: Slots | None
+    data: Any
 
     @property
     def sequence(self) -> int:
         return int(self.table["engine"]["sequence"])
+
+    @cached_property
+    def records(self) -> Slots:
+        """The records that a journal by reference points at, made again from the files that it names."""
+        return recorded_slots(self.folder, self.data)
+
+    def journal(self) -> JournalSource:
+        """All of its records. Raises JournalError for one that was written under other rules."""
+        return JournalSource(self.folder / "journal", lambda _: self.records, max_slots=1)
 
 
 def replay(
@@ -106,8 +116,7 @@ def _recorded(folder: Path, data: Any) -> _Recorded:
             source=folder,
             expected='one written by Backtest(..., journal="full").run(out=...)',
         )
-    references = _data_slots(folder, table, data) if table["journal"] == "by_reference" else None
-    return _Recorded(folder, table, digest, references)
+    return _Recorded(folder, table, digest, data)
 
 
 def _text(path: Path) -> str:
@@ -119,16 +128,6 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _data_slots(folder: Path, table: Mapping[str, Any], data: Any) -> Slots:
-    """The records that a journal by reference points at, made again from the data."""
-    if not table.get("bars") and not hasattr(data, "batches"):
-        raise InputError(
-            "the data of the run was no file of bars", source=folder, expected="its source, as data="
-        )
-    source = data if hasattr(data, "batches") else BarSource(recorded_data(folder, table, data))
-    return np.concatenate(list(source.batches()))
-
-
 def _scaled(progress: Progress | None, total: int, turn: int, passes: int) -> Callable[[int], None]:
     """Progress of one pass of several, by its sequence."""
     if progress is None:
@@ -136,15 +135,11 @@ def _scaled(progress: Progress | None, total: int, turn: int, passes: int) -> Ca
     return lambda sequence: progress(turn * total + sequence, passes * total)
 
 
-def _batches(recorded: _Recorded, reader: JournalReader) -> Iterator[Slots]:
-    """The records of the journal batch by batch, those that stand by reference in their places."""
-    references = None if recorded.references is None else InputExpansion([recorded.references])
-    while (slots := reader.read(1)) is not None:
-        yield slots if references is None else references.expand(slots)
-    if not reader.report.closed:
+def _batches(recorded: _Recorded, source: JournalSource) -> Iterator[Slots]:
+    """The records of a journal batch by batch, to its end."""
+    yield from source
+    if not source.report.closed:
         verify_journal(recorded.folder / "journal", require_closed=True)  # says where it ends
-    if references is not None and any(references.left):
-        raise DivergenceError(f"the data holds {references.left[0]} slots that the run did not take in")
 
 
 @dataclass(frozen=True)
@@ -156,15 +151,15 @@ class _EngineProof:
 def _replay_engine(recorded: _Recorded, progress: Callable[[int], None]) -> _EngineProof:
     """The engine alone over the journal, compared after every batch and at the end."""
     node = Node(mode="replay")
-    reader = JournalReader(recorded.folder / "journal")
+    source = recorded.journal()
     same, events = 0, 0
-    for slots in _batches(recorded, reader):
+    for slots in _batches(recorded, source):
         node.run(slots, None, [])
         output = node.take_output()
         events += int(
             np.count_nonzero(output.view(HEAD_DTYPE)["message"] != message_numbers()["Continuation"])
         )
-        at, output_hash = reader.report.output_hash or (0, 0)
+        at, output_hash = source.report.output_hash or (0, 0)
         if at == node.sequence and output_hash != node.output_hash:
             raise DivergenceError(
                 f"the engine gave other events between sequence {same + 1} and {at}: output hash {output_hash:032x} was "
@@ -173,7 +168,7 @@ def _replay_engine(recorded: _Recorded, progress: Callable[[int], None]) -> _Eng
         same = node.sequence
         progress(node.sequence)
     _require_same_end(recorded, node, "the replay of the engine")
-    return _EngineProof(events, reader.report.bytes)
+    return _EngineProof(events, source.report.bytes)
 
 
 def _require_same_end(recorded: _Recorded, node: Node, what: str) -> None:
@@ -220,7 +215,7 @@ def _rerun(recorded: _Recorded, progress: Callable[[int], None]) -> _Rerun:
     hooks = bind(strategy, session, seed=recorded.table["seed"])
     fees = _Fees(recorded)
     commands = 0
-    for slots in _batches(recorded, JournalReader(recorded.folder / "journal")):
+    for slots in _batches(recorded, recorded.journal()):
         fees.expect(slots)
         try:
             node.run(slots, None, [hooks], fees.answer)

@@ -23,6 +23,7 @@ from openbell.runtime.bar_source import CHUNK_ROWS, BarSource
 from openbell.runtime.benchmark import benchmark_equity
 from openbell.runtime.hook_failure import hook_failure
 from openbell.runtime.recorded_figures import recorded_figures
+from openbell.runtime.recorded_inputs import DATA, input_records
 from openbell.runtime.refusals import refusal_notes, require_set_up
 from openbell.runtime.result import JournalContent, RunResult
 from openbell.strategy.binding import bind
@@ -113,7 +114,9 @@ class Setup:
             raise InputError("the data holds no records", expected="at least one")
         node = Node(journal=journal, valuation_interval_ns=0)
         # Time is a record: what on_start schedules counts from here.
-        node.advance_clock(self._first_time(first))
+        first_time = self._first_time(first)
+        node.advance_clock(first_time)
+        node.run(input_records(self.source.inputs, first_time), None, [])
         self._set_up(node)
         session = Session(
             node,
@@ -238,7 +241,7 @@ class _Drive:
 
     def _run(self, slots: NDArray[np.uint8] | None) -> None:
         try:
-            self.node.run(slots, None if slots is None else 0, [self.hooks], self.fee)
+            self.node.run(slots, None if slots is None else DATA, [self.hooks], self.fee)
         except Exception as error:
             failure = hook_failure(self.node, self.strategy, error)
             if failure is error:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from openbell.market_data.bars import Bars, BarSeries, InputFile
-from openbell.market_data.frame_bars import FRAME
+from openbell.messages.layouts import Slots
 from openbell.model.errors import InputError
 from openbell.model.instrument import Instrument
+from openbell.runtime.bar_source import BarSource
+from openbell.runtime.recorded_inputs import journal_inputs, require_same_inputs, require_unchanged
 from openbell.runtime.run_files import read_table
-
-_BLOCK = 1 << 20
 
 
 def recorded_parameters(strategy: Mapping[str, Any]) -> dict[str, object]:
@@ -27,52 +28,43 @@ def recorded_instruments(table: Mapping[str, Any]) -> tuple[Instrument, ...]:
 
 
 def recorded_inputs(folder: Path) -> tuple[InputFile, ...]:
-    """The inputs in inputs.toml."""
+    """The inputs in inputs.toml, which is for people; the journal names the same."""
     return tuple(InputFile(**one) for one in read_table(folder / "inputs.toml").get("input", ()))
 
 
-def recorded_data(folder: Path, table: Mapping[str, Any], data: Any = None) -> Bars:
-    """The bars that were run, read again from the recorded inputs, or taken from `data` (anything `read_bars` takes).
+def recorded_data(table: Mapping[str, Any], inputs: Sequence[InputFile], data: Any = None) -> Bars:
+    """The bars that were run, read again from their recorded `inputs`, or taken from `data` (anything `read_bars` takes).
 
-    Raises InputError for an input that is missing, whose SHA-256 differs, or that reads differently than it did.
+    Raises InputError for an input that is missing, whose SHA-256 or decoder differs, or that reads differently than it did.
     """
     from openbell.market_data.read_bars import read_bars
 
-    inputs = recorded_inputs(folder)
     if data is None:
         for one in inputs:
             require_unchanged(one)
         paths = [one.path for one in inputs]
         data = paths[0] if len(paths) == 1 else paths
     bars = data if isinstance(data, Bars) else read_bars(data)
+    require_same_inputs(inputs, [file for series in bars.series for file in series.inputs])
     return Bars(_part(bars, wanted) for wanted in table.get("bars", ()))
 
 
-def require_unchanged(recorded: InputFile) -> None:
-    """Pass only an input whose file is there with the bytes it had."""
-    if recorded.path == FRAME:
-        raise InputError(
-            "the data was a frame in memory, which no file holds", expected="the same frame, as data="
-        )
-    path = Path(recorded.path)
-    if not path.is_file():
-        raise InputError(
-            "the data of the run is not there", source=path, expected=f"a file of SHA-256 {recorded.sha256}"
-        )
-    found = file_sha256(path)
-    if found != recorded.sha256:
-        raise InputError(
-            "the data of the run was changed", source=path, value=found, expected=f"SHA-256 {recorded.sha256}"
-        )
+def recorded_slots(folder: Path, data: Any = None) -> Slots:
+    """The records that the journal by reference in the run `folder` points at, made again from the files that it names.
 
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    `data` stands in for them: anything `read_bars` takes, or a source. Raises InputError where it has other bytes than those
+    files had, or where there is none.
+    """
+    inputs = journal_inputs(folder)
+    if hasattr(data, "batches"):
+        require_same_inputs(inputs, data.inputs)
+        return np.concatenate(list(data.batches()))
+    table = read_table(folder / "run.toml")
+    if not table.get("bars"):
+        raise InputError(
+            "the data of the run was no file of bars", source=folder, expected="its source, as data="
+        )
+    return np.concatenate(list(BarSource(recorded_data(table, inputs, data)).batches()))
 
 
 def _part(bars: Bars, wanted: Mapping[str, Any]) -> BarSeries:

@@ -1,5 +1,6 @@
 //! Journals by reference keep the exact order of records they do not hold.
 
+use openbell_kernel::command::TextPayload;
 use openbell_kernel::journal::{JournalRule, interleave};
 use openbell_kernel::message::Message;
 use openbell_kernel::observation::{InputPayload, InputReferenced};
@@ -112,9 +113,11 @@ fn a_reference_that_does_not_fit_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn an_input_is_declared_by_the_hash_of_its_records() {
+fn an_input_is_declared_by_hash_decoder_and_path() {
     let mut declared = RecordBuffer::new(InputReferenced { sha256: [7; 32] });
-    declared.push(InputPayload { input: 0, record_count: 10, slot_count: 20, first_time: 1, last_time: 2 });
+    declared.push(InputPayload { input: 3, reserved: [0; 4] });
+    declared.push(TextPayload::new("csv-1"));
+    declared.push(TextPayload::new("bars.csv"));
     openbell_kernel::record::stamp(declared.slots_mut(), 1, 5);
     let disk = MemoryDisk::new();
     let mut writer = create(&disk, by_reference());
@@ -123,5 +126,7 @@ fn an_input_is_declared_by_the_hash_of_its_records() {
     let slots = read_all(&disk).0;
     assert_eq!(slots[0].message, Message::InputReferenced as u16);
     assert_eq!(InputReferenced::of(&slots[0]).sha256, [7; 32]);
-    assert_eq!(payload::<InputPayload>(&slots).unwrap().slot_count, 20);
+    assert_eq!(payload::<InputPayload>(&slots).unwrap().input, 3);
+    assert_eq!(payload::<TextPayload>(&slots).unwrap().as_bytes(), b"csv-1");
+    assert_eq!(slots, declared.slots());
 }
