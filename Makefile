@@ -16,7 +16,7 @@ unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help setup build demo test test-rust test-python check lint format types architecture wheel \
-	bench bench-matching bench-backtest bench-import bench-journal lock clean
+	bench bench-matching bench-backtest bench-import bench-journal lock clean determinism
 
 help: ## list the verbs
 	@echo "make VERB, with VERB one of:"
@@ -60,6 +60,9 @@ test-rust: $(VENV)/.created ## the kernel's own tests
 
 test-python: $(VENV)/.development $(VENV)/.built ## the tests of the Python side, on the compiled engine
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+determinism: $(VENV)/.development $(VENV)/.built ## one seeded run in every build, hash seed, zone and locale, from every snapshot (RECORDS=10000000)
+	nice -n 5 $(BIN)/python -m tests.replay.determinism_matrix --records $(or $(RECORDS),10000000) --builds debug release
 
 check: lint types architecture test ## exactly what CI runs: lint, types, architecture, every test
 

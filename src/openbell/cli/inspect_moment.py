@@ -62,6 +62,6 @@ def show_moment(moment: Moment, depth: int) -> None:
     console().print(fact_table({name: str(value) for name, value in moment_facts(moment).items()}))
     for name, rows in moment.tables(depth).items():
         if rows:
-            console().print(row_table(rows, name.capitalize()))
+            console().print(row_table(rows, name.capitalize(), width=console().width))
         else:
             console().print(f"[bold]{name.capitalize()}[/]: none")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,10 +28,37 @@ LEFT = (
     *("path", "found", "created"),
 )
 """Columns of words; all others hold figures and are put to the right."""
+_FOLDED = ("what", "holds", "path", "found", "rule", "file")
+"""Columns whose text may go on in the next line; a figure never does."""
 
 
-def row_table(rows: Sequence[Mapping[str, str]], title: str | None = None) -> Table:
-    """A table with a column for each name in the rows; columns in which every row is empty are left out."""
+_EXACT_MONEY = re.compile(r"(-?\d+\.\d{3,}) ([A-Z0-9]+)")
+
+
+def to_the_cent(text: str) -> str:
+    """An amount with more than two decimals rounded for people; any other text as it is. JSON has all digits."""
+    found = _EXACT_MONEY.fullmatch(text)
+    return text if found is None else f"{Decimal(found[1]):.2f} {found[2]}"
+
+
+NARROW = 100
+"""Columns of a terminal below which tables leave something out."""
+_ONLY_WIDE = ("client_order_id", "quantity of order", "opened")
+_HEADINGS = {
+    "order_id": "order",
+    "client_order_id": "client order",
+    "bid orders": "orders",
+    "bid quantity": "quantity",
+    "ask quantity": "quantity",
+    "ask orders": "orders",
+}
+
+
+def row_table(rows: Sequence[Mapping[str, str]], title: str | None = None, *, width: int = NARROW) -> Table:
+    """A table with a column for each name in the rows.
+
+    Columns in which every row is empty are left out, and in a terminal of less than NARROW columns some that matter less.
+    """
     from rich import box
     from rich.table import Table
 
@@ -42,14 +71,16 @@ def row_table(rows: Sequence[Mapping[str, str]], title: str | None = None) -> Ta
         padding=(0, 1, 0, 0),
     )
     names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
+    names = [name for name in names if width >= NARROW or name not in _ONLY_WIDE]
     for name in names:
         table.add_column(
-            name.replace("_", " ") if not name.endswith("_id") else name,
+            _HEADINGS.get(name, name.replace("_", " ")),
             justify="left" if name in LEFT else "right",
             overflow="fold",
+            no_wrap=name not in _FOLDED,
         )
     for row in rows:
-        table.add_row(*(row[name] for name in names))
+        table.add_row(*(to_the_cent(row[name]) for name in names))
     return table
 
 

@@ -151,13 +151,23 @@ def _books(node: Node, wording: Wording, watcher: Watcher, depth: int) -> Iterat
     for number, instrument in wording.names.instruments.items():
         sides = [_levels(watcher, number, side, depth) for side in (BIDS, ASKS)]
         for at in range(max(map(len, sides))):
-            row = {"instrument": instrument.symbol, "level": str(at + 1)}
-            for name, levels in zip(("bid", "ask"), sides, strict=True):
-                price, quantity, orders = levels[at] if at < len(levels) else (None, 0, 0)
-                row[f"{name} orders"] = str(orders) if orders else ""
-                row[f"{name} quantity"] = "" if price is None else wording.quantity(quantity, number)
-                row[name] = "" if price is None else wording.price(price, number)
-            yield row
+            bid, ask = (_level(wording, number, levels, at) for levels in sides)
+            yield {
+                "instrument": instrument.symbol,
+                "level": str(at + 1),
+                **dict(zip(("bid orders", "bid quantity", "bid"), bid, strict=True)),
+                **dict(zip(("ask", "ask quantity", "ask orders"), reversed(ask), strict=True)),
+            }
+
+
+def _level(
+    wording: Wording, instrument: int, levels: list[tuple[int, int, int]], at: int
+) -> tuple[str, str, str]:
+    """Orders, quantity and price of one level; empty where the side is not that deep."""
+    if at >= len(levels):
+        return "", "", ""
+    price, quantity, orders = levels[at]
+    return str(orders or ""), wording.quantity(quantity, instrument), wording.price(price, instrument)
 
 
 def _levels(watcher: Watcher, instrument: int, side: int, depth: int) -> list[tuple[int, int, int]]:
