@@ -1,0 +1,273 @@
+"""What an account has, folded from its events: orders, positions, cash, and the messages it was sent."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+from openbell.gateway import protocol
+from openbell.gateway.event_codec import Event, number_of
+from openbell.gateway.listing import ListedAccount, Listing, money_text
+from openbell.messages.layouts import REPEATED
+from openbell.model.terms import OrderState, OrderType, Side, TimeInForce
+
+_LOW_64_BITS = 2**64 - 1
+
+
+@dataclass(slots=True)
+class KnownOrder:
+    """An order as its events tell it, in units."""
+
+    order_id: int
+    client_order_id: int
+    instrument: int
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    state: OrderState
+    price: int
+    stop_price: int
+    quantity: int
+    cumulative_quantity: int = 0
+
+    @property
+    def leaves_quantity(self) -> int:
+        """What can still trade."""
+        return 0 if self.state.is_terminal else self.quantity - self.cumulative_quantity
+
+
+@dataclass(frozen=True, slots=True)
+class PastMessage:
+    """A private message with its place."""
+
+    place: tuple[int, int]
+    frame: str
+
+
+class AccountProjection:
+    """Open orders, the last closed ones, positions, cash and the last private messages of one account.
+
+    `kept_messages` and `kept_orders` bound what is remembered of the past.
+    """
+
+    def __init__(
+        self, account: ListedAccount, listing: Listing, kept_messages: int, kept_orders: int
+    ) -> None:
+        self.account = account
+        self._listing = listing
+        self._kept_orders = kept_orders
+        self.open: dict[int, KnownOrder] = {}
+        self._closed: dict[int, KnownOrder] = {}
+        self._by_client: dict[int, KnownOrder] = {}
+        self._asked: dict[int, int] = {}
+        self.positions: dict[int, int] = {}
+        self.cash_nano = 0
+        self._past: deque[PastMessage] = deque(maxlen=kept_messages)
+        self._forgotten = (-1, -1)
+        self._appliers: dict[int, Callable[[Event], None]] = {
+            number_of(name): applier
+            for name, applier in (
+                ("OrderSubmitted", self._submitted),
+                ("OrderAccepted", self._accepted),
+                ("OrderDenied", self._denied),
+                ("OrderRejected", self._rejected),
+                ("OrderFilled", self._filled),
+                ("OrderReplaced", self._replaced),
+                ("OrderCanceled", self._canceled),
+                ("OrderExpired", self._expired),
+                ("PositionOpened", self._position),
+                ("PositionChanged", self._position),
+                ("PositionClosed", self._position),
+                ("AccountChanged", self._cash),
+            )
+        }
+
+    def apply(self, event: Event) -> None:
+        """Take in one event of the account."""
+        applier = self._appliers.get(event.message)
+        if applier is not None:
+            applier(event)
+
+    # -- messages
+
+    def remember(self, place: tuple[int, int], frame: str) -> None:
+        """Keep a private message, for a client that was away."""
+        if len(self._past) == self._past.maxlen:
+            self._forgotten = self._past[0].place
+        self._past.append(PastMessage(place, frame))
+
+    def begin_past_at(self, sequence: int) -> None:
+        """Say that what was sent up to `sequence` is not known here."""
+        self._forgotten = max(self._forgotten, (sequence, _LOW_64_BITS))
+
+    def messages_after(self, place: tuple[int, int]) -> list[str] | None:
+        """The private messages after `place`, oldest first; None where some of them are forgotten."""
+        if place < self._forgotten:
+            return None
+        first = bisect_right(self._past, place, key=lambda past: past.place)
+        return [past.frame for past in islice(self._past, first, None)]
+
+    # -- orders
+
+    def asked(self, client_order_id: int, instrument: int) -> None:
+        """Note that an order was sent to the engine, until the engine says what became of it."""
+        self._asked[client_order_id] = instrument
+
+    def answered(self, client_order_id: int) -> None:
+        """The engine has said what became of it."""
+        self._asked.pop(client_order_id, None)
+
+    def instrument_of(self, client_order_id: int) -> int | None:
+        """Number of the instrument of an order, also while it is on its way; None for an id that is not known."""
+        known = self._by_client.get(client_order_id)
+        return known.instrument if known is not None else self._asked.get(client_order_id)
+
+    def order(self, client_order_id: int) -> KnownOrder | None:
+        """An open order, or one of the last that closed."""
+        return self._by_client.get(client_order_id)
+
+    def is_open(self, client_order_id: int) -> bool:
+        """Whether an order of that id can still trade."""
+        found = self._by_client.get(client_order_id)
+        return found is not None and not found.state.is_terminal
+
+    def terms(self, order: KnownOrder) -> protocol.OrderTerms:
+        """An order as clients see it."""
+        listed = self._listing.instruments[order.instrument]
+        return protocol.OrderTerms(
+            order_id=order.order_id,
+            client_order_id=order.client_order_id,
+            instrument=listed.symbol,
+            side=order.side.name,
+            order_type=order.order_type.name,
+            time_in_force=order.time_in_force.name,
+            state=order.state.name,
+            quantity=listed.quantity_text(order.quantity),
+            cumulative_quantity=listed.quantity_text(order.cumulative_quantity),
+            leaves_quantity=listed.quantity_text(order.leaves_quantity),
+            price=listed.price_text(order.price) if order.order_type.has_limit else None,
+            stop_price=listed.price_text(order.stop_price) if order.order_type.has_stop else None,
+        )
+
+    def state(self, place: tuple[int, int], request: int | None = None) -> protocol.AccountState:
+        """Everything as of `place`, the last event that was taken in."""
+        held = ((number, quantity) for number, quantity in sorted(self.positions.items()) if quantity)
+        listed = self._listing.instruments
+        return protocol.AccountState(
+            request=request,
+            sequence=place[0],
+            index=place[1],
+            account=self.account.name,
+            cash=money_text(self.cash_nano),
+            currency=self.account.currency,
+            orders=tuple(self.terms(order) for order in self.open.values()),
+            positions=tuple(
+                protocol.Holding(listed[number].symbol, listed[number].quantity_text(quantity))
+                for number, quantity in held
+            ),
+        )
+
+    # -- events
+
+    def _submitted(self, event: Event) -> None:
+        self.answered(event.body[1])
+        if event.flags & REPEATED:
+            return
+        order_id, client_order_id, price, quantity = event.body
+        side, order_type, time_in_force = event.payload[0].to_bytes(8, "little", signed=True)[:3]
+        order = KnownOrder(
+            order_id=order_id,
+            client_order_id=client_order_id,
+            instrument=event.instrument,
+            side=Side(side),
+            order_type=OrderType(order_type),
+            time_in_force=TimeInForce(time_in_force),
+            state=OrderState.SUBMITTED,
+            price=price,
+            stop_price=event.payload[1],
+            quantity=quantity,
+        )
+        self.open[order_id] = order
+        self._by_client[client_order_id] = order
+
+    def _accepted(self, event: Event) -> None:
+        self.answered(event.body[1])
+        order = self.open.get(event.body[0])
+        if order is not None and not event.flags & REPEATED:
+            order.state = OrderState.ACCEPTED
+
+    def _filled(self, event: Event) -> None:
+        order = self.open.get(event.body[0])
+        if order is None:
+            return
+        order.cumulative_quantity = event.payload[2]
+        if event.body[3] == 0:
+            self._close(order, OrderState.FILLED)
+
+    def _replaced(self, event: Event) -> None:
+        order_id, _, price, quantity = event.body
+        order = self.open.get(order_id)
+        if order is None:
+            return
+        order.quantity = quantity
+        if order.order_type.has_limit:
+            order.price = price
+        elif order.order_type.has_stop:
+            order.stop_price = price
+
+    def _denied(self, event: Event) -> None:
+        self.answered(event.body[1])
+        if event.flags & REPEATED or event.body[1] in self._by_client:
+            return  # it never was, or its id belongs to another order
+        _, client_order_id, _, quantity = event.body
+        side, order_type, time_in_force = event.payload[4].to_bytes(8, "little", signed=True)[:3]
+        if event.instrument not in self._listing.instruments or not side:
+            return
+        order = KnownOrder(
+            order_id=event.body[0],
+            client_order_id=client_order_id,
+            instrument=event.instrument,
+            side=Side(side),
+            order_type=OrderType(order_type),
+            time_in_force=TimeInForce(time_in_force),
+            state=OrderState.DENIED,
+            price=0,
+            stop_price=0,
+            quantity=quantity,
+        )
+        self._by_client[client_order_id] = order
+        self._close(order, OrderState.DENIED)
+
+    def _rejected(self, event: Event) -> None:
+        self.answered(event.body[1])
+        self._end(event, OrderState.REJECTED)
+
+    def _canceled(self, event: Event) -> None:
+        self._end(event, OrderState.CANCELED)
+
+    def _expired(self, event: Event) -> None:
+        self._end(event, OrderState.EXPIRED)
+
+    def _end(self, event: Event, state: OrderState) -> None:
+        order = self.open.get(event.body[0])
+        if order is not None and not event.flags & REPEATED:
+            self._close(order, state)
+
+    def _close(self, order: KnownOrder, state: OrderState) -> None:
+        order.state = state
+        self.open.pop(order.order_id, None)
+        self._closed[order.order_id] = order
+        if len(self._closed) > self._kept_orders:
+            oldest = self._closed.pop(next(iter(self._closed)))
+            if self._by_client.get(oldest.client_order_id) is oldest:
+                del self._by_client[oldest.client_order_id]
+
+    def _position(self, event: Event) -> None:
+        self.positions[event.instrument] = event.body[0]
+
+    def _cash(self, event: Event) -> None:
+        low, high, _, _ = event.body
+        self.cash_nano = (high << 64) | (low & _LOW_64_BITS)

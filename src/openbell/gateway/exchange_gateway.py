@@ -1,0 +1,236 @@
+"""All sessions of an exchange on one node: commands go in, durable events come out and go to whom they concern.
+
+Everything here is called from one thread, that of the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openbell.gateway import protocol
+from openbell.gateway.account_projection import AccountProjection
+from openbell.gateway.event_codec import Event, ExecutionCodec, events, number_of
+from openbell.gateway.keys import ApiKey, verify
+from openbell.gateway.listing import Listing
+from openbell.gateway.market_projection import Change, DepthProjection, TradesProjection
+from openbell.gateway.node_port import NodePort
+from openbell.gateway.protocol import ProtocolError
+from openbell.gateway.session import Session, SessionLimits
+
+MOST_ROUNDS = 8
+"""Batches of outputs taken in before readers get their turn; the node's descriptor stays readable for the rest."""
+
+
+class ExchangeGateway:
+    """Sessions, accounts and books of one exchange.
+
+    `fold` takes in what happened before (from a journal), `pump` what happens now. `now` gives seconds that do not go back.
+    """
+
+    def __init__(
+        self,
+        node: NodePort,
+        listing: Listing,
+        keys: Sequence[ApiKey],
+        durability: str,
+        limits: SessionLimits,
+        server: str,
+        now: Callable[[], float],
+    ) -> None:
+        self.node = node
+        self.listing = listing
+        self.durability = durability
+        self.limits = limits
+        self.place = (0, 0)
+        """Sequence and index of the last event taken in."""
+        self._server = server
+        self._now = now
+        self._keys: Mapping[str, ApiKey] = {key.name: key for key in keys}
+        self._codec = ExecutionCodec(listing, durability)
+        kept = limits.private_messages
+        self.accounts = {
+            number: AccountProjection(account, listing, kept, kept)
+            for number, account in listing.accounts.items()
+        }
+        self.depths = {number: DepthProjection(one) for number, one in listing.instruments.items()}
+        self.trades = {number: TradesProjection(one) for number, one in listing.instruments.items()}
+        self._level_changed = number_of("BookLevelChanged")
+        self._command_refused = number_of("CommandRefused")
+        self._trade_executed = number_of("TradeExecuted")
+        self._touched: dict[int, None] = {}
+        self._sessions: dict[Session, None] = {}
+        self._of_account: dict[int, dict[Session, None]] = {number: {} for number in listing.accounts}
+        self._readers: dict[tuple[str, int], dict[Session, None]] = {}
+        self._owed_cancels: dict[tuple[int, int], None] = {}
+
+    # -- events
+
+    def fold(self, slots: NDArray[np.uint8]) -> None:
+        """Take in events of the past: nobody is told, and clients that were away can still ask for them."""
+        for event in events(slots):
+            self._apply(event)
+        for number in self._touched:
+            self.depths[number].take_change()
+            self.trades[number].take_change()
+        self._touched.clear()
+
+    def pump(self) -> None:
+        """Take in what became durable and tell whom it concerns. Raises EngineStopped when the node has failed."""
+        for _ in range(MOST_ROUNDS):
+            slots = self.node.take_outputs()
+            if not len(slots):
+                break
+            for event in events(slots):
+                self._apply(event)
+        self._publish()
+        if self._owed_cancels:
+            self._send_owed_cancels()
+
+    def _apply(self, event: Event) -> None:
+        if event.sequence == 0:
+            self._tell_of_full_disk(event)
+            return
+        self.place = (event.sequence, event.event_index)
+        if event.account:
+            self._apply_private(event)
+        elif event.message == self._level_changed:
+            self.depths[event.instrument].apply(event)
+            self._touched[event.instrument] = None
+        elif event.message == self._trade_executed:
+            self.trades[event.instrument].apply(event, self._codec.time_text(event.time))
+            self._touched[event.instrument] = None
+
+    def _apply_private(self, event: Event) -> None:
+        account = self.accounts.get(event.account)
+        if account is None:
+            return
+        account.apply(event)
+        message = self._codec.message(event)
+        if message is None:
+            return
+        frame = protocol.encode(message)
+        account.remember(self.place, frame)
+        for session in self._of_account[event.account]:
+            session.push(frame)
+
+    def _tell_of_full_disk(self, event: Event) -> None:
+        """A command was refused at the node's door: no journal has the answer, so it is no execution."""
+        account = self.accounts.get(event.account)
+        if account is None:
+            return
+        names_an_order = event.message != self._command_refused
+        client_order_id = event.body[1] if names_an_order else None
+        if client_order_id is not None:
+            account.answered(client_order_id)
+        told = "the disk is full: only cancels are taken until there is room"
+        error = ProtocolError("JOURNAL_MUST_HAVE_ROOM", told, client_order_id=client_order_id)
+        frame = protocol.encode(error.answer())
+        for session in self._of_account[event.account]:
+            session.push(frame)
+
+    def _publish(self) -> None:
+        for number in self._touched:
+            self._offer("depth", number, self.depths[number].take_change())
+            self._offer("trades", number, self.trades[number].take_change())
+        self._touched.clear()
+
+    def _offer(self, channel: str, instrument: int, change: Change | None) -> None:
+        if change is None:
+            return
+        for session in self._readers.get((channel, instrument), ()):
+            session.offer(channel, instrument, change)
+
+    # -- sessions
+
+    def open_session(self, wake: Callable[[], None]) -> Session:
+        """A new connection; `wake` is called when there is something to send."""
+        session = Session(self, self.limits, wake, self._now)
+        self._sessions[session] = None
+        return session
+
+    @property
+    def session_count(self) -> int:
+        """Connections there are, logged in or not."""
+        return len(self._sessions)
+
+    def log_in(self, session: Session, key: str) -> AccountProjection:
+        """The account that `key` is for. Raises ProtocolError for a wrong key and for an account with too many sessions."""
+        found = verify(key, self._keys)
+        if found is None:
+            raise ProtocolError("KEY_MUST_BE_KNOWN", "field 'key': no such key", field="key")
+        sessions = self._of_account[found.account]
+        if len(sessions) >= self.limits.sessions_per_account:
+            told = f"the account has {len(sessions)} sessions, more are not allowed"
+            raise ProtocolError("SESSIONS_MUST_NOT_EXCEED_LIMIT", told)
+        sessions[session] = None
+        return self.accounts[found.account]
+
+    def leave(self, session: Session) -> None:
+        """A connection is gone."""
+        self._sessions.pop(session, None)
+        if session.account is not None:
+            self._of_account[session.account.account.number].pop(session, None)
+        for channel, instrument in session.subscriptions():
+            self.unsubscribe(session, channel, instrument)
+
+    def subscribe(self, session: Session, channel: str, instrument: int) -> str:
+        """Let a session read a channel from now on. Returns the snapshot it goes on from."""
+        self._readers.setdefault((channel, instrument), {})[session] = None
+        projections = self.depths if channel == "depth" else self.trades
+        return projections[instrument].snapshot()
+
+    def unsubscribe(self, session: Session, channel: str, instrument: int) -> None:
+        """End that."""
+        self._readers.get((channel, instrument), {}).pop(session, None)
+
+    def hello(self) -> protocol.Hello:
+        """What a new connection is told."""
+        limits = self.limits
+        return protocol.Hello(
+            protocol=protocol.PROTOCOL_VERSION,
+            server=self._server,
+            durability=self.durability,
+            instruments=tuple(
+                protocol.InstrumentTerms(
+                    symbol=one.symbol,
+                    currency=one.currency,
+                    tick=f"{one.instrument.tick:f}",
+                    lot=f"{one.instrument.lot:f}",
+                    multiplier=f"{one.instrument.multiplier:f}",
+                )
+                for one in self.listing.instruments.values()
+            ),
+            login_seconds=limits.login_seconds,
+            heartbeat_seconds=limits.heartbeat_seconds,
+            messages_per_second=limits.messages_per_second,
+            frame_bytes=limits.frame_bytes,
+        )
+
+    def beat(self) -> None:
+        """Let every session that was quiet know that the exchange is there; called every `heartbeat_seconds`."""
+        for session in tuple(self._sessions):
+            session.beat(self.place[0])
+        if self._owed_cancels:
+            self._send_owed_cancels()
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Ask every connection to close."""
+        for session in tuple(self._sessions):
+            session.close(code, reason)
+
+    # -- cancels that must not be forgotten
+
+    def cancel_orders(self, account: int, client_order_ids: Iterable[int]) -> None:
+        """Cancel orders of a session that is gone. While the engine is busy they wait here and are sent again."""
+        self._owed_cancels.update(((account, one), None) for one in client_order_ids)
+        self._send_owed_cancels()
+
+    def _send_owed_cancels(self) -> None:
+        while self._owed_cancels:
+            account, client_order_id = next(iter(self._owed_cancels))
+            if not self.node.cancel_order(account, client_order_id):
+                return
+            del self._owed_cancels[account, client_order_id]

@@ -1,0 +1,117 @@
+"""The engine driven inline, without threads or a journal: what a gateway does is looked at step by step."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openbell.gateway.listing import Listing
+from openbell.kernel import Node
+
+USD, MATCHING = 1, 1
+NANO = 10**9
+
+
+class InlineNode:
+    """A node that applies a command when it is asked for outputs. `taken` is what it answers at its door, and
+    `answers` are events it gives there."""
+
+    def __init__(self, listing: Listing, cash: Sequence[int]) -> None:
+        self.node = Node()
+        self.taken = True
+        self.commands = 0
+        self.answers: list[NDArray[np.uint8]] = []
+        self.time = 1_700_000_000_000_000_000
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK)
+        self.node.define_currency(USD, "USD")
+        self.node.configure_venue(0, MATCHING)
+        for number, one in listing.instruments.items():
+            terms = one.instrument
+            self.node.list_instrument(
+                number,
+                one.symbol,
+                currency=USD,
+                price_unit_nano=terms.price_unit_nano,
+                quantity_unit_nano=terms.quantity_unit_nano,
+                multiplier_nano=terms.multiplier_nano,
+                tick=one.tick,
+                lot=one.lot,
+                venue=0,
+            )
+        for number, amount in enumerate(cash, start=1):
+            self.node.open_account(number, USD, shorting=True)
+            self.node.deposit_cash(number, amount * NANO, USD)
+
+    def submit_order(
+        self,
+        account: int,
+        instrument: int,
+        client_order_id: int,
+        side: int,
+        order_type: int,
+        time_in_force: int,
+        quantity: int,
+        price: int,
+        stop_price: int,
+        options: int,
+        expire_time: int,
+    ) -> bool:
+        if self._takes():
+            self.node.submit_order(
+                0,
+                account,
+                instrument,
+                client_order_id,
+                side,
+                order_type,
+                time_in_force,
+                quantity,
+                price=price,
+                stop_price=stop_price,
+                options=options,
+                expire_time=expire_time,
+            )
+        return self.taken
+
+    def replace_order(
+        self, account: int, client_order_id: int, price: int, quantity: int, stop_price: int
+    ) -> bool:
+        if self._takes():
+            self.node.replace_order(
+                0, account, client_order_id, price=price, quantity=quantity, stop_price=stop_price
+            )
+        return self.taken
+
+    def cancel_order(self, account: int, client_order_id: int) -> bool:
+        if self._takes():
+            self.node.cancel_order(0, account, client_order_id)
+        return self.taken
+
+    def cancel_all_orders(self, account: int, instrument: int) -> bool:
+        if self._takes():
+            self.node.cancel_all_orders(0, account, instrument)
+        return self.taken
+
+    def _takes(self) -> bool:
+        if not self.taken:
+            return False
+        self.commands += 1
+        os.eventfd_write(self._bell, 1)
+        return True
+
+    def take_outputs(self) -> NDArray[np.uint8]:
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
+        self.time += 1_000
+        self.node.advance_clock(self.time)
+        self.node.run(None, None, [])
+        answers, self.answers = self.answers, []
+        return np.concatenate([*answers, self.node.take_output()])
+
+    def fileno(self) -> int:
+        return self._bell
+
+    def close(self) -> None:
+        os.close(self._bell)
