@@ -4,6 +4,7 @@ import pytest
 
 from openbell import Instrument
 from openbell.kernel import rule_registry
+from openbell.messages import refusal_figures
 from openbell.strategy import refusal
 from openbell.strategy.refusal import refusal_text
 
@@ -43,11 +44,11 @@ def test_figures_are_prices_quantities_money_ratios_and_times(rule, limit, actua
 def test_every_rule_that_is_named_here_is_one_of_the_engine():
     known = {name for _, name in rule_registry()}
     for kind in (
-        refusal.PRICES,
-        refusal.RATIOS,
-        refusal.MONEY,
-        refusal.QUANTITIES,
-        refusal.TIMES,
+        refusal_figures.PRICES,
+        refusal_figures.RATIOS,
+        refusal_figures.MONEY,
+        refusal_figures.QUANTITIES,
+        refusal_figures.TIMES,
         refusal.REMEDIES,
     ):
         for name in kind:
