@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from openbell.gateway import protocol
 from openbell.gateway.account_projection import AccountProjection
+from openbell.gateway.listing import Listing
 from openbell.gateway.market_projection import Change, Subscription
+from openbell.gateway.node_port import NodePort
 from openbell.gateway.order_codec import listed_instrument, new_order, new_terms
 from openbell.gateway.protocol import Close, ProtocolError
 from openbell.gateway.rate_limit import RateLimit
-
-if TYPE_CHECKING:
-    from openbell.gateway.exchange_gateway import ExchangeGateway
 
 MOST_REFUSED_IN_A_ROW = 1_000
 """Messages over the rate that are answered before the connection is closed."""
@@ -37,6 +36,33 @@ class SessionLimits:
     heartbeat_seconds: float = 15.0
 
 
+class Exchange(Protocol):
+    """What a session needs of the exchange that it is a session of."""
+
+    listing: Listing
+    node: NodePort
+    durability: str
+    place: tuple[int, int]
+
+    def hello(self) -> protocol.Hello:
+        """What a new connection is told."""
+
+    def log_in(self, session: Session, key: str) -> AccountProjection:
+        """The account of a key; raises ProtocolError."""
+
+    def leave(self, session: Session) -> None:
+        """The connection is gone."""
+
+    def subscribe(self, session: Session, channel: str, instrument: int) -> str:
+        """Offer changes of a channel from now on; returns its snapshot."""
+
+    def unsubscribe(self, session: Session, channel: str, instrument: int) -> None:
+        """Offer no more of them."""
+
+    def cancel_orders(self, account: int, client_order_ids: Iterable[int]) -> None:
+        """Take back orders, now or as soon as the engine has room."""
+
+
 class Session:
     """A connection from its hello to its end.
 
@@ -45,7 +71,7 @@ class Session:
 
     def __init__(
         self,
-        gateway: ExchangeGateway,
+        gateway: Exchange,
         limits: SessionLimits,
         wake: Callable[[], None],
         now: Callable[[], float],
