@@ -3,20 +3,24 @@
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openbell.gateway.listing import Listing
 from openbell.kernel import Node
+from openbell.messages.layouts import select
 
 USD, MATCHING = 1, 1
 NANO = 10**9
 
 
 class InlineNode:
-    """A node that applies a command when it is asked for outputs. `taken` is what it answers at its door, and
-    `answers` are events it gives there."""
+    """A node that applies a command when it is asked for outputs.
+
+    `taken` is what it answers at its door, `answers` are events it gives there.
+    """
 
     def __init__(self, listing: Listing, cash: Sequence[int]) -> None:
         self.node = Node()
@@ -44,64 +48,32 @@ class InlineNode:
             self.node.open_account(number, USD, shorting=True)
             self.node.deposit_cash(number, amount * NANO, USD)
 
-    def submit_order(
-        self,
-        account: int,
-        instrument: int,
-        client_order_id: int,
-        side: int,
-        order_type: int,
-        time_in_force: int,
-        quantity: int,
-        price: int,
-        stop_price: int,
-        options: int,
-        expire_time: int,
-    ) -> bool:
-        if self._takes():
-            self.node.submit_order(
-                0,
-                account,
-                instrument,
-                client_order_id,
-                side,
-                order_type,
-                time_in_force,
-                quantity,
-                price=price,
-                stop_price=stop_price,
-                options=options,
-                expire_time=expire_time,
-            )
-        return self.taken
+    def submit_order(self, *terms: int, **more: int) -> bool:
+        return self._takes() and self._done(self.node.submit_order(0, *terms, **more))  # type: ignore[arg-type]
 
-    def replace_order(
-        self, account: int, client_order_id: int, price: int, quantity: int, stop_price: int
-    ) -> bool:
-        if self._takes():
-            self.node.replace_order(
-                0, account, client_order_id, price=price, quantity=quantity, stop_price=stop_price
-            )
-        return self.taken
+    def replace_order(self, account: int, client_order_id: int, **terms: int) -> bool:
+        return self._takes() and self._done(self.node.replace_order(0, account, client_order_id, **terms))
 
     def cancel_order(self, account: int, client_order_id: int) -> bool:
-        if self._takes():
-            self.node.cancel_order(0, account, client_order_id)
-        return self.taken
+        return self._takes() and self._done(self.node.cancel_order(0, account, client_order_id))
 
-    def cancel_all_orders(self, account: int, instrument: int) -> bool:
-        if self._takes():
-            self.node.cancel_all_orders(0, account, instrument)
-        return self.taken
+    def submit(self, slots: NDArray[np.uint8]) -> int:
+        if not self._takes():
+            return 0
+        (cancel,) = select(slots, "CancelAllOrders")
+        self.node.cancel_all_orders(0, int(cancel["account"]), int(cancel["instrument"]))
+        return 1
 
     def _takes(self) -> bool:
-        if not self.taken:
-            return False
-        self.commands += 1
-        os.eventfd_write(self._bell, 1)
+        if self.taken:
+            self.commands += 1
+            os.eventfd_write(self._bell, 1)
+        return self.taken
+
+    def _done(self, _: Any) -> bool:
         return True
 
-    def take_outputs(self) -> NDArray[np.uint8]:
+    def take_outputs(self, limit: int = 65_536) -> NDArray[np.uint8]:
         with suppress(BlockingIOError):
             os.eventfd_read(self._bell)
         self.time += 1_000

@@ -1,4 +1,4 @@
-"""What a gateway needs of a node that runs beside it."""
+"""What a gateway needs of a node that runs beside it. `openbell.kernel.live_node.LiveNode` is one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class NodePort(Protocol):
 
     Commands answer False when the ring to the engine is full (BUSY): nothing was done and nothing is lost, they can be given
     again. A command that the journal has no room for is answered by an event of sequence 0, which is in no journal.
-    Everything raises EngineStopped or JournalError once the node has failed.
+    Everything raises EngineStopped or JournalError once the node has failed. Amounts are in units.
     """
 
     def submit_order(
@@ -25,25 +25,26 @@ class NodePort(Protocol):
         order_type: int,
         time_in_force: int,
         quantity: int,
-        price: int,
-        stop_price: int,
-        options: int,
-        expire_time: int,
+        *,
+        price: int = 0,
+        stop_price: int = 0,
+        options: int = 0,
+        expire_time: int = 0,
     ) -> bool:
-        """Ask for a new order, in units."""
+        """Ask for a new order."""
 
     def replace_order(
-        self, account: int, client_order_id: int, price: int, quantity: int, stop_price: int
+        self, account: int, client_order_id: int, *, price: int = 0, quantity: int = 0, stop_price: int = 0
     ) -> bool:
-        """Ask for new terms, in units; 0 keeps the old."""
+        """Ask for new terms; 0 keeps the old."""
 
     def cancel_order(self, account: int, client_order_id: int) -> bool:
         """Ask to take an order back."""
 
-    def cancel_all_orders(self, account: int, instrument: int) -> bool:
-        """Ask to take back all orders of an account, in one instrument or in all (0)."""
+    def submit(self, slots: NDArray[np.uint8]) -> int:
+        """Ask for what whole records say; returns how many of them were taken."""
 
-    def take_outputs(self) -> NDArray[np.uint8]:
+    def take_outputs(self, limit: int = 65_536) -> NDArray[np.uint8]:
         """Move out the next events whose cause is durable, as slots; empty where there is none, until `fileno` tells again."""
 
     def fileno(self) -> int:

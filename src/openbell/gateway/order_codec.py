@@ -9,8 +9,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple, NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
 from openbell.gateway.listing import ListedInstrument, Listing
 from openbell.gateway.protocol import ProtocolError, Replace, Submit, joined
+from openbell.messages.layouts import as_slots, records
 from openbell.model.errors import InputError
 from openbell.model.quantities import EXACT
 from openbell.model.terms import OrderType, Side, TimeInForce
@@ -80,6 +84,13 @@ def new_terms(message: Replace, listed: ListedInstrument) -> NewTerms:
         quantity=quantity,
         stop_price=_price("stop_price", message.stop_price, listed),
     )
+
+
+def cancel_all_record(account: int, instrument: int) -> NDArray[np.uint8]:
+    """The record of a command to take back all orders of an account, in one instrument or in all (0)."""
+    record = records("CancelAllOrders", 1)
+    record["account"], record["instrument"] = account, instrument
+    return as_slots(record)
 
 
 def listed_instrument(symbol: str, listing: Listing) -> ListedInstrument:

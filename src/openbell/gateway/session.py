@@ -12,7 +12,7 @@ from openbell.gateway.account_projection import AccountProjection
 from openbell.gateway.listing import Listing
 from openbell.gateway.market_projection import Change, Subscription
 from openbell.gateway.node_port import NodePort
-from openbell.gateway.order_codec import listed_instrument, new_order, new_terms
+from openbell.gateway.order_codec import cancel_all_record, listed_instrument, new_order, new_terms
 from openbell.gateway.protocol import Close, ProtocolError
 from openbell.gateway.rate_limit import RateLimit
 
@@ -222,7 +222,20 @@ class Session:
     def _submit(self, message: protocol.Submit) -> None:
         order = new_order(message, self._gateway.listing)
         account = self._known
-        self._require_taken(self._gateway.node.submit_order(account.account.number, *order))
+        taken = self._gateway.node.submit_order(
+            account.account.number,
+            order.instrument,
+            order.client_order_id,
+            order.side,
+            order.order_type,
+            order.time_in_force,
+            order.quantity,
+            price=order.price,
+            stop_price=order.stop_price,
+            options=order.options,
+            expire_time=order.expire_time,
+        )
+        self._require_taken(taken)
         account.asked(order.client_order_id, order.instrument)
         if self._cancel_on_disconnect:
             self._note_submitted(order.client_order_id)
@@ -234,7 +247,14 @@ class Session:
                 message.client_order_id
             )  # without an instrument there are no units to count in
         terms = new_terms(message, self._gateway.listing.instruments[instrument])
-        self._require_taken(self._gateway.node.replace_order(self._known.account.number, *terms))
+        taken = self._gateway.node.replace_order(
+            self._known.account.number,
+            terms.client_order_id,
+            price=terms.price,
+            quantity=terms.quantity,
+            stop_price=terms.stop_price,
+        )
+        self._require_taken(taken)
 
     def _cancel(self, message: protocol.Cancel) -> None:
         account = self._known.account.number
@@ -244,8 +264,8 @@ class Session:
         instrument = 0
         if message.instrument is not None:
             instrument = listed_instrument(message.instrument, self._gateway.listing).number
-        account = self._known.account.number
-        self._require_taken(self._gateway.node.cancel_all_orders(account, instrument))
+        record = cancel_all_record(self._known.account.number, instrument)
+        self._require_taken(self._gateway.node.submit(record) == 1)
 
     def _require_taken(self, taken: bool) -> None:
         if not taken:
