@@ -48,14 +48,20 @@ class InlineNode:
             self.node.open_account(number, USD, shorting=True)
             self.node.deposit_cash(number, amount * NANO, USD)
 
-    def submit_order(self, *terms: int, **more: int) -> bool:
-        return self._takes() and self._done(self.node.submit_order(0, *terms, **more))  # type: ignore[arg-type]
+    def submit_order(self, *terms: Any, **more: int) -> bool:
+        if self._takes():
+            self.node.submit_order(0, *terms, **more)
+        return self.taken
 
     def replace_order(self, account: int, client_order_id: int, **terms: int) -> bool:
-        return self._takes() and self._done(self.node.replace_order(0, account, client_order_id, **terms))
+        if self._takes():
+            self.node.replace_order(0, account, client_order_id, **terms)
+        return self.taken
 
     def cancel_order(self, account: int, client_order_id: int) -> bool:
-        return self._takes() and self._done(self.node.cancel_order(0, account, client_order_id))
+        if self._takes():
+            self.node.cancel_order(0, account, client_order_id)
+        return self.taken
 
     def submit(self, slots: NDArray[np.uint8]) -> int:
         if not self._takes():
@@ -69,9 +75,6 @@ class InlineNode:
             self.commands += 1
             os.eventfd_write(self._bell, 1)
         return self.taken
-
-    def _done(self, _: Any) -> bool:
-        return True
 
     def take_outputs(self, limit: int = 65_536) -> NDArray[np.uint8]:
         with suppress(BlockingIOError):
