@@ -3,6 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+SEED ?= 1
+SIZE ?= ci
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name 'Cargo.toml')
 
 # Another activated environment must not leak into this one; cargo may be installed but not yet on PATH.
@@ -15,7 +17,7 @@ unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test test-rust test-python check lint format types architecture wheel \
+.PHONY: help setup build demo test test-rust test-python simulate torture check lint format types architecture wheel \
 	bench bench-matching bench-backtest bench-import bench-journal lock clean determinism
 
 help: ## list the verbs
@@ -63,6 +65,12 @@ test-python: $(VENV)/.development $(VENV)/.built ## the tests of the Python side
 
 determinism: $(VENV)/.development $(VENV)/.built ## one seeded run in every build, hash seed, zone and locale, from every snapshot (RECORDS=10000000)
 	nice -n 5 $(BIN)/python -m tests.replay.determinism_matrix --records $(or $(RECORDS),10000000) --builds debug release
+
+simulate: $(VENV)/.created ## tell one simulated history of crashes in words: SEED=8123, or the name of a case
+	@cargo run --quiet --locked -p openbell-simulation -- case $(SEED)
+
+torture: $(VENV)/.created ## lose power, fail and damage the disk of the journal in every way; SIZE=ci or long
+	@cargo run --quiet --locked -p openbell-simulation -- torture $(SIZE)
 
 check: lint types architecture test ## exactly what CI runs: lint, types, architecture, every test
 

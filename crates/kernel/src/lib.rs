@@ -29,6 +29,7 @@ pub mod portfolio;
 pub mod record;
 pub mod risk;
 pub mod rules;
+pub mod sabotage;
 pub mod state;
 pub mod terms;
 pub mod timers;

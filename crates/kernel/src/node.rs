@@ -16,6 +16,7 @@ use crate::journal::{Content, JournalError, JournalWriter};
 use crate::message::{Message, MessageKind};
 use crate::observation::{ClockAdvanced, FeeAssessed, RunEnded};
 use crate::record::{RecordBuffer, RecordError, Slot, flags, split_first, stamp};
+use crate::sabotage::{Check, is_removed};
 use crate::terms::Liquidity;
 use crate::venue::Outcome;
 
@@ -575,7 +576,8 @@ impl Node {
 
     /// Moves out the events whose cause is durable, oldest first.
     pub fn take_output(&mut self) -> Vec<Slot> {
-        let durable = self.durable_sequence;
+        let is_open = is_removed(Check::OutputGate);
+        let durable = if is_open { u64::MAX } else { self.durable_sequence };
         let released = self.output.partition_point(|slot| slot.sequence <= durable);
         if released == self.output.len() {
             return std::mem::take(&mut self.output);

@@ -8,6 +8,7 @@ use crate::orders::{Order, order_id};
 use crate::record::{Body, Slot, flags, payload};
 use crate::risk::{ReplaceTerms, check_held_terms, check_terms};
 use crate::rules::{Refusal, Rule};
+use crate::sabotage::{Check, is_removed};
 use crate::terms::{OrderState, PackedTerms, Side, Sizing};
 use crate::venue::VenueRequest;
 
@@ -60,7 +61,9 @@ impl Engine {
                 return Ok(());
             }
         };
-        if let Some(first) = self.orders.by_client_id(request.account, request.client_order_id) {
+        if let Some(first) = self.orders.by_client_id(request.account, request.client_order_id)
+            && !is_removed(Check::Duplicate)
+        {
             let first = first.clone();
             self.answer_repeated(&first, &request, order_id, head.source);
             return Ok(());

@@ -1,0 +1,282 @@
+//! The process under test: the real node on the real journal, with our own venue. It lives on a disk that does not
+//! promise much, and is started again after each of its deaths.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use openbell_kernel::engine::{Engine, EngineStopped};
+use openbell_kernel::journal::{Identity, JournalError, JournalReader, JournalWriter, Recovery, Settings};
+use openbell_kernel::node::{Input, Mode, Node, NodeError, Poll, RecordSink};
+use openbell_kernel::record::{RecordBuffer, Slot};
+
+use crate::disk::SimulatedDisk;
+
+pub const SHARD: u8 = 0;
+
+pub fn journal_path() -> PathBuf {
+    PathBuf::from("exchange/journal")
+}
+
+pub fn identity() -> Identity {
+    Identity::new(0xBE11, 1_700_000_000_000_000_000, "openbell simulation")
+}
+
+/// All records the exchange was told, by sequence: what a journal on a perfect disk would hold.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    slots: Vec<Slot>,
+    /// Where each record ends, by sequence - 1.
+    ends: Vec<usize>,
+}
+
+impl Told {
+    pub fn last_sequence(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// Slots of the records up to `sequence`.
+    pub fn up_to(&self, sequence: u64) -> &[Slot] {
+        &self.slots[..self.end(sequence)]
+    }
+
+    pub fn after(&self, sequence: u64) -> &[Slot] {
+        &self.slots[self.end(sequence)..]
+    }
+
+    fn end(&self, sequence: u64) -> usize {
+        let count = (sequence as usize).min(self.ends.len());
+        count.checked_sub(1).map_or(0, |index| self.ends[index])
+    }
+
+    fn push(&mut self, record: &[Slot]) {
+        self.slots.extend_from_slice(record);
+        self.ends.push(self.slots.len());
+    }
+
+    /// Forgets what the journal did not keep: those sequences are given to other records now.
+    pub fn truncate(&mut self, sequence: u64) {
+        self.slots.truncate(self.end(sequence));
+        self.ends.truncate(sequence as usize);
+    }
+
+    /// What a journal holds.
+    pub fn of(slots: &[Slot]) -> Self {
+        let mut told = Told::default();
+        records(slots).for_each(|record| told.push(record));
+        told
+    }
+}
+
+/// The records in a run of slots, each with its continuations.
+pub fn records(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
+    let mut rest = slots;
+    std::iter::from_fn(move || {
+        let length = usize::from(rest.first()?.slots).clamp(1, rest.len());
+        let (record, after) = rest.split_at(length);
+        rest = after;
+        Some(record)
+    })
+}
+
+/// Listens to what the node tells its journal.
+#[derive(Debug)]
+struct TappedJournal {
+    journal: Box<dyn RecordSink>,
+    told: Arc<Mutex<Told>>,
+}
+
+impl RecordSink for TappedJournal {
+    fn append(&mut self, record: &[Slot], input: Option<u16>) -> Result<(), JournalError> {
+        lock(&self.told).push(record);
+        self.journal.append(record, input)
+    }
+
+    fn commit(&mut self, state_hash: Option<(u64, u128)>, output_hash: u128) -> Result<u64, JournalError> {
+        self.journal.commit(state_hash, output_hash)
+    }
+
+    fn close(
+        self: Box<Self>,
+        state_hash: Option<(u64, u128)>,
+        output_hash: u128,
+    ) -> Result<u64, JournalError> {
+        self.journal.close(state_hash, output_hash)
+    }
+}
+
+fn lock(told: &Mutex<Told>) -> MutexGuard<'_, Told> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why an exchange did not start.
+#[derive(Debug)]
+pub enum StartError {
+    Journal(JournalError),
+    Engine(EngineStopped),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::Journal(error) => error.fmt(out),
+            StartError::Engine(error) => error.fmt(out),
+        }
+    }
+}
+
+impl From<JournalError> for StartError {
+    fn from(error: JournalError) -> Self {
+        StartError::Journal(error)
+    }
+}
+
+impl From<EngineStopped> for StartError {
+    fn from(error: EngineStopped) -> Self {
+        StartError::Engine(error)
+    }
+}
+
+/// What a fold of records gives: the state, and every event on the way.
+#[derive(Debug)]
+pub struct Fold {
+    pub engine: Engine,
+    pub events: Vec<Slot>,
+}
+
+impl Fold {
+    /// # Errors
+    /// A record the engine stops at.
+    pub fn of(slots: &[Slot]) -> Result<Self, EngineStopped> {
+        let mut fold = Fold { engine: Engine::new(SHARD), events: Vec::new() };
+        fold.go_on(slots)?;
+        Ok(fold)
+    }
+
+    /// # Errors
+    /// A record the engine stops at.
+    pub fn go_on(&mut self, slots: &[Slot]) -> Result<(), EngineStopped> {
+        for record in records(slots) {
+            self.engine.apply(record)?;
+            self.events.extend_from_slice(self.engine.events());
+        }
+        Ok(())
+    }
+}
+
+/// An exchange that was started again, and what it found.
+#[derive(Debug)]
+pub struct Restarted {
+    pub exchange: Exchange,
+    pub recovery: Recovery,
+    /// All records of the journal.
+    pub records: Vec<Slot>,
+    /// All events they cause.
+    pub events: Vec<Slot>,
+}
+
+#[derive(Debug)]
+pub struct Exchange {
+    node: Node,
+    told: Arc<Mutex<Told>>,
+}
+
+impl Exchange {
+    /// Begins a history.
+    ///
+    /// # Errors
+    /// What the journal answers.
+    pub fn create(disk: &SimulatedDisk, settings: Settings) -> Result<Self, StartError> {
+        let writer = JournalWriter::create(Arc::new(disk.clone()), &journal_path(), &identity(), settings)?;
+        Ok(Exchange::on(Engine::new(SHARD), writer, Told::default()))
+    }
+
+    /// Goes on where the journal ends.
+    ///
+    /// # Errors
+    /// A journal that refuses to be opened, or a record the engine stops at.
+    pub fn restart(disk: &SimulatedDisk) -> Result<Restarted, StartError> {
+        let (writer, recovery) = JournalWriter::open(Arc::new(disk.clone()), &journal_path())?;
+        let records = read(disk, &journal_path())?;
+        let fold = Fold::of(&records)?;
+        let exchange = Exchange::on(fold.engine, writer, Told::of(&records));
+        Ok(Restarted { exchange, recovery, records, events: fold.events })
+    }
+
+    fn on(engine: Engine, writer: JournalWriter, told: Told) -> Self {
+        let told = Arc::new(Mutex::new(told));
+        let sink = TappedJournal { journal: Box::new(writer), told: told.clone() };
+        Exchange { node: Node::from_engine(engine, Mode::Run, Some(Box::new(sink))), told }
+    }
+
+    pub fn submit(&mut self, command: RecordBuffer) {
+        self.node.command(command);
+    }
+
+    /// Works on what waits, at most `budget` records, and commits when nothing is left.
+    ///
+    /// # Errors
+    /// The failure that ends the process.
+    pub fn poll(&mut self, budget: usize) -> Result<Poll, NodeError> {
+        self.node.poll(&mut Input::resume(&[], 0, None), budget)
+    }
+
+    /// # Errors
+    /// As [`Exchange::poll`].
+    pub fn advance_clock(&mut self, time: u64) -> Result<(), NodeError> {
+        self.node.advance_clock(time)
+    }
+
+    /// Ends the history on purpose.
+    ///
+    /// # Errors
+    /// As [`Exchange::poll`].
+    pub fn close(&mut self) -> Result<(), NodeError> {
+        self.node.close()
+    }
+
+    /// What may leave the process: events whose cause is as durable as the mode promises.
+    pub fn take_output(&mut self) -> Vec<Slot> {
+        self.node.take_output()
+    }
+
+    pub fn time(&self) -> u64 {
+        self.node.time()
+    }
+
+    pub fn next_due(&self) -> Option<u64> {
+        self.node.engine().next_due()
+    }
+
+    pub fn sequence(&self) -> u64 {
+        self.node.sequence()
+    }
+
+    pub fn durable_sequence(&self) -> u64 {
+        self.node.durable_sequence()
+    }
+
+    pub fn state_hash(&mut self) -> u128 {
+        self.node.state_hash()
+    }
+
+    pub fn engine(&self) -> &Engine {
+        self.node.engine()
+    }
+
+    pub fn told(&self) -> Told {
+        lock(&self.told).clone()
+    }
+}
+
+/// All records of a journal.
+///
+/// # Errors
+/// What the reader answers.
+pub fn read(disk: &SimulatedDisk, path: &Path) -> Result<Vec<Slot>, JournalError> {
+    let mut reader = JournalReader::open(Arc::new(disk.clone()), path)?;
+    let mut slots = Vec::new();
+    while let Some(batch) = reader.next_batch()? {
+        slots.extend_from_slice(batch.slots);
+    }
+    Ok(slots)
+}

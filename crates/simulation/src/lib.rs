@@ -1,0 +1,24 @@
+//! Proves that nothing acknowledged is ever lost: the real node, journal and venue on a disk that does its worst,
+//! watched by a witness outside.
+//!
+//! | to change | open |
+//! |---|---|
+//! | what a disk can do to files and names | `disk/` |
+//! | who trades | `clients.rs` |
+//! | how the exchange is started and stopped | `exchange.rs` |
+//! | what must be true after every start | `oracle.rs` |
+//! | the course of one seed | `story.rs` |
+//! | damage to files at rest | `damage.rs` |
+//! | which cases there are, and how one is named | `case.rs`, `proof.rs` |
+//!
+//! `make simulate SEED=n` tells one seed in words, `make torture` runs campaigns.
+
+pub mod case;
+pub mod clients;
+pub mod damage;
+pub mod disk;
+pub mod exchange;
+pub mod oracle;
+pub mod proof;
+pub mod random;
+pub mod story;

@@ -1,0 +1,298 @@
+//! What must be true after every start, whatever the disk did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use openbell_kernel::command::{DepositCash, WithdrawCash};
+use openbell_kernel::engine::Engine;
+use openbell_kernel::event::{FillPayload, OrderSubmitted};
+use openbell_kernel::message::Message;
+use openbell_kernel::record::{Body, Slot, flags, payload};
+use openbell_kernel::state::{State, StateReader, StateWriter};
+
+use crate::clients::CURRENCY;
+use crate::exchange::{Fold, Told, records};
+
+/// What was broken. The words are those of the rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    AcknowledgedMustSurvive,
+    RecordsMustBeThoseTold,
+    EventsMustRepeat,
+    HashesMustAgree,
+    MoneyMustBeConserved,
+    QuantityMustBeConserved,
+    OrdersMustBeUnique,
+    UndamagedMustOpen,
+    EngineMustGoOn,
+}
+
+impl Rule {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Rule::AcknowledgedMustSurvive => "ACKNOWLEDGED_MUST_SURVIVE",
+            Rule::RecordsMustBeThoseTold => "RECORDS_MUST_BE_THOSE_TOLD",
+            Rule::EventsMustRepeat => "EVENTS_MUST_REPEAT",
+            Rule::HashesMustAgree => "HASHES_MUST_AGREE",
+            Rule::MoneyMustBeConserved => "MONEY_MUST_BE_CONSERVED",
+            Rule::QuantityMustBeConserved => "QUANTITY_MUST_BE_CONSERVED",
+            Rule::OrdersMustBeUnique => "ORDERS_MUST_BE_UNIQUE",
+            Rule::UndamagedMustOpen => "UNDAMAGED_MUST_OPEN",
+            Rule::EngineMustGoOn => "ENGINE_MUST_GO_ON",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub rule: Rule,
+    pub found: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} does not hold: {}", self.rule.name(), self.found)
+    }
+}
+
+fn violation<T>(rule: Rule, found: String) -> Result<T, Violation> {
+    Err(Violation { rule, found })
+}
+
+/// Stands outside and remembers what it saw leave the exchange.
+#[derive(Clone, Debug, Default)]
+pub struct Witness {
+    /// Every event that was released, in order.
+    events: Vec<Slot>,
+    /// Everything up to this sequence was acknowledged.
+    acknowledged: u64,
+    /// All records told, acknowledged or not.
+    told: Told,
+    /// State hashes while it ran, by sequence.
+    hashes: BTreeMap<u64, u128>,
+}
+
+impl Witness {
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    pub fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// The exchange released `events` and says everything up to `durable` is safe.
+    pub fn see(&mut self, events: &[Slot], durable: u64) {
+        self.events.extend_from_slice(events);
+        let released = events.last().map_or(0, |event| event.sequence);
+        self.acknowledged = self.acknowledged.max(durable).max(released);
+    }
+
+    pub fn note_hash(&mut self, sequence: u64, hash: u128) {
+        self.hashes.insert(sequence, hash);
+    }
+
+    pub fn note_told(&mut self, told: Told) {
+        self.told = told;
+    }
+
+    /// Takes what the exchange has now for what happened; used where more than that was promised to nobody.
+    pub fn accept(&mut self, records: &[Slot], events: Vec<Slot>) {
+        let told = Told::of(records);
+        self.acknowledged = told.last_sequence();
+        self.hashes.split_off(&(self.acknowledged + 1));
+        self.told = told;
+        self.events = events;
+    }
+
+    /// Compares what a restarted exchange has with what was seen. `kept` is what the mode and the kind of death
+    /// promise; `seed` chooses where the snapshot is taken.
+    ///
+    /// # Errors
+    /// The first rule that does not hold.
+    pub fn check(&self, found: &Found<'_>, kept: Promise, cut_at: u64) -> Result<(), Violation> {
+        let last = found.records.last().map_or(0, |slot| slot.sequence);
+        let missing = kept == Promise::Everything && last < self.acknowledged;
+        if missing {
+            let acknowledged = self.acknowledged;
+            let found = format!("sequence {acknowledged} was acknowledged, the journal ends at {last}");
+            return violation(Rule::AcknowledgedMustSurvive, found);
+        }
+        self.check_records(found.records)?;
+        self.check_events(found)?;
+        self.check_hashes(found, last, cut_at)?;
+        check_orders(found.events)?;
+        check_quantities(found.engine)?;
+        check_money(found)
+    }
+
+    /// Every record once, in order, byte-equal. What was told and is not there was acknowledged to nobody.
+    fn check_records(&self, found: &[Slot]) -> Result<(), Violation> {
+        let mut told = records(self.told.up_to(u64::MAX));
+        for record in records(found) {
+            let sequence = record[0].sequence;
+            match told.next() {
+                Some(told) if told == record => {}
+                // what the journal itself noted when it was opened
+                None if is_note(record) => {}
+                told => {
+                    let (told, found) = (told.map(words), words(record));
+                    let found = format!("sequence {sequence} was {told:?} and is {found} now");
+                    return violation(Rule::RecordsMustBeThoseTold, found);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_events(&self, found: &Found<'_>) -> Result<(), Violation> {
+        let count = self.events.len().min(found.events.len());
+        let differs = (0..count).find(|&index| self.events[index] != found.events[index]);
+        if let Some(index) = differs {
+            let (seen, now) = (self.events[index], found.events[index]);
+            let found = format!(
+                "event {index} was message {} of sequence {}, and is message {} of sequence {} now",
+                seen.message, seen.sequence, now.message, now.sequence
+            );
+            return violation(Rule::EventsMustRepeat, found);
+        }
+        if found.records.last().map_or(0, |slot| slot.sequence) >= self.acknowledged
+            && count < self.events.len()
+        {
+            let (seen, now) = (self.events.len(), found.events.len());
+            return violation(
+                Rule::EventsMustRepeat,
+                format!("{seen} slots of events were seen, {now} are there"),
+            );
+        }
+        Ok(())
+    }
+
+    /// The running state, the fold of all records, and the fold from a snapshot are one.
+    fn check_hashes(&self, found: &Found<'_>, last: u64, cut_at: u64) -> Result<(), Violation> {
+        let engine_stops = |error| Violation { rule: Rule::EngineMustGoOn, found: format!("{error}") };
+        let told = Told::of(found.records);
+        let mut fold = Fold::of(told.up_to(cut_at)).map_err(engine_stops)?;
+        let snapshot = saved_and_restored(&fold.engine)?;
+        let mut tail = Fold { engine: snapshot, events: Vec::new() };
+        fold.go_on(told.after(cut_at)).map_err(engine_stops)?;
+        tail.go_on(told.after(cut_at)).map_err(engine_stops)?;
+        let genesis = fold.engine.state_hash();
+        let all = [
+            ("the exchange that started again", Some(found.engine.clone().state_hash())),
+            ("a snapshot and its tail", Some(tail.engine.state_hash())),
+            ("the exchange while it ran", self.hashes.get(&last).copied()),
+        ];
+        for (who, hash) in all {
+            if hash.is_some_and(|hash| hash != genesis) {
+                let found = format!("at sequence {last} {who} has another state than a fold from genesis");
+                return violation(Rule::HashesMustAgree, found);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an exchange that was started again has.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    pub records: &'a [Slot],
+    pub events: &'a [Slot],
+    pub engine: &'a Engine,
+}
+
+/// What must be left after a death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// Everything acknowledged.
+    Everything,
+    /// Whatever is left is a beginning of what was told.
+    Beginning,
+}
+
+fn words(record: &[Slot]) -> String {
+    openbell_kernel::node::describe(record)
+}
+
+/// Records the journal writes by itself when it is opened.
+fn is_note(record: &[Slot]) -> bool {
+    record[0].message == 74
+}
+
+fn saved_and_restored(engine: &Engine) -> Result<Engine, Violation> {
+    let mut writer = StateWriter::new();
+    engine.write(&mut writer);
+    let bytes = writer.into_bytes();
+    let restored = Engine::read(&mut StateReader::new(&bytes));
+    restored.map_err(|error| Violation { rule: Rule::HashesMustAgree, found: error.to_string() })
+}
+
+/// A client's order id is one order, however often it was sent.
+fn check_orders(events: &[Slot]) -> Result<(), Violation> {
+    let mut seen = BTreeSet::new();
+    for event in records(events).map(|event| &event[0]) {
+        if event.message != Message::OrderSubmitted as u16 || event.has(flags::REPEATED) {
+            continue;
+        }
+        let body = OrderSubmitted::of(event);
+        if !seen.insert((event.account, body.client_order_id)) {
+            let found = format!(
+                "client order id {} of account {} is more than one order",
+                body.client_order_id, event.account
+            );
+            return violation(Rule::OrdersMustBeUnique, found);
+        }
+    }
+    Ok(())
+}
+
+/// What one account bought another sold.
+fn check_quantities(engine: &Engine) -> Result<(), Violation> {
+    for instrument in 1..=crate::clients::INSTRUMENTS {
+        let sum: i64 = engine.portfolio().accounts().map(|account| account.quantity(instrument)).sum();
+        if sum != 0 {
+            let found = format!("positions in instrument {instrument} sum to {sum}");
+            return violation(Rule::QuantityMustBeConserved, found);
+        }
+    }
+    for order in engine.orders().iter() {
+        let (filled, wanted) = (order.cumulative_quantity, order.terms.quantity);
+        if filled > wanted || filled < 0 {
+            let found = format!("order {} filled {filled} of {wanted}", order.order_id);
+            return violation(Rule::QuantityMustBeConserved, found);
+        }
+    }
+    Ok(())
+}
+
+/// Cash of all accounts = deposits - withdrawals - fees.
+fn check_money(found: &Found<'_>) -> Result<(), Violation> {
+    let refused: BTreeSet<u64> = records(found.events)
+        .filter(|event| event[0].message == Message::CommandRefused as u16)
+        .map(|event| event[0].sequence)
+        .collect();
+    let paid_in: i128 = records(found.records)
+        .filter(|record| !refused.contains(&record[0].sequence))
+        .map(|record| paid_in_by(&record[0]))
+        .sum();
+    let fees: i128 = records(found.events)
+        .filter(|event| event[0].message == Message::OrderFilled as u16)
+        .filter_map(payload::<FillPayload>)
+        .map(|fill| i128::from(fill.fee_nano))
+        .sum();
+    let currency = CURRENCY as u32;
+    let cash: i128 = found.engine.portfolio().accounts().map(|account| account.cash_in(currency)).sum();
+    if cash != paid_in - fees {
+        let found = format!("{cash} nano of cash, {paid_in} paid in, {fees} of fees");
+        return violation(Rule::MoneyMustBeConserved, found);
+    }
+    Ok(())
+}
+
+fn paid_in_by(head: &Slot) -> i128 {
+    match Message::from_number(head.message) {
+        Some(Message::DepositCash) => i128::from(DepositCash::of(head).amount_nano),
+        Some(Message::WithdrawCash) => -i128::from(WithdrawCash::of(head).amount_nano),
+        _ => 0,
+    }
+}
