@@ -13,6 +13,8 @@
 //!
 //! `make simulate SEED=n` tells one seed in words, `make torture` runs campaigns.
 
+#![deny(unsafe_code)]
+
 pub mod case;
 pub mod clients;
 pub mod damage;
