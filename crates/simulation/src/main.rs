@@ -1,6 +1,8 @@
 //! `simulation case NAME` tells one case in words; `simulation torture ci|long` runs the campaigns and prints a
 //! scorecard.
 
+#![deny(unsafe_code)]
+
 use std::process::ExitCode;
 
 use openbell_simulation::case::Case;
