@@ -33,4 +33,5 @@ pub mod sabotage;
 pub mod state;
 pub mod terms;
 pub mod timers;
+pub mod tracked;
 pub mod venue;

@@ -1,13 +1,14 @@
 //! The life of every order: one table, one state machine, whatever the venue.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::command::SubmitOrder;
-use crate::hash::{Table, entity_hash};
+use crate::hash::Table;
 use crate::risk::ReplaceTerms;
 use crate::rules::Refusal;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::{OrderState, OrderType, Side, Sizing, TimeInForce};
+use crate::tracked::{EntityHasher, TrackedList};
 
 /// Bits of an order id below the shard.
 pub const SEQUENCE_BITS: u32 = 56;
@@ -143,121 +144,92 @@ impl Order {
     }
 }
 
-/// All orders of the session day, dead ones included.
+/// All orders of the session day, dead ones included, in the order of their submission.
 #[derive(Clone, Debug, Default)]
 pub struct Orders {
-    orders: BTreeMap<u64, Order>,
+    /// Order ids ascend: they are sequences.
+    orders: TrackedList<Order>,
+    places: Table<u64, u32>,
     by_client_id: Table<(u32, u64), u64>,
     /// Those that wait or waited for a parent; follows from the rest and is not saved.
     children: BTreeSet<u64>,
-    hashes: EntityHashes,
 }
 
 impl Orders {
     pub fn get(&self, order_id: u64) -> Option<&Order> {
-        self.orders.get(&order_id)
+        self.orders.get(*self.places.get(&order_id)? as usize)
     }
 
     /// The order to change; its hash is taken anew at the next checkpoint.
     pub fn get_mut(&mut self, order_id: u64) -> Option<&mut Order> {
-        let order = self.orders.get_mut(&order_id)?;
-        self.hashes.touch(order_id);
-        Some(order)
+        self.orders.get_mut(*self.places.get(&order_id)? as usize)
     }
 
     pub fn by_client_id(&self, account: u32, client_order_id: u64) -> Option<&Order> {
-        self.orders.get(self.by_client_id.get(&(account, client_order_id))?)
+        self.get(*self.by_client_id.get(&(account, client_order_id))?)
     }
 
     pub fn insert(&mut self, order: Order) {
         let key = (order.request.account, order.request.client_order_id);
         self.by_client_id.insert(key, order.order_id);
-        self.hashes.touch(order.order_id);
         if order.request.parent != 0 {
             self.children.insert(order.order_id);
         }
-        self.orders.insert(order.order_id, order);
+        let order_id = order.order_id;
+        let place = self.orders.push(order);
+        self.places.insert(order_id, place as u32);
     }
 
     /// Open orders in the order of their submission.
     pub fn open(&self) -> impl Iterator<Item = &Order> {
-        self.orders.values().filter(|order| order.is_open())
+        self.orders.iter().filter(|order| order.is_open())
     }
 
     /// Open orders that have or had a parent, in the order of their submission.
     pub fn open_children(&self) -> impl Iterator<Item = &Order> {
-        self.children.iter().filter_map(|order_id| self.orders.get(order_id)).filter(|order| order.is_open())
+        self.children.iter().filter_map(|order_id| self.get(*order_id)).filter(|order| order.is_open())
     }
 
     /// Orders submitted after `order_id`, oldest first.
     pub fn after(&self, order_id: u64) -> impl Iterator<Item = &Order> {
-        self.orders.range(order_id + 1..).map(|(_, order)| order)
+        let next = self.places.get(&order_id).map_or_else(
+            || self.orders.iter().take_while(|order| order.order_id <= order_id).count(),
+            |place| *place as usize + 1,
+        );
+        self.orders.from(next)
     }
 
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Order> {
-        self.orders.values()
+    pub fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.orders.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.orders.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.orders.is_empty()
     }
 
     /// Forgets the closed orders: their session day is over.
     pub fn retire_closed(&mut self) {
-        let Orders { orders, by_client_id, children, hashes } = self;
-        orders.retain(|order_id, order| {
+        let Orders { orders, places, by_client_id, children } = self;
+        let mut kept = 0;
+        orders.retain(|order| {
             if order.is_open() {
+                places.insert(order.order_id, kept);
+                kept += 1;
                 return true;
             }
+            places.remove(&order.order_id);
             by_client_id.remove(&(order.request.account, order.request.client_order_id));
-            children.remove(order_id);
-            hashes.touch(*order_id);
+            children.remove(&order.order_id);
             false
         });
     }
 
-    /// Wrapping sum of the hashes of all orders; only those touched since the last call are hashed again.
-    pub fn state_sum(&mut self) -> u128 {
-        let Orders { orders, hashes, .. } = self;
-        hashes.sum("order", |order_id, out| {
-            let order = orders.get(&order_id)?;
-            order.write(out);
-            Some(())
-        })
-    }
-}
-
-/// Keeps the sum of entity hashes up to date by hashing only what was touched.
-#[derive(Clone, Debug, Default)]
-pub struct EntityHashes {
-    known: Table<u64, u128>,
-    touched: Vec<u64>,
-    sum: u128,
-    buffer: Vec<u8>,
-}
-
-impl EntityHashes {
-    pub fn touch(&mut self, id: u64) {
-        if self.touched.last() != Some(&id) {
-            self.touched.push(id);
-        }
-    }
-
-    /// `write` appends the entity's bytes, or answers `None` when it is gone.
-    pub fn sum(&mut self, kind: &str, write: impl Fn(u64, &mut StateWriter) -> Option<()>) -> u128 {
-        let mut touched = std::mem::take(&mut self.touched);
-        touched.sort_unstable();
-        touched.dedup();
-        let mut writer = StateWriter::from_buffer(std::mem::take(&mut self.buffer));
-        for &id in &touched {
-            writer.clear();
-            let hash = write(id, &mut writer).map(|()| entity_hash(kind, id, writer.as_slice()));
-            let before = match hash {
-                Some(hash) => self.known.insert(id, hash),
-                None => self.known.remove(&id),
-            };
-            self.sum = self.sum.wrapping_sub(before.unwrap_or(0)).wrapping_add(hash.unwrap_or(0));
-        }
-        touched.clear();
-        self.touched = touched;
-        self.buffer = writer.into_bytes();
-        self.sum
+    pub(crate) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        self.orders.sum_by(|_, order| hasher.hash("order", order.order_id, |out| order.write(out)))
     }
 }
 
@@ -362,12 +334,21 @@ impl State for Order {
 
 impl State for Orders {
     fn write(&self, out: &mut StateWriter) {
-        out.list(self.orders.values());
+        out.length(self.orders.len());
+        self.orders.iter().for_each(|order| order.write(out));
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let mut orders = Orders::default();
-        input.list::<Order>()?.into_iter().for_each(|order| orders.insert(order));
+        let mut last = 0;
+        for _ in 0..input.length()? {
+            let order = Order::read(input)?;
+            if order.order_id <= last {
+                return Err(input.invalid("order id above the one before", order.order_id));
+            }
+            last = order.order_id;
+            orders.insert(order);
+        }
         Ok(orders)
     }
 }

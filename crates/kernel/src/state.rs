@@ -25,7 +25,7 @@ pub enum StateError {
     LeftOver { left: usize },
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct StateWriter {
     bytes: Vec<u8>,
 }

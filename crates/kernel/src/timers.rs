@@ -1,9 +1,10 @@
 //! Timers, fired by the kernel in (time, owner, id) order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::tracked::{EntityHasher, TrackedMap};
 
 /// Who started the timer, and the name it gave it.
 pub type TimerKey = (u16, u64);
@@ -19,7 +20,7 @@ pub struct Timer {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timers {
-    by_key: BTreeMap<TimerKey, Timer>,
+    by_key: TrackedMap<TimerKey, Timer>,
     by_time: BTreeSet<(u64, TimerKey)>,
 }
 
@@ -38,7 +39,7 @@ impl Timers {
     pub fn cancel(&mut self, participant: u16, timer_id: u64) -> Result<(), Refusal> {
         let key = (participant, timer_id);
         let timer =
-            self.by_key.remove(&key).ok_or(Refusal::new(Rule::TimerMustExist, 0, i128::from(timer_id)))?;
+            self.by_key.remove(key).ok_or(Refusal::new(Rule::TimerMustExist, 0, i128::from(timer_id)))?;
         self.by_time.remove(&(timer.due_time, key));
         Ok(())
     }
@@ -54,12 +55,16 @@ impl Timers {
             return None;
         }
         self.by_time.pop_first();
-        let fired = self.by_key.remove(&key)?;
+        let fired = self.by_key.remove(key)?;
         // One whose next time lies beyond the end of time has fired for the last time.
         if let Some(due_time) = due.checked_add(fired.interval_ns).filter(|_| fired.interval_ns > 0) {
             self.start(Timer { due_time, ..fired });
         }
         Some(fired)
+    }
+
+    pub(crate) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        self.by_key.sum("timer", hasher)
     }
 
     pub fn remove_all_of(&mut self, participant: u16) {

@@ -507,7 +507,7 @@ impl Node {
         let inner = self.read(py)?;
         let node = &inner.node;
         let position =
-            node.engine().portfolio().account(account).and_then(|account| account.positions.get(&instrument));
+            node.engine().portfolio().account(account).and_then(|account| account.positions.get(instrument));
         Ok(position.map_or((0, 0, 0, 0), |of| (of.quantity, of.cost, of.realized, of.fees)))
     }
 

@@ -35,6 +35,7 @@ use crate::risk::{RiskGate, RiskView};
 use crate::rules::Refusal;
 use crate::terms::VenueKind;
 use crate::timers::Timers;
+use crate::tracked::{EntityHasher, Tracked};
 use crate::venue::matching::MatchingVenue;
 use crate::venue::remote::RemoteVenue;
 use crate::venue::simulated::SimulatedVenue;
@@ -109,9 +110,9 @@ pub struct Engine {
     sequence: u64,
     time: u64,
     /// Shared with readers that outlive a borrow of the engine; listing one copies the few there are.
-    instruments: Arc<Instruments>,
+    instruments: Tracked<Arc<Instruments>>,
     /// Texts by (kind, id): symbols and currency codes.
-    names: BTreeMap<(u8, u32), String>,
+    names: Tracked<BTreeMap<(u8, u32), String>>,
     orders: Orders,
     portfolio: Portfolio,
     marks: Marks,
@@ -119,7 +120,7 @@ pub struct Engine {
     pending_marks: Vec<(u32, i64)>,
     /// The update is complete: its marks count as soon as its fills are booked.
     marks_are_due: bool,
-    fees: FeeSchedules,
+    fees: Tracked<FeeSchedules>,
     risk: RiskGate,
     venues: Vec<AnyVenue>,
     timers: Timers,
@@ -135,6 +136,8 @@ pub struct Engine {
     /// Venues that got such a request and are not the one being pulled.
     unpulled: Vec<usize>,
     events: Events,
+    /// Memory of the state hash; no state.
+    hasher: EntityHasher,
 }
 
 /// What a venue may ask while it decides a fill.
@@ -159,14 +162,14 @@ impl Engine {
             shard,
             sequence: 0,
             time: 0,
-            instruments: Arc::default(),
-            names: BTreeMap::new(),
+            instruments: Tracked::default(),
+            names: Tracked::default(),
             orders: Orders::default(),
             portfolio: Portfolio::default(),
             marks: Marks::default(),
             pending_marks: Vec::new(),
             marks_are_due: false,
-            fees: FeeSchedules::default(),
+            fees: Tracked::default(),
             risk: RiskGate::default(),
             venues: Vec::new(),
             timers: Timers::default(),
@@ -178,6 +181,7 @@ impl Engine {
             is_pulling: false,
             unpulled: Vec::new(),
             events: Events::default(),
+            hasher: EntityHasher::default(),
         }
     }
 

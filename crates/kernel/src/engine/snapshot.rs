@@ -1,53 +1,53 @@
 //! The whole state, written, read back and hashed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{AnyVenue, Engine, Events, FeeQuestion, OutboxEntry};
-use crate::hash::entity_hash;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::VenueKind;
+use crate::tracked::{EntityHasher, Tracked};
 use crate::venue::matching::MatchingVenue;
 use crate::venue::remote::RemoteVenue;
 use crate::venue::simulated::SimulatedVenue;
 
 impl Engine {
     /// 128-bit hash of the logical state: a wrapping sum over entities, so it does not depend on the order in
-    /// which they are visited. Orders are hashed again only when they changed.
+    /// which they are visited. Only what changed since the last call is hashed again.
     pub fn state_hash(&mut self) -> u128 {
-        let mut sum = self.orders.state_sum();
-        let mut writer = StateWriter::new();
-        let mut add_as = |kind: &str, id: u64, write: &dyn Fn(&mut StateWriter)| {
-            writer.clear();
-            write(&mut writer);
-            sum = sum.wrapping_add(entity_hash(kind, id, writer.as_slice()));
-        };
-        // Two venues in each other's state are another state.
-        for (venue, index) in self.venues.iter().zip(0..) {
-            add_as("venue", index, &|out| venue.write(out));
-        }
-        let mut add = |kind: &str, write: &dyn Fn(&mut StateWriter)| add_as(kind, 0, write);
-        add("instruments", &|out| self.instruments.write(out));
-        add("portfolio", &|out| self.portfolio.write(out));
-        add("marks", &|out| self.marks.write(out));
-        add("fees", &|out| self.fees.write(out));
-        add("risk", &|out| self.risk.write(out));
-        add("timers", &|out| self.timers.write(out));
-        add("session", &|out| self.write_session(out));
-        for participant in self.participants.iter() {
-            add("participant", &|out| participant.write_summary(out));
-        }
+        let mut hasher = std::mem::take(&mut self.hasher);
+        let sum = self.entity_sum(&mut hasher);
+        self.hasher = hasher;
         sum
+    }
+
+    fn entity_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        let parts = [
+            self.orders.state_sum(hasher),
+            self.instruments.hash_by(|all| hasher.hash("instruments", 0u64, |out| all.write(out))),
+            self.names.hash_by(|names| hasher.hash("names", 0u64, |out| write_names(names, out))),
+            self.portfolio.state_sum(hasher),
+            self.marks.state_sum(hasher),
+            self.fees.hash("fees", hasher),
+            self.risk.state_sum(hasher),
+            self.timers.state_sum(hasher),
+            self.participants.state_sum(hasher),
+            hasher.hash("session", 0u64, |out| self.write_session(out)),
+        ];
+        // Two venues in each other's state are another state.
+        let venues = self.venues.iter_mut().zip(0u64..).map(|(venue, index)| {
+            let sum = venue.get_mut().state_sum(hasher);
+            hasher.hash("venue", index, |out| {
+                out.u8(venue.kind() as u8);
+                out.u128(sum);
+            })
+        });
+        venues.chain(parts).fold(0, u128::wrapping_add)
     }
 
     /// What fits nowhere else.
     fn write_session(&self, out: &mut StateWriter) {
         out.u8(self.shard);
-        out.length(self.names.len());
-        for ((kind, id), name) in &self.names {
-            out.u8(*kind);
-            out.u32(*id);
-            out.bytes(name.as_bytes());
-        }
         out.length(self.pending_marks.len());
         for (instrument, mark) in &self.pending_marks {
             out.u32(*instrument);
@@ -62,11 +62,6 @@ impl Engine {
     fn read_session(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
         self.shard = input.u8()?;
         for _ in 0..input.length()? {
-            let key = (input.u8()?, input.u32()?);
-            let name = std::str::from_utf8(input.bytes()?).map_err(|_| input.invalid("UTF-8 name", 0))?;
-            self.names.insert(key, name.to_owned());
-        }
-        for _ in 0..input.length()? {
             self.pending_marks.push((input.u32()?, input.i64()?));
         }
         for _ in 0..input.length()? {
@@ -78,10 +73,30 @@ impl Engine {
     }
 }
 
+fn write_names(names: &BTreeMap<(u8, u32), String>, out: &mut StateWriter) {
+    out.length(names.len());
+    for ((kind, id), name) in names {
+        out.u8(*kind);
+        out.u32(*id);
+        out.bytes(name.as_bytes());
+    }
+}
+
+fn read_names(input: &mut StateReader<'_>) -> Result<BTreeMap<(u8, u32), String>, StateError> {
+    let mut names = BTreeMap::new();
+    for _ in 0..input.length()? {
+        let key = (input.u8()?, input.u32()?);
+        let name = std::str::from_utf8(input.bytes()?).map_err(|_| input.invalid("UTF-8 name", 0))?;
+        names.insert(key, name.to_owned());
+    }
+    Ok(names)
+}
+
 impl State for Engine {
     fn write(&self, out: &mut StateWriter) {
         out.u64(self.sequence);
         out.u64(self.time);
+        write_names(&self.names, out);
         self.write_session(out);
         self.instruments.write(out);
         self.orders.write(out);
@@ -100,12 +115,13 @@ impl State for Engine {
         let mut engine = Engine::new(0);
         engine.sequence = input.u64()?;
         engine.time = input.u64()?;
+        engine.names = Tracked::new(read_names(input)?);
         engine.read_session(input)?;
-        engine.instruments = Arc::new(State::read(input)?);
+        engine.instruments = Tracked::new(Arc::new(State::read(input)?));
         engine.orders = State::read(input)?;
         engine.portfolio = State::read(input)?;
         engine.marks = State::read(input)?;
-        engine.fees = State::read(input)?;
+        engine.fees = Tracked::new(State::read(input)?);
         engine.risk = State::read(input)?;
         engine.venues = input.list()?;
         engine.timers = State::read(input)?;

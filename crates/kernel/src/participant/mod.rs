@@ -12,6 +12,7 @@ use crate::message::Message;
 use crate::record::{Slot, flags};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::tracked::EntityHasher;
 
 /// What a participant subscribes to: bits.
 pub mod wants {
@@ -73,13 +74,19 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// What the state hash covers of it.
-    pub(crate) fn write_summary(&self, out: &mut StateWriter) {
-        out.u16(self.id);
-        out.u64(self.cursor);
-        out.bool(self.is_stopped);
-        out.length(self.delayed.len());
-        self.view.write_summary(out);
+    /// Hash of the participant; of its view, only what changed is looked at. What waits to be shown follows from
+    /// records that are hashed already, and how much of it was shown is not in the journal.
+    fn state_hash(&mut self, hasher: &mut EntityHasher) -> u128 {
+        let view = self.view.state_sum(hasher);
+        hasher.hash("participant", self.id, |out| {
+            out.u32(self.account);
+            out.u64(self.feed_latency_ns);
+            out.u64(self.cursor);
+            out.bool(self.is_stopped);
+            out.length(self.delayed.len());
+            self.subscriptions.write(out);
+            out.u128(view);
+        })
     }
 
     fn show(&mut self, slots: &[Slot]) {
@@ -211,6 +218,10 @@ impl Participants {
         out.clear();
         std::mem::swap(&mut participant.inbox, out);
         Some(participant.id)
+    }
+
+    pub(crate) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        self.list.iter_mut().map(|participant| participant.state_hash(hasher)).fold(0, u128::wrapping_add)
     }
 
     pub fn stop(&mut self, id: u16) -> Result<(), Refusal> {

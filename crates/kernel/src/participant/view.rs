@@ -12,6 +12,7 @@ use crate::observation::QuoteObserved;
 use crate::record::{Body, Slot};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::tracked::{EntityHasher, Tracked, TrackedList};
 
 /// An indicator a participant asked for: one instance per instrument is streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,18 +51,18 @@ struct InstrumentView {
 }
 
 /// Folded only up to its participant's cursor.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct View {
-    plan: Plan,
+    plan: Tracked<Plan>,
     /// By instrument id, from 1.
-    instruments: Vec<InstrumentView>,
+    instruments: TrackedList<InstrumentView>,
 }
 
 impl View {
     /// Keeps the last `history` bars of each series; warm after `warm_up` bars and once every indicator is ready.
     pub fn new(history: u64, warm_up: u64) -> Self {
         let plan = Plan { history: history as usize, warm_up, ..Plan::default() };
-        View { plan, instruments: Vec::new() }
+        View { plan: Tracked::new(plan), instruments: TrackedList::default() }
     }
 
     /// # Errors
@@ -132,37 +133,41 @@ impl View {
         match Message::from_number(head.message) {
             Some(Message::BarObserved) => self.fold_bar(record, instrument),
             Some(Message::QuoteObserved) => {
-                let (_, view) = self.entry(head.instrument);
-                view.last_quote = Some(QuoteObserved::of(head));
+                if let Some((_, view)) = self.entry(head.instrument) {
+                    view.last_quote = Some(QuoteObserved::of(head));
+                }
                 true
             }
             _ => true,
         }
     }
 
-    fn entry(&mut self, instrument: u32) -> (&Plan, &mut InstrumentView) {
+    fn entry(&mut self, instrument: u32) -> Option<(&Plan, &mut InstrumentView)> {
         let View { plan, instruments } = self;
         let index = (instrument as usize).saturating_sub(1);
-        if instruments.len() <= index {
-            instruments.resize_with(index + 1, || InstrumentView::new(plan));
+        while instruments.len() <= index {
+            instruments.push(InstrumentView::new(plan));
         }
-        (plan, &mut instruments[index])
+        Some((plan, instruments.get_mut(index)?))
     }
 
     fn fold_bar(&mut self, record: &[Slot], instrument: &Instrument) -> bool {
         let Some(bar) = Bar::from_record(record) else { return false };
-        let (plan, view) = self.entry(instrument.id);
+        let Some((plan, view)) = self.entry(instrument.id) else { return false };
         view.fold_bar(bar, instrument, plan);
         view.fed.seen > plan.warm_up && view.indicators.iter().all(|indicator| indicator.value().is_some())
     }
 
-    /// What the state hash covers: indicators and counts. The bars behind them are records already hashed.
-    pub(super) fn write_summary(&self, out: &mut StateWriter) {
-        out.length(self.instruments.len());
-        for view in &self.instruments {
-            out.u64(view.fed.seen);
-            out.list(view.indicators.iter());
-        }
+    /// Indicators and counts. The bars behind them are records already hashed.
+    pub(super) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        let plan = self.plan.hash_by(|plan| hasher.hash("plan", 0u64, |out| plan.write(out)));
+        let views = self.instruments.sum_by(|index, view| {
+            hasher.hash("view", index as u64 + 1, |out| {
+                out.u64(view.fed.seen);
+                out.list(view.indicators.iter());
+            })
+        });
+        plan.wrapping_add(views)
     }
 }
 
@@ -264,14 +269,13 @@ impl State for InstrumentView {
     }
 }
 
-impl State for View {
+impl State for Plan {
     fn write(&self, out: &mut StateWriter) {
-        out.u64(self.plan.history as u64);
-        out.u64(self.plan.warm_up);
-        out.list(self.plan.indicators.iter());
-        out.length(self.plan.intervals.len());
-        self.plan.intervals.iter().for_each(|interval| out.u64(*interval));
-        out.list(self.instruments.iter());
+        out.u64(self.history as u64);
+        out.u64(self.warm_up);
+        out.list(self.indicators.iter());
+        out.length(self.intervals.len());
+        self.intervals.iter().for_each(|interval| out.u64(*interval));
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
@@ -279,7 +283,22 @@ impl State for View {
         let indicators = input.list()?;
         let len = input.length()?;
         let intervals = (0..len).map(|_| input.u64()).collect::<Result<_, _>>()?;
-        let plan = Plan { history, warm_up, indicators, intervals };
-        Ok(View { plan, instruments: input.list()? })
+        Ok(Plan { history, warm_up, indicators, intervals })
+    }
+}
+
+impl State for View {
+    fn write(&self, out: &mut StateWriter) {
+        self.plan.write(out);
+        out.length(self.instruments.len());
+        self.instruments.iter().for_each(|view| view.write(out));
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let mut view = View { plan: Tracked::new(Plan::read(input)?), ..View::default() };
+        for _ in 0..input.length()? {
+            view.instruments.push(InstrumentView::read(input)?);
+        }
+        Ok(view)
     }
 }

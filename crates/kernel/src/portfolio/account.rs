@@ -6,6 +6,7 @@ use super::{Marks, Position};
 use crate::instrument::Instruments;
 use crate::money::Nano;
 use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::tracked::{EntityHasher, TrackedMap};
 
 /// An account settled in one currency. Spot-like: a buy lowers cash by notional and fee, a short sale raises it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Account {
     pub shorting: bool,
     pub cash: BTreeMap<u32, Nano>,
     /// Every instrument ever traded; a closed position stays for its realized P&L and fees.
-    pub positions: BTreeMap<u32, Position>,
+    pub positions: TrackedMap<u32, Position>,
 }
 
 /// What an account is worth at some prices.
@@ -33,16 +34,37 @@ pub struct Valuation {
 
 impl Account {
     pub fn new(id: u32, currency: u32, shorting: bool) -> Self {
-        Account { id, currency, shorting, cash: BTreeMap::new(), positions: BTreeMap::new() }
+        Account { id, currency, shorting, cash: BTreeMap::new(), positions: TrackedMap::default() }
     }
 
     pub fn cash_in(&self, currency: u32) -> Nano {
         self.cash.get(&currency).copied().unwrap_or(0)
     }
 
+    /// Hash of the account; of its positions, only those that changed are looked at.
+    pub(super) fn state_hash(&mut self, hasher: &mut EntityHasher) -> u128 {
+        let positions = self.positions.sum("position", hasher);
+        hasher.hash("account", self.id, |out| {
+            self.write_head(out);
+            out.u128(positions);
+        })
+    }
+
+    /// All but the positions.
+    fn write_head(&self, out: &mut StateWriter) {
+        out.u32(self.id);
+        out.u32(self.currency);
+        out.bool(self.shorting);
+        out.length(self.cash.len());
+        for (&currency, &cash) in &self.cash {
+            out.u32(currency);
+            out.i128(cash);
+        }
+    }
+
     /// Signed quantity held of `instrument`.
     pub fn quantity(&self, instrument: u32) -> i64 {
-        self.positions.get(&instrument).map_or(0, |position| position.quantity)
+        self.positions.get(instrument).map_or(0, |position| position.quantity)
     }
 
     /// Worth at the marks, `priced.0` at price `priced.1` instead of its mark.
@@ -76,14 +98,7 @@ impl Account {
 
 impl State for Account {
     fn write(&self, out: &mut StateWriter) {
-        out.u32(self.id);
-        out.u32(self.currency);
-        out.bool(self.shorting);
-        out.length(self.cash.len());
-        for (&currency, &cash) in &self.cash {
-            out.u32(currency);
-            out.i128(cash);
-        }
+        self.write_head(out);
         out.list(self.positions.values());
     }
 

@@ -1,13 +1,14 @@
 //! Last known price of every instrument: what positions are valued at.
 
 use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::tracked::{EntityHasher, TrackedList};
 
 /// Prices by instrument id, in the instrument's price units. An instrument never priced has no mark, and
 /// whatever needs one then refuses or answers `None`: unknown is never taken for zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     /// Index is id - 1: ids are dense, so a mark costs one load per market event.
-    prices: Vec<Option<i64>>,
+    prices: TrackedList<Option<i64>>,
 }
 
 impl Marks {
@@ -18,22 +19,35 @@ impl Marks {
     /// Takes `price` as the last one. `instrument` must be a listed id; 0 names none and is ignored.
     pub fn set(&mut self, instrument: u32, price: i64) {
         let Some(index) = (instrument as usize).checked_sub(1) else { return };
-        if index >= self.prices.len() {
-            self.prices.resize(index + 1, None);
+        while index >= self.prices.len() {
+            self.prices.push(None);
         }
-        self.prices[index] = Some(price);
+        if self.prices.get(index) != Some(&Some(price))
+            && let Some(mark) = self.prices.get_mut(index)
+        {
+            *mark = Some(price);
+        }
+    }
+
+    pub(crate) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        self.prices.sum_by(|index, price| {
+            hasher.hash("mark", index as u64 + 1, |out| out.option_i64(*price))
+        })
     }
 }
 
 impl State for Marks {
     fn write(&self, out: &mut StateWriter) {
         out.length(self.prices.len());
-        self.prices.iter().for_each(|&price| out.option_i64(price));
+        self.prices.iter().for_each(|price| out.option_i64(*price));
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let len = input.length()?;
-        let prices = (0..len).map(|_| input.option_i64()).collect::<Result<_, _>>()?;
+        let mut prices = TrackedList::default();
+        for _ in 0..len {
+            prices.push(input.option_i64()?);
+        }
         Ok(Marks { prices })
     }
 }

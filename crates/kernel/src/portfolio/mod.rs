@@ -7,8 +7,6 @@ mod position;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 pub use account::{Account, Valuation};
 pub use fees::{FeeSchedule, FeeSchedules, MAX_RATE};
 pub use marks::Marks;
@@ -19,11 +17,12 @@ use crate::money::Nano;
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Side;
+use crate::tracked::{EntityHasher, TrackedMap};
 
 /// All accounts, by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portfolio {
-    accounts: BTreeMap<u32, Account>,
+    accounts: TrackedMap<u32, Account>,
 }
 
 impl Portfolio {
@@ -33,7 +32,7 @@ impl Portfolio {
         if id == 0 {
             return Err(Refusal::new(Rule::FieldMustBeInRange, 1, 0));
         }
-        if self.accounts.contains_key(&id) {
+        if self.accounts.contains_key(id) {
             return Err(Refusal::new(Rule::NameMustBeUnique, 0, i128::from(id)));
         }
         self.accounts.insert(id, Account::new(id, currency, shorting));
@@ -41,7 +40,7 @@ impl Portfolio {
     }
 
     pub fn account(&self, id: u32) -> Option<&Account> {
-        self.accounts.get(&id)
+        self.accounts.get(id)
     }
 
     /// Accounts in the order of their ids.
@@ -51,7 +50,7 @@ impl Portfolio {
 
     /// Signed quantity that `account` holds of `instrument`; 0 when either is unknown.
     pub fn quantity(&self, account: u32, instrument: u32) -> i64 {
-        self.accounts.get(&account).map_or(0, |account| account.quantity(instrument))
+        self.accounts.get(account).map_or(0, |account| account.quantity(instrument))
     }
 
     /// Pays `amount` in and returns the cash after it.
@@ -90,7 +89,7 @@ impl Portfolio {
         currency: u32,
         amount: Nano,
     ) -> Result<&mut Account, Refusal> {
-        let account = self.accounts.get_mut(&account).ok_or(account_must_be_open(account))?;
+        let account = self.accounts.get_mut(account).ok_or(account_must_be_open(account))?;
         let own = account.currency;
         if currency != own {
             return Err(Refusal::new(Rule::CurrencyMustMatch, i128::from(own), i128::from(currency)));
@@ -116,11 +115,11 @@ impl Portfolio {
         quantity: i64,
         fee: Nano,
     ) -> Result<Booking, Refusal> {
-        let account = self.accounts.get_mut(&account).ok_or(account_must_be_open(account))?;
+        let account = self.accounts.get_mut(account).ok_or(account_must_be_open(account))?;
         if quantity <= 0 {
             return Err(Refusal::new(Rule::QuantityMustBePositive, 1, i128::from(quantity)));
         }
-        let before = account.positions.get(&instrument.id).copied().unwrap_or(Position::flat(instrument.id));
+        let before = account.positions.get(instrument.id).copied().unwrap_or(Position::flat(instrument.id));
         let change = before.after(instrument, side, price, quantity, fee)?;
         let cash_before = account.cash_in(instrument.currency);
         let cash_change = 0i128.checked_sub(change.paid).and_then(|change| change.checked_sub(fee));
@@ -144,6 +143,10 @@ impl Portfolio {
     /// a mark or a rate is unknown.
     pub fn equity(&self, account: u32, instruments: &Instruments, marks: &Marks) -> Option<Nano> {
         Some(self.account(account)?.valuation(instruments, marks, None)?.equity)
+    }
+
+    pub(crate) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        self.accounts.sum_by(|_, account| account.state_hash(hasher))
     }
 
     /// Gross and net exposure at the marks; `None` as for [`Portfolio::equity`].

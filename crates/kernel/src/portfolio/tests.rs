@@ -67,7 +67,7 @@ fn a_position_opens_changes_flips_and_closes() {
         };
         assert_eq!(booking, expected, "{side:?} {quantity} at {price}");
     }
-    let position = portfolio.account(ACCOUNT).unwrap().positions[&1];
+    let position = portfolio.account(ACCOUNT).unwrap().positions.get(1).copied().unwrap();
     assert_eq!(position, Position { realized: 200 * CENT, fees: 30 * CENT, ..Position::flat(1) });
 }
 
@@ -243,7 +243,8 @@ proptest! {
             cash -= Nano::from(trade.side.sign()) * paid + trade.fee;
             let twin = twin_position(&trades[..=index], instrument);
             let before = twin_position(&trades[..index], instrument);
-            prop_assert_eq!(portfolio.account(ACCOUNT).unwrap().positions[&trade.instrument], twin);
+            let position = portfolio.account(ACCOUNT).unwrap().positions.get(trade.instrument);
+            prop_assert_eq!(position, Some(&twin));
             prop_assert_eq!(booking.cash_after, cash);
             prop_assert_eq!(booking.realized, twin.realized - before.realized);
             prop_assert_eq!((booking.quantity_before, booking.quantity_after), (before.quantity, twin.quantity));

@@ -12,6 +12,7 @@ use crate::portfolio::{Account, FeeSchedules, Marks, Portfolio};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Sizing;
+use crate::tracked::{EntityHasher, Tracked};
 
 /// What the gate looks at besides itself.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,7 @@ impl<'a> RiskView<'a> {
 /// [`RiskGate::check_release`] and is opened, under the same id, with the quantity and price it then has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RiskGate {
-    pub(super) limits: Limits,
+    pub(super) limits: Tracked<Limits>,
     killed: BTreeSet<u32>,
     pub(super) reservations: Reservations,
 }
@@ -60,7 +61,7 @@ impl RiskGate {
         self.limits.set(account, instrument, kind, value)
     }
 
-    pub const fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
@@ -226,11 +227,23 @@ impl RiskGate {
     }
 }
 
+impl RiskGate {
+    pub(crate) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        let limits = self.limits.hash("limits", hasher);
+        let killed = hasher.hash("killed", 0u64, |out| self.write_killed(out));
+        limits.wrapping_add(killed).wrapping_add(self.reservations.state_sum(hasher))
+    }
+
+    fn write_killed(&self, out: &mut StateWriter) {
+        out.length(self.killed.len());
+        self.killed.iter().for_each(|&account| out.u32(account));
+    }
+}
+
 impl State for RiskGate {
     fn write(&self, out: &mut StateWriter) {
         self.limits.write(out);
-        out.length(self.killed.len());
-        self.killed.iter().for_each(|&account| out.u32(account));
+        self.write_killed(out);
         self.reservations.write(out);
     }
 
@@ -238,6 +251,6 @@ impl State for RiskGate {
         let limits = Limits::read(input)?;
         let len = input.length()?;
         let killed = (0..len).map(|_| input.u32()).collect::<Result<_, _>>()?;
-        Ok(RiskGate { limits, killed, reservations: Reservations::read(input)? })
+        Ok(RiskGate { limits: Tracked::new(limits), killed, reservations: Reservations::read(input)? })
     }
 }

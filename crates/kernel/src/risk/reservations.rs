@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::interest::{OpenInterest, SideInterest};
 use crate::command::SubmitOrder;
-use crate::hash::Table;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::{OrderType, Side, Sizing, TimeInForce, options};
+use crate::tracked::{EntityHasher, TrackedTable};
 
 /// The terms of an order that a replace can change, each final. `quantity` is the total, filled part included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,13 +144,13 @@ pub(super) struct AccountInterest {
 /// nothing; only those that hold something are part of the state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reservations {
-    orders: Table<u64, Reservation>,
+    orders: TrackedTable<u64, Reservation>,
     accounts: BTreeMap<u32, AccountInterest>,
 }
 
 impl Reservations {
     pub(super) fn get(&self, order_id: u64) -> Option<&Reservation> {
-        self.orders.get(&order_id)
+        self.orders.get(order_id)
     }
 
     pub(super) fn account(&self, account: u32) -> Option<&AccountInterest> {
@@ -174,7 +174,7 @@ impl Reservations {
     }
 
     pub(super) fn close(&mut self, order_id: u64) {
-        if let Some(reservation) = self.orders.remove(&order_id) {
+        if let Some(reservation) = self.orders.remove(order_id) {
             self.release(&reservation);
             self.count(&reservation, -1);
         }
@@ -182,12 +182,13 @@ impl Reservations {
 
     /// Changes one reservation and with it the sums; an order that is not open is left alone.
     pub(super) fn change(&mut self, order_id: u64, change: impl FnOnce(&mut Reservation)) {
-        let Some(before) = self.orders.get(&order_id).copied() else { return };
-        let mut after = before;
-        change(&mut after);
-        self.release(&before);
-        self.hold(&after);
-        self.orders.insert(order_id, after);
+        let Some(reservation) = self.orders.get_mut(order_id) else { return };
+        let before = *reservation;
+        change(reservation);
+        let after = *reservation;
+        let (held, holds) = (before.interest(), after.interest());
+        let side = self.entry(&after).side_mut(after.side);
+        *side = side.wrapping_minus(&held).wrapping_plus(&holds);
     }
 
     fn entry(&mut self, reservation: &Reservation) -> &mut OpenInterest {
@@ -210,17 +211,14 @@ impl Reservations {
         *side = side.wrapping_minus(&reservation.interest());
     }
 
-    /// Order ids in ascending order, with what they hold.
-    fn sorted(&self) -> Vec<(u64, &Reservation)> {
-        let mut orders: Vec<_> = self.orders.iter().map(|(&id, reservation)| (id, reservation)).collect();
-        orders.sort_unstable_by_key(|&(id, _)| id);
-        orders
+    pub(super) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        self.orders.sum("reservation", hasher)
     }
 }
 
 impl PartialEq for Reservations {
     fn eq(&self, other: &Self) -> bool {
-        self.sorted() == other.sorted()
+        self.orders == other.orders
     }
 }
 
@@ -290,7 +288,7 @@ impl State for Reservation {
 impl State for Reservations {
     fn write(&self, out: &mut StateWriter) {
         out.length(self.orders.len());
-        for (order_id, reservation) in self.sorted() {
+        for (order_id, reservation) in self.orders.sorted() {
             out.u64(order_id);
             reservation.write(out);
         }

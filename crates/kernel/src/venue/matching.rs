@@ -30,10 +30,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::{Outcome, Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
 use crate::book::{Book, NewOrder, PriceTime, SHOW_ALL, check_price, check_quantity};
-use crate::hash::Table;
 use crate::record::Slot;
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderType, Side, Sizing, TimeInForce, options};
+use crate::tracked::{EntityHasher, TrackedTable};
 
 use desk::{Desk, Leaving};
 use stops::Stops;
@@ -44,7 +44,8 @@ pub const MAX_INSTRUMENTS: u32 = 1 << 20;
 /// Where a live order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    Book,
+    /// The number is its place in the queue: orders of one level stand in the order of their numbers.
+    Book(u64),
     /// Waiting for its stop price; the number breaks ties between equal stop prices.
     Stop(u64),
     /// In the line of triggered stops.
@@ -73,7 +74,6 @@ impl Ticket {
 struct Market {
     book: Book<PriceTime>,
     stops: Stops,
-    last_price: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +94,17 @@ struct TriggeredStop {
 pub struct MatchingVenue {
     /// By instrument id less 1; a market comes to life with its first order.
     markets: Vec<Option<Box<Market>>>,
-    tickets: Table<u64, Ticket>,
+    /// Of the last trade, by instrument.
+    last_prices: TrackedTable<u32, i64>,
+    tickets: TrackedTable<u64, Ticket>,
     /// (expire time, order id) of orders good till a time.
     expiries: BTreeSet<(u64, u64)>,
     work: VecDeque<(u64, Work)>,
     triggered: VecDeque<TriggeredStop>,
     reports: VecDeque<VenueReport>,
     trades: u64,
-    stops: u64,
+    /// Numbers given to orders that went to the end of a queue.
+    arrivals: u64,
     /// Memory reused when a session closes.
     leaving: Vec<u64>,
 }
@@ -146,6 +149,14 @@ impl Venue for MatchingVenue {
     fn close_session(&mut self, instrument: u32, time: u64) {
         self.work.push_back((time, Work::CloseSession { instrument }));
     }
+
+    fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        let waiting = hasher.hash("waiting", 0u64, |out| self.write_waiting(out));
+        let last_prices = self.last_prices.sum_by(|instrument, price| {
+            hasher.hash("last price", instrument, |out| out.i64(*price))
+        });
+        waiting.wrapping_add(last_prices).wrapping_add(self.tickets.sum("ticket", hasher))
+    }
 }
 
 impl MatchingVenue {
@@ -159,7 +170,7 @@ impl MatchingVenue {
     }
 
     pub fn last_price(&self, instrument: u32) -> Option<i64> {
-        self.market(instrument)?.last_price
+        self.last_prices.get(instrument).copied()
     }
 
     fn market(&self, instrument: u32) -> Option<&Market> {
@@ -238,7 +249,7 @@ impl MatchingVenue {
             let limit = i128::from(MAX_INSTRUMENTS);
             return Err(Refusal::new(Rule::InstrumentMustBeListed, limit, i128::from(number)));
         }
-        if self.tickets.contains_key(&order.order_id) {
+        if self.tickets.contains_key(order.order_id) {
             return Err(Refusal::new(Rule::ClientOrderIdMustBeUnique, 1, i128::from(order.order_id)));
         }
         if order.sizing != Sizing::Units {
@@ -286,8 +297,8 @@ impl MatchingVenue {
 
     /// Puts a stop behind all others at its stop price.
     fn place_stop(&mut self, ticket: Ticket) {
-        self.stops += 1;
-        let (sequence, order) = (self.stops, ticket.order);
+        self.arrivals += 1;
+        let (sequence, order) = (self.arrivals, ticket.order);
         if let Some(market) = self.market_mut(order.instrument) {
             market.stops.insert(order.side, order.stop_price, sequence, order.order_id);
         }
@@ -303,14 +314,14 @@ impl MatchingVenue {
     }
 
     fn forget(&mut self, order_id: u64) {
-        if let Some(ticket) = self.tickets.remove(&order_id) {
+        if let Some(ticket) = self.tickets.remove(order_id) {
             self.expiries.remove(&(ticket.order.expire_time, order_id));
         }
     }
 
     /// Brings a new order to the book.
     fn enter(&mut self, order: &VenueOrder, time: u64, context: &dyn VenueContext) -> Result<(), Refusal> {
-        let ticket = Ticket { order: *order, executed: 0, excess: 0, place: Place::Book };
+        let ticket = Ticket { order: *order, executed: 0, excess: 0, place: Place::Triggered };
         self.match_order(ticket, false, time, context)
     }
 
@@ -328,7 +339,8 @@ impl MatchingVenue {
         check_price(new_order.price)?;
         let quantity = self.executable(&order, ticket.leaves(), context)?;
         ticket.excess = ticket.leaves() - quantity;
-        ticket.place = Place::Book;
+        self.arrivals += 1;
+        ticket.place = Place::Book(self.arrivals);
         self.keep(ticket);
         let leaving = if known { Leaving::Known } else { Leaving::Canceled };
         let result = self.at_desk(order.instrument, leaving, time, |book, desk| {
@@ -380,6 +392,7 @@ impl MatchingVenue {
             tickets: &mut self.tickets,
             expiries: &mut self.expiries,
             trades: &mut self.trades,
+            arrivals: &mut self.arrivals,
             traded: TradedRange::default(),
             instrument,
             leaving,
@@ -388,8 +401,8 @@ impl MatchingVenue {
         };
         let result = act(&mut market.book, &mut desk);
         let traded = desk.traded;
-        if traded.last.is_some() {
-            market.last_price = traded.last;
+        if let Some(last) = traded.last {
+            self.last_prices.insert(instrument, last);
             self.line_up_stops(instrument, &traded, time);
         }
         result
@@ -403,7 +416,7 @@ impl MatchingVenue {
         };
         for (side, extreme) in [(Side::Buy, traded.high), (Side::Sell, traded.low)] {
             while let Some(order_id) = market.stops.pop_triggered(side, extreme) {
-                if let Some(ticket) = self.tickets.get_mut(&order_id) {
+                if let Some(ticket) = self.tickets.get_mut(order_id) {
                     ticket.place = Place::Triggered;
                 }
                 self.triggered.push_back(TriggeredStop { order_id, price: last, time });
@@ -412,7 +425,7 @@ impl MatchingVenue {
     }
 
     fn run_triggered(&mut self, stop: &TriggeredStop, context: &dyn VenueContext) {
-        let Some(&ticket) = self.tickets.get(&stop.order_id) else { return };
+        let Some(&ticket) = self.tickets.get(stop.order_id) else { return };
         self.report(stop.order_id, stop.time, Outcome::Triggered { price: stop.price });
         let result = self.match_order(ticket, true, stop.time, context);
         if result.is_err() {
@@ -429,11 +442,11 @@ impl MatchingVenue {
         time: u64,
         context: &dyn VenueContext,
     ) -> Result<(), Refusal> {
-        let ticket = *self.tickets.get(&order_id).ok_or(unknown_order(order_id))?;
+        let ticket = *self.tickets.get(order_id).ok_or(unknown_order(order_id))?;
         let [price, quantity, stop_price] = terms;
         let order = VenueOrder { price, quantity, stop_price, ..ticket.order };
         match ticket.place {
-            Place::Book => self.replace_in_book(ticket, &order, time, context),
+            Place::Book(_) => self.replace_in_book(ticket, &order, time, context),
             Place::Stop(sequence) => self.replace_stop(ticket, sequence, &order, time),
             Place::Triggered => Err(Refusal::of(Rule::OrderMustNotBePending)),
         }
@@ -494,8 +507,8 @@ impl MatchingVenue {
 
     /// Takes a live order out, wherever it is; says whether there was one.
     fn leave(&mut self, order_id: u64, leaving: Leaving, time: u64) -> bool {
-        let Some(&Ticket { order, place, .. }) = self.tickets.get(&order_id) else { return false };
-        if place == Place::Book {
+        let Some(&Ticket { order, place, .. }) = self.tickets.get(order_id) else { return false };
+        if matches!(place, Place::Book(_)) {
             return self
                 .at_desk(order.instrument, leaving, time, |book, desk| {
                     book.cancel(order_id, desk).map(|_| ())
@@ -511,7 +524,7 @@ impl MatchingVenue {
     }
 
     fn answer_query(&mut self, order_id: u64, time: u64) {
-        let known = self.tickets.contains_key(&order_id);
+        let known = self.tickets.contains_key(order_id);
         let outcome = if known { Outcome::Accepted { venue_order_id: order_id } } else { Outcome::Unknown };
         self.report(order_id, time, outcome);
     }
@@ -524,7 +537,7 @@ impl MatchingVenue {
             let resting = [Side::Buy, Side::Sell].into_iter().flat_map(|side| market.book.orders(side));
             let ids = resting.map(|order| order.order_id).chain(market.stops.order_ids());
             leaving.extend(ids.filter(|id| {
-                self.tickets.get(id).is_some_and(|ticket| ticket.order.time_in_force == TimeInForce::Day)
+                self.tickets.get(*id).is_some_and(|ticket| ticket.order.time_in_force == TimeInForce::Day)
             }));
         }
         for order_id in leaving.drain(..) {

@@ -13,6 +13,7 @@ pub mod simulated;
 use crate::record::Slot;
 use crate::rules::Refusal;
 use crate::terms::{Liquidity, OrderType, Side, Sizing, TimeInForce};
+use crate::tracked::EntityHasher;
 
 /// An order as a venue sees it. Quantities and prices in the instrument's units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,4 +162,7 @@ pub trait Venue {
 
     /// The trading day of `instrument` (0 = all) ended at `session_end`: DAY orders that arrived before it expire.
     fn close_session(&mut self, instrument: u32, session_end: u64);
+
+    /// Wrapping sum of the hashes of the venue's entities; only what changed since the last call is hashed.
+    fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128;
 }

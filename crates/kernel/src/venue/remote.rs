@@ -14,6 +14,7 @@ use crate::observation::{
 use crate::record::{Body, Slot, payload};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::tracked::EntityHasher;
 use crate::terms::Liquidity;
 
 /// The engine's side of one outside venue. Its requests are kept by the engine's outbox, so that they leave
@@ -45,6 +46,10 @@ impl Venue for RemoteVenue {
     }
 
     fn close_session(&mut self, _instrument: u32, _session_end: u64) {}
+
+    fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        hasher.hash("reports", 0u64, |out| self.write(out))
+    }
 }
 
 /// What an observation says about an order; `None` for records that are not about one.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Ticket, TradedRange};
+use super::{Place, Ticket, TradedRange};
 use crate::book::{BookCancel, BookReplace, BookTrade, LevelChange, NewOrder, ReportSink};
-use crate::hash::Table;
 use crate::rules::{Refusal, Rule};
 use crate::terms::Liquidity;
+use crate::tracked::TrackedTable;
 use crate::venue::{Outcome, VenueReport};
 
 /// How an order that goes out of the book is spoken of.
@@ -29,9 +29,10 @@ impl Leaving {
 
 pub(super) struct Desk<'a> {
     pub reports: &'a mut VecDeque<VenueReport>,
-    pub tickets: &'a mut Table<u64, Ticket>,
+    pub tickets: &'a mut TrackedTable<u64, Ticket>,
     pub expiries: &'a mut BTreeSet<(u64, u64)>,
     pub trades: &'a mut u64,
+    pub arrivals: &'a mut u64,
     pub traded: TradedRange,
     pub instrument: u32,
     pub leaving: Leaving,
@@ -46,14 +47,14 @@ impl Desk<'_> {
     }
 
     fn forget(&mut self, order_id: u64) -> Option<Ticket> {
-        let ticket = self.tickets.remove(&order_id)?;
+        let ticket = self.tickets.remove(order_id)?;
         self.expiries.remove(&(ticket.order.expire_time, order_id));
         Some(ticket)
     }
 
     /// Books a fill on an order's ticket; the ticket of an order with nothing left in the book goes.
     fn fill(&mut self, order_id: u64, quantity: i64, leaves: i64) {
-        if let Some(ticket) = self.tickets.get_mut(&order_id) {
+        if let Some(ticket) = self.tickets.get_mut(order_id) {
             ticket.executed += quantity;
         }
         if leaves > 0 {
@@ -114,8 +115,12 @@ impl ReportSink for Desk<'_> {
     fn replaced(&mut self, replace: &BookReplace) {
         let BookReplace { order_id, price, leaves, .. } = *replace;
         let excess = self.excess;
-        let Some(ticket) = self.tickets.get_mut(&order_id) else { return };
+        let Some(ticket) = self.tickets.get_mut(order_id) else { return };
         ticket.excess = excess;
+        if !replace.kept_priority {
+            *self.arrivals += 1;
+            ticket.place = Place::Book(*self.arrivals);
+        }
         ticket.order.price = price;
         ticket.order.quantity = ticket.executed + leaves + excess;
         let (quantity, stop_price) = (ticket.order.quantity, ticket.order.stop_price);

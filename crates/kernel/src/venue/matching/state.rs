@@ -4,38 +4,40 @@
 use super::{Market, MatchingVenue, Place, Ticket, TriggeredStop, Work, to_book};
 use crate::book::{Book, check_price, check_quantity};
 use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::terms::Side;
 use crate::venue::{VenueOrder, VenueReport};
 
 impl State for MatchingVenue {
     fn write(&self, out: &mut StateWriter) {
-        out.u64(self.trades);
-        out.u64(self.stops);
         out.length(self.markets.len());
         self.markets.iter().for_each(|market| write_market(market.as_deref(), out));
-        let mut tickets: Vec<&Ticket> = self.tickets.values().collect();
-        tickets.sort_unstable_by_key(|ticket| ticket.order.order_id);
-        out.list(tickets.into_iter());
-        out.list(self.triggered.iter());
-        out.length(self.work.len());
-        for (time, work) in &self.work {
-            out.u64(*time);
-            work.write(out);
+        let last_prices = self.last_prices.sorted();
+        out.length(last_prices.len());
+        for (instrument, price) in last_prices {
+            out.u32(instrument);
+            out.i64(*price);
         }
-        out.list(self.reports.iter());
+        out.list(self.tickets.sorted().into_iter().map(|(_, ticket)| ticket));
+        self.write_waiting(out);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let mut venue = MatchingVenue { trades: input.u64()?, stops: input.u64()?, ..Self::default() };
+        let mut venue = MatchingVenue::default();
         let markets = input.length()?;
         venue.markets = (0..markets).map(|_| read_market(input)).collect::<Result<_, _>>()?;
+        for _ in 0..input.length()? {
+            venue.last_prices.insert(input.u32()?, input.i64()?);
+        }
         for ticket in input.list::<Ticket>()? {
             venue.restore_ticket(ticket, input)?;
         }
+        venue.check_queues(input)?;
         let in_books: usize = venue.markets.iter().flatten().map(|market| market.book.len()).sum();
-        let booked = venue.tickets.values().filter(|ticket| ticket.place == Place::Book).count();
+        let booked = venue.tickets.values().filter(|ticket| matches!(ticket.place, Place::Book(_))).count();
         if in_books != booked {
             return Err(input.invalid("ticket for every order in a book", in_books as u64));
         }
+        (venue.trades, venue.arrivals) = (input.u64()?, input.u64()?);
         venue.triggered = input.list::<TriggeredStop>()?.into();
         let work = input.length()?;
         venue.work = (0..work).map(|_| Ok((input.u64()?, Work::read(input)?))).collect::<Result<_, _>>()?;
@@ -45,6 +47,38 @@ impl State for MatchingVenue {
 }
 
 impl MatchingVenue {
+    /// What is under way or counted, and no entity of its own.
+    pub(super) fn write_waiting(&self, out: &mut StateWriter) {
+        out.u64(self.trades);
+        out.u64(self.arrivals);
+        out.list(self.triggered.iter());
+        out.length(self.work.len());
+        for (time, work) in &self.work {
+            out.u64(*time);
+            work.write(out);
+        }
+        out.list(self.reports.iter());
+    }
+
+    /// Queues must stand in the order of their numbers: by those the state hash covers it.
+    fn check_queues(&self, input: &StateReader<'_>) -> Result<(), StateError> {
+        let sides = self.markets.iter().flatten().flat_map(|market| {
+            [Side::Buy, Side::Sell].map(|side| market.book.orders(side))
+        });
+        for queue in sides {
+            let mut last = (0, 0);
+            for order in queue {
+                let ticket = self.tickets.get(order.order_id);
+                let Some(Place::Book(arrival)) = ticket.map(|ticket| ticket.place) else { continue };
+                if order.price == last.0 && arrival <= last.1 {
+                    return Err(input.invalid("order in its place in the queue", order.order_id));
+                }
+                last = (order.price, arrival);
+            }
+        }
+        Ok(())
+    }
+
     fn restore_ticket(&mut self, ticket: Ticket, input: &StateReader<'_>) -> Result<(), StateError> {
         let order = ticket.order;
         let invalid = input.invalid("ticket of a live order", order.order_id);
@@ -52,13 +86,13 @@ impl MatchingVenue {
         let in_book = market.book.order(order.order_id).map(|resting| resting.leaves);
         let expected = ticket.leaves().checked_sub(ticket.excess);
         match ticket.place {
-            Place::Book if in_book.is_none() || in_book != expected => return Err(invalid),
+            Place::Book(_) if in_book.is_none() || in_book != expected => return Err(invalid),
             Place::Stop(sequence) => {
                 market.stops.insert(order.side, order.stop_price, sequence, order.order_id);
             }
-            Place::Book | Place::Triggered => {}
+            Place::Book(_) | Place::Triggered => {}
         }
-        if self.tickets.contains_key(&order.order_id) {
+        if self.tickets.contains_key(order.order_id) {
             return Err(invalid);
         }
         self.keep(ticket);
@@ -69,7 +103,6 @@ impl MatchingVenue {
 fn write_market(market: Option<&Market>, out: &mut StateWriter) {
     out.bool(market.is_some());
     if let Some(market) = market {
-        out.option_i64(market.last_price);
         market.book.write(out);
     }
 }
@@ -78,8 +111,7 @@ fn read_market(input: &mut StateReader<'_>) -> Result<Option<Box<Market>>, State
     if !input.bool()? {
         return Ok(None);
     }
-    let last_price = input.option_i64()?;
-    Ok(Some(Box::new(Market { last_price, book: Book::read(input)?, ..Market::default() })))
+    Ok(Some(Box::new(Market { book: Book::read(input)?, ..Market::default() })))
 }
 
 impl State for Ticket {
@@ -88,7 +120,10 @@ impl State for Ticket {
         out.i64(self.executed);
         out.i64(self.excess);
         match self.place {
-            Place::Book => out.u8(1),
+            Place::Book(arrival) => {
+                out.u8(1);
+                out.u64(arrival);
+            }
             Place::Stop(sequence) => {
                 out.u8(2);
                 out.u64(sequence);
@@ -100,7 +135,7 @@ impl State for Ticket {
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let (order, executed, excess) = (VenueOrder::read(input)?, input.i64()?, input.i64()?);
         let place = match input.u8()? {
-            1 => Place::Book,
+            1 => Place::Book(input.u64()?),
             2 => Place::Stop(input.u64()?),
             3 => Place::Triggered,
             found => return Err(input.invalid("place of an order", u64::from(found))),

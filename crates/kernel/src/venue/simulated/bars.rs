@@ -135,7 +135,7 @@ impl Pass {
         self.released.clear();
         self.instruments.clear();
         for bar in bars {
-            let market = markets.entry(bar.instrument).or_default();
+            let market = markets.get_or_insert_with(bar.instrument, Market::default);
             market.bar = Some(bar);
             market.last_bar = Some((bar.open, bar.close));
             self.time = self.time.max(bar.time);
@@ -154,7 +154,7 @@ impl Pass {
     pub fn make_plan(&mut self, markets: &Markets) {
         self.plan.clear();
         for &instrument in &self.instruments {
-            let Some(market) = markets.get(&instrument) else { continue };
+            let Some(market) = markets.get(instrument) else { continue };
             let later = market.orders.iter().filter(|order| order.priority > self.done);
             self.plan.extend(later.map(|order| Place { priority: order.priority, instrument }));
         }
@@ -195,7 +195,7 @@ impl Pass {
 }
 
 fn order_at(markets: &Markets, place: Place) -> Option<&LiveOrder> {
-    let market = markets.get(&place.instrument)?;
+    let market = markets.get(place.instrument)?;
     market.find_priority(place.priority).map(|index| &market.orders[index])
 }
 
@@ -239,7 +239,7 @@ impl BarWork<'_> {
         place: Place,
         work: impl FnOnce(&mut Self, &mut Market, usize, &Bar) -> Option<Offer>,
     ) {
-        let Some(market) = markets.get_mut(&place.instrument) else { return };
+        let Some(market) = markets.get_mut(place.instrument) else { return };
         let Some(bar) = market.bar else { return };
         let Some(index) = market.find_priority(place.priority) else { return };
         pass.again = work(self, market, index, &bar).map(|offer| Again { place, offer });
@@ -473,7 +473,7 @@ fn post_only(order: &LiveOrder, price: i64) -> Refusal {
 /// The bars are done: their orders face the next ones as equals.
 fn end(pass: &Pass, markets: &mut Markets) {
     for instrument in &pass.instruments {
-        let Some(market) = markets.get_mut(instrument) else { continue };
+        let Some(market) = markets.get_mut(*instrument) else { continue };
         market.bar = None;
         for order in &mut market.orders {
             order.entry = Entry::Open;

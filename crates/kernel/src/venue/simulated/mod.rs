@@ -18,7 +18,7 @@ mod orders;
 mod pricing;
 mod requests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::command::VenuePayload;
 use crate::message::Message;
@@ -27,6 +27,7 @@ use crate::record::{Slot, flags};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::TimeInForce;
+use crate::tracked::{EntityHasher, TrackedMap};
 use crate::venue::{Outcome, Venue, VenueContext, VenueReport, VenueRequest};
 
 use bars::{Bar, BarWork, Pass};
@@ -45,7 +46,7 @@ pub mod fill_options {
     pub const ALL: u64 = LIMIT_FILLS_ON_TOUCH | CLOSE_OUT_AT_OPEN;
 }
 
-type Markets = BTreeMap<u32, Market>;
+type Markets = TrackedMap<u32, Market>;
 
 /// A venue that fills our orders against observed data.
 #[derive(Clone, Debug)]
@@ -89,7 +90,7 @@ impl SimulatedVenue {
         }
         Ok(SimulatedVenue {
             terms,
-            markets: BTreeMap::new(),
+            markets: Markets::default(),
             inbox: Inbox::default(),
             reports: Outbox::new(terms.order_latency_ns, terms.report_latency_ns),
             bars: VecDeque::new(),
@@ -113,7 +114,7 @@ impl SimulatedVenue {
         self.touched.clear();
         self.finished = Some(self.last_priority);
         let at_open = self.terms.options & fill_options::CLOSE_OUT_AT_OPEN != 0;
-        for market in self.markets.values_mut() {
+        for (_, market) in self.markets.iter_mut_where(|_, _| true) {
             let bar = market.last_bar.map(|(open, close)| if at_open { open } else { close });
             market.ended = true;
             market.half_applied = false;
@@ -185,7 +186,7 @@ impl SimulatedVenue {
     fn expire_day_orders(&mut self, instrument: u32, time: u64) {
         let is_day =
             |order: &LiveOrder| order.terms.time_in_force == TimeInForce::Day && order.arrival < time;
-        for (_, market) in self.markets.iter_mut().filter(|(id, _)| instrument == 0 || instrument == **id) {
+        for (_, market) in self.markets.iter_mut_where(|id, _| instrument == 0 || instrument == id) {
             expire(market, &mut self.reports, is_day, |_| time);
         }
     }
@@ -196,7 +197,7 @@ impl SimulatedVenue {
         if time < self.earliest_expiry {
             return;
         }
-        for market in self.markets.values_mut().filter(|market| market.feed != Feed::Bars) {
+        for (_, market) in self.markets.iter_mut_where(|_, market| market.feed != Feed::Bars) {
             let at = |order: &LiveOrder| order.terms.expire_time;
             expire(market, &mut self.reports, |order| order.has_expired(time), at);
         }
@@ -239,11 +240,11 @@ impl SimulatedVenue {
     fn leftover(&self) -> Option<(u32, usize)> {
         let last = self.finished.filter(|_| self.pass.is_none())?;
         let of = |market: &Market| market.orders.iter().position(|order| order.priority <= last);
-        self.markets.iter().find_map(|(&instrument, market)| Some((instrument, of(market)?)))
+        self.markets.iter().find_map(|(instrument, market)| Some((instrument, of(market)?)))
     }
 
     fn cancel_leftover(&mut self, (instrument, index): (u32, usize), time: u64) {
-        if let Some(market) = self.markets.get_mut(&instrument) {
+        if let Some(market) = self.markets.get_mut(instrument) {
             let refusal = Refusal::of(Rule::CanceledAtEnd);
             execution::cancel(market, index, time, refusal, &mut self.reports);
         }
@@ -255,7 +256,7 @@ impl SimulatedVenue {
 
     fn sweep(&mut self, place: usize, context: &dyn VenueContext) {
         let instrument = self.ready[place];
-        let Some(market) = self.markets.get_mut(&instrument) else {
+        let Some(market) = self.markets.get_mut(instrument) else {
             self.ready.remove(place);
             return;
         };
@@ -269,7 +270,7 @@ impl SimulatedVenue {
     /// A fill became known to the engine: orders that waited for it may go on.
     fn wake_waiting(&mut self) {
         let now = self.reports.now;
-        for (&instrument, market) in self.markets.iter_mut().filter(|(_, market)| market.waiting) {
+        for (instrument, market) in self.markets.iter_mut_where(|_, market| market.waiting) {
             market.waiting = false;
             market.time = market.time.max(now);
             make_ready(market, instrument, &mut self.ready);
@@ -299,8 +300,8 @@ impl SimulatedVenue {
     }
 
     fn observe_gap(&mut self, instrument: u32) {
-        for (&id, market) in &mut self.markets {
-            market.untrusted |= instrument == 0 || instrument == id;
+        for (_, market) in self.markets.iter_mut_where(|id, _| instrument == 0 || instrument == id) {
+            market.untrusted = true;
         }
     }
 
@@ -311,7 +312,7 @@ impl SimulatedVenue {
         }
         self.expire_until(time);
         for instrument in self.touched.drain(..) {
-            if let Some(market) = self.markets.get_mut(&instrument) {
+            if let Some(market) = self.markets.get_mut(instrument) {
                 market.half_applied = false;
                 make_ready(market, instrument, &mut self.ready);
             }
@@ -320,7 +321,7 @@ impl SimulatedVenue {
 }
 
 fn market_of(markets: &mut Markets, instrument: u32, ended: bool) -> &mut Market {
-    markets.entry(instrument).or_insert_with(|| Market::new(ended))
+    markets.get_or_insert_with(instrument, || Market::new(ended))
 }
 
 /// Puts a market that has orders on the list of those to be measured.
@@ -406,6 +407,14 @@ impl Venue for SimulatedVenue {
     fn close_session(&mut self, instrument: u32, session_end: u64) {
         self.inbox.push(Arrival { time: session_end, what: Arriving::SessionClose { instrument } });
     }
+
+    fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
+        let waiting = hasher.hash("waiting", 0u64, |out| {
+            write_terms(&self.terms, out);
+            self.write_waiting(out);
+        });
+        waiting.wrapping_add(self.markets.sum("market", hasher))
+    }
 }
 
 impl SimulatedVenue {
@@ -430,14 +439,9 @@ impl SimulatedVenue {
     }
 }
 
-impl State for SimulatedVenue {
-    fn write(&self, out: &mut StateWriter) {
-        write_terms(&self.terms, out);
-        out.length(self.markets.len());
-        for (&instrument, market) in &self.markets {
-            out.u32(instrument);
-            market.write(out);
-        }
+impl SimulatedVenue {
+    /// What is under way, and no market of its own.
+    fn write_waiting(&self, out: &mut StateWriter) {
         self.inbox.write(out);
         self.reports.write(out);
         out.length(self.bars.len());
@@ -453,6 +457,18 @@ impl State for SimulatedVenue {
         out.u64(self.last_priority);
         out.bool(self.reacting);
         out.option_u64(self.finished);
+    }
+}
+
+impl State for SimulatedVenue {
+    fn write(&self, out: &mut StateWriter) {
+        write_terms(&self.terms, out);
+        out.length(self.markets.len());
+        for (instrument, market) in self.markets.iter() {
+            out.u32(instrument);
+            market.write(out);
+        }
+        self.write_waiting(out);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {

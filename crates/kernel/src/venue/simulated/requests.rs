@@ -81,7 +81,7 @@ impl Desk<'_> {
     /// Why the venue does not take the order.
     fn refusal(&self, order: &LiveOrder) -> Option<Refusal> {
         let terms = &order.terms;
-        let market = self.markets.get(&terms.instrument)?;
+        let market = self.markets.get(terms.instrument)?;
         let is_market = terms.order_type == OrderType::Market;
         let is_auction_stop = books::is_for_auction(order) && terms.order_type.has_stop();
         let is_auction_in_book = books::is_for_auction(order) && market.feed >= Feed::Trades;
@@ -107,7 +107,7 @@ impl Desk<'_> {
 
     fn replace(&mut self, order_id: u64, instrument: u32, new: NewTerms) -> Result<(), Refusal> {
         let missing = self.missing(order_id);
-        let Some(market) = self.markets.get_mut(&instrument) else { return Err(missing) };
+        let Some(market) = self.markets.get_mut(instrument) else { return Err(missing) };
         let index = market.find(order_id).ok_or(missing)?;
         let before = market.orders[index];
         let mut order = before;
@@ -134,7 +134,7 @@ impl Desk<'_> {
     }
 
     fn cancel(&mut self, order_id: u64, instrument: u32) {
-        let market = self.markets.get_mut(&instrument);
+        let market = self.markets.get_mut(instrument);
         match market.and_then(|market| Some((market.find(order_id)?, market))) {
             Some((index, market)) => {
                 let refusal = Refusal::of(Rule::CanceledByParticipant);
@@ -149,7 +149,7 @@ impl Desk<'_> {
 
     /// An order closed not long ago needs no answer: its last report is under way or has been pulled.
     fn query(&mut self, order_id: u64, instrument: u32) {
-        let market = self.markets.get(&instrument);
+        let market = self.markets.get(instrument);
         let order = market.and_then(|market| market.find(order_id).map(|index| market.orders[index]));
         match order {
             Some(order) => {
@@ -167,7 +167,7 @@ impl Desk<'_> {
     }
 
     fn answer(&mut self, order_id: u64, instrument: u32, outcome: Outcome) {
-        let market = self.markets.get(&instrument);
+        let market = self.markets.get(instrument);
         let order = market.and_then(|market| market.find(order_id).map(|index| &market.orders[index]));
         let account = order.map_or(0, |order| order.terms.account);
         self.reports.send(account, order_id, self.time, outcome);
