@@ -112,6 +112,10 @@ bench-matching: $(VENV)/.development ## orders matched per second, native and fr
 bench-journal: $(VENV)/.created ## records made durable per second, beside a probe of the disk
 	cargo bench -p openbell-kernel --bench journal --locked
 
+.PHONY: bench-replay
+bench-replay: $(VENV)/.created ## order records replayed per second, state hash on and off
+	cargo bench -p openbell-kernel --bench replay --locked
+
 bench-backtest: $(VENV)/.development $(VENV)/.built ## bars and callbacks per second, against another backtester
 	$(BIN)/python -m benchmarks.backtest
 

@@ -1,6 +1,7 @@
 //! The state hash that is kept up to date is the one that is computed from nothing, at every moment.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code)] // the benchmark uses the rest
 mod order_flow;
 
 use openbell_kernel::engine::Engine;

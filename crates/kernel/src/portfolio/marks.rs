@@ -30,9 +30,7 @@ impl Marks {
     }
 
     pub(crate) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
-        self.prices.sum_by(|index, price| {
-            hasher.hash("mark", index as u64 + 1, |out| out.option_i64(*price))
-        })
+        self.prices.sum_by(|index, price| hasher.hash("mark", index as u64 + 1, |out| out.option_i64(*price)))
     }
 }
 

@@ -152,9 +152,9 @@ impl Venue for MatchingVenue {
 
     fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
         let waiting = hasher.hash("waiting", 0u64, |out| self.write_waiting(out));
-        let last_prices = self.last_prices.sum_by(|instrument, price| {
-            hasher.hash("last price", instrument, |out| out.i64(*price))
-        });
+        let last_prices = self
+            .last_prices
+            .sum_by(|instrument, price| hasher.hash("last price", instrument, |out| out.i64(*price)));
         waiting.wrapping_add(last_prices).wrapping_add(self.tickets.sum("ticket", hasher))
     }
 }

@@ -14,8 +14,8 @@ use crate::observation::{
 use crate::record::{Body, Slot, payload};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
-use crate::tracked::EntityHasher;
 use crate::terms::Liquidity;
+use crate::tracked::EntityHasher;
 
 /// The engine's side of one outside venue. Its requests are kept by the engine's outbox, so that they leave
 /// only when their cause is durable.

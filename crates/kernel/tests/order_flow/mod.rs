@@ -89,7 +89,8 @@ impl Flow {
         for account in 1..=self.day.accounts {
             let opening = OpenAccount { currency: CURRENCY.into(), shorting: 1, reserved: [0; 2] };
             self.push(RecordBuffer::new(opening), account, 0);
-            let deposit = DepositCash { amount_nano: i64::MAX / 4, currency: CURRENCY.into(), reserved: [0; 2] };
+            let deposit =
+                DepositCash { amount_nano: i64::MAX / 4, currency: CURRENCY.into(), reserved: [0; 2] };
             self.push(RecordBuffer::new(deposit), account, 0);
             let fees =
                 SetFeeSchedule { maker_rate: -100_000, taker_rate: 300_000, flat_nano: 0, external: 0 };

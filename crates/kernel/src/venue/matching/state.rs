@@ -62,9 +62,11 @@ impl MatchingVenue {
 
     /// Queues must stand in the order of their numbers: by those the state hash covers it.
     fn check_queues(&self, input: &StateReader<'_>) -> Result<(), StateError> {
-        let sides = self.markets.iter().flatten().flat_map(|market| {
-            [Side::Buy, Side::Sell].map(|side| market.book.orders(side))
-        });
+        let sides = self
+            .markets
+            .iter()
+            .flatten()
+            .flat_map(|market| [Side::Buy, Side::Sell].map(|side| market.book.orders(side)));
         for queue in sides {
             let mut last = (0, 0);
             for order in queue {
