@@ -69,6 +69,14 @@ _Slots: TypeAlias = NDArray[np.uint8] | NDArray[np.void]
 
 _Mode: TypeAlias = Literal["run", "replay", "rerun"]
 
+_Durability: TypeAlias = Literal["strict", "batch", "interval", "os", "none"]
+"""What has happened when a commit is reported durable. "strict": batch and watermark were synced; "batch": the batch was synced;
+"interval": the operating system has it, and it is synced every so many milliseconds; "os": the operating system has it; "none":
+nothing is promised."""
+
+_Position: TypeAlias = tuple[int, int, int, int]
+"""The end of a batch: segment, offset of the next batch in it, last sequence, chain."""
+
 # ---- decoders, rebuilt books, indicators
 
 class DecodeError(ValueError):
@@ -1083,9 +1091,9 @@ RULES_VERSION: Final[int]
 class NewJournal:
     """A journal that does not exist yet; the node that gets it creates it in the directory `path`.
 
-    `epoch` numbers one unbroken history, never 0; `created_by` names the program, at most 160 bytes. `durability`: "batch"
-    syncs every batch before its outputs are released, "none" leaves it to the operating system. `content`: "full" holds all
-    records, "by_reference" only points at those that `run` was given with a `source`.
+    `epoch` numbers one unbroken history, never 0; `created_by` names the program, at most 160 bytes. `content`: "full" holds all
+    records, "by_reference" only points at those that `run` was given with a `source`. A `durability` that syncs is refused on a
+    network or in memory, where a sync promises nothing, unless `accept_any_file_system`.
     """
 
     def __new__(
@@ -1095,8 +1103,9 @@ class NewJournal:
         epoch: int,
         created_time: int,
         created_by: str,
-        durability: Literal["batch", "none"] = "batch",
+        durability: _Durability = "batch",
         content: Literal["full", "by_reference"] = "full",
+        accept_any_file_system: bool = False,
     ) -> NewJournal:
         """Raises ConfigError for a durability or content that does not exist. Nothing is written yet."""
 
@@ -1114,6 +1123,11 @@ class JournalReader:
 
         None at the end. References come as markers (see `InputExpansion`). An error is raised after what comes before it
         was given out.
+        """
+    def read_durable(self, max_slots: int = 65536) -> NDArray[np.uint8] | None:
+        """Return what `read` does, but only what is durable, also while somebody writes; None when there is nothing new yet.
+
+        `report.closed` says that the writer has ended. In the modes "os" and "none" every whole batch counts as durable.
         """
     @property
     def report(self) -> JournalReport:
@@ -1136,10 +1150,11 @@ class JournalWriter:
         durability: str = "batch",
         content: str = "full",
         segment_size: int | None = None,
+        accept_any_file_system: bool = False,
     ) -> JournalWriter:
         """Begin a journal. Raises JournalError where there is one already, ConfigError for settings that cannot be."""
     @staticmethod
-    def open(path: str | PathLike[str]) -> JournalWriter:
+    def open(path: str | PathLike[str], *, accept_any_file_system: bool = False) -> JournalWriter:
         """Open a journal to continue it: checks all of it and cuts off a torn tail after keeping a copy."""
     @property
     def cut(self) -> str | None:
@@ -1232,6 +1247,12 @@ class JournalReport:
     @property
     def chain(self) -> int:
         """128-bit hash over everything up to the last whole batch."""
+    @property
+    def end(self) -> _Position:
+        """End of the last whole batch."""
+    @property
+    def watermark(self) -> _Position | None:
+        """Up to where the journal is known to have been durable; None in a mode that never syncs."""
     @property
     def closed(self) -> bool:
         """True when the last batch says that the writer ended on purpose."""

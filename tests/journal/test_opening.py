@@ -170,18 +170,20 @@ def test_a_journal_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path)
     path = small(tmp_path / "journal", batches=0, close=False)
     segment = path / "00000001.seg"
     header = bytearray(segment.read_bytes())
-    header[19] = 2
+    header[19] = 3
     header[24:28] = bytes(4)
     header[24:28] = struct.pack("<I", crc32c(bytes(header[:512])))
     segment.write_bytes(header)
     with pytest.raises(
-        JournalError, match="journal format version 2, this program reads 1: read it with the newer"
+        JournalError, match="journal format version 3, this program reads 2: read it with the newer"
     ):
         verify(path)
 
 
 def test_unknown_modes_and_sizes_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='durability is "always"; it must be none or batch'):
+    with pytest.raises(
+        ConfigError, match='durability is "always"; it must be strict, batch, interval, os or none'
+    ):
         create(tmp_path / "journal", durability="always")
     with pytest.raises(ConfigError, match='content is "half"'):
         create(tmp_path / "journal", content="half")
@@ -243,7 +245,7 @@ def fill(writer: JournalWriter) -> tuple[int, str]:
             writer.append(bars(writer.next_sequence, 50))
             last = writer.commit()
     except JournalError as error:
-        with pytest.raises(JournalError, match="failed before and takes nothing more"):
+        with pytest.raises(JournalError, match="failed before and takes nothing more|no room to"):
             writer.commit()
         return last, str(error)
     pytest.fail("the disk took everything")
@@ -286,7 +288,42 @@ def test_a_full_disk_names_file_and_bytes_and_loses_nothing(small_disk: Path, du
             JournalWriter.open(path)
         assert sorted(small_disk.rglob("*")) == before
     subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
-    assert JournalWriter.open(path).next_sequence == read.last_sequence + 1
+    opened = JournalWriter.open(path, accept_any_file_system=True)
+    assert opened.next_sequence == read.last_sequence + 1
+
+
+def test_a_journal_in_memory_is_refused_where_syncs_matter(small_disk: Path) -> None:
+    path = small_disk / "journal"
+    for durability in ("strict", "batch", "interval"):
+        with pytest.raises(JournalError, match=f'is on tmpfs.*durability "{durability}" needs a local disk'):
+            JournalWriter.create(path, epoch=7, created_time=1, created_by="test", durability=durability)
+    assert not path.exists()
+    JournalWriter.create(path, epoch=7, created_time=1, created_by="test", durability="os", segment_size=8192)
+
+
+def test_a_full_disk_is_waited_out_without_reopening(small_disk: Path) -> None:
+    writer = create(small_disk / "journal", durability="batch", segment_size=65_536)
+    last, _ = fill(writer)
+    assert writer.durable_sequence >= last
+    subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
+    assert writer.commit() == writer.next_sequence - 1 > last
+
+
+def test_a_reader_follows_a_journal_while_it_is_written(tmp_path: Path) -> None:
+    writer = create(tmp_path / "journal", durability="batch")
+    reader = JournalReader(tmp_path / "journal")
+    for round_number in range(1, 20):
+        writer.append(bars(writer.next_sequence, 10))
+        assert reader.read_durable() is None
+        writer.commit()
+        slots = reader.read_durable()
+        assert slots is not None
+        assert len(slots) == 20 * 64
+        report = reader.report
+        assert report.watermark == report.end
+        assert report.last_sequence == 10 * round_number
+    writer.close()
+    assert reader.read_durable() is None or reader.report.closed
 
 
 LIMITED = """

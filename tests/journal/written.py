@@ -21,6 +21,7 @@ def create(
         durability=durability,
         content=content,
         segment_size=segment_size,
+        accept_any_file_system=True,  # pytest's temporary directory may be in memory
     )
 
 

@@ -198,7 +198,7 @@ def test_a_journal_that_exists_is_not_written_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "text"),
     [
-        ("durability", "strict", 'durability is "strict"; it must be none or batch'),
+        ("durability", "always", 'durability is "always"; it must be strict, batch, interval, os or none'),
         ("content", "half", 'content is "half"; it must be full or by_reference'),
     ],
 )

@@ -95,6 +95,8 @@ registry! {
     ExternalSignalReceived = 71, Observation, 1;
     SessionClosed = 72, Observation, 1;
     InputReferenced = 73, Observation, 1;
+    JournalCut = 74, Observation, 1;
+    RecordSkipped = 75, Observation, 1;
     VenueOrderAccepted = 80, Observation, 1;
     VenueOrderRejected = 81, Observation, 1;
     VenueOrderFilled = 82, Observation, 1;

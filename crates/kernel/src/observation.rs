@@ -46,6 +46,14 @@ layouts! {
     /// was given, in pieces. It stands before the first record of its input, one record for each file.
     InputReferenced = InputReferenced { sha256: [u8; 32], }
 
+    /// The journal was cut at `offset` of `segment`: `bytes` bytes behind `last_sequence` were taken off and kept in a
+    /// file. `kind` is a number of [`crate::journal::CutKind`]. Changes no state. Followed by texts: who, and why.
+    JournalCut = JournalCut { segment: u32, kind: u32, offset: u64, bytes: u64, last_sequence: u64, }
+
+    /// The record `skipped_sequence` stopped the engine and is passed over whenever the journal is replayed. Changes
+    /// no state. Followed by texts: who decided so, and why.
+    RecordSkipped = RecordSkipped { skipped_sequence: u64, reserved: [u64; 3], }
+
     /// The data ended. Open orders are canceled; market orders sent afterwards fill at the last price.
     RunEnded = RunEnded { reserved: [u64; 4], }
 

@@ -1,14 +1,14 @@
 //! Journals from Python: reading whole batches as arrays, checking, writing, and putting back what a journal by
 //! reference only points at.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use numpy::PyArray1;
 use openbell_kernel::disk::RealDisk;
 use openbell_kernel::journal::{
-    self, Content, Durability, Expansion, Identity, JournalError, RULES_VERSION, Report, Settings, Tail,
-    verify,
+    self, Content, Durability, Expansion, Identity, JournalError, OpenOptions, Position, RULES_VERSION,
+    Report, Settings, Tail, verify,
 };
 use openbell_kernel::record::Slot;
 use pyo3::prelude::*;
@@ -58,8 +58,17 @@ pub struct JournalReport {
     state_hash: Option<(u64, u128)>,
     output_hash: Option<(u64, u128)>,
     chain: u128,
+    end: PositionTuple,
+    watermark: Option<PositionTuple>,
     closed: bool,
     torn: Option<String>,
+}
+
+/// Segment, offset, last sequence, chain.
+type PositionTuple = (u32, u64, u64, u128);
+
+fn position_tuple(position: Position) -> PositionTuple {
+    (position.segment, position.offset, position.sequence, position.chain)
 }
 
 impl From<&Report> for JournalReport {
@@ -89,7 +98,9 @@ impl From<&Report> for JournalReport {
             durable_sequence: report.durable_sequence,
             state_hash: report.state_hash,
             output_hash: report.output_hash,
-            chain: report.chain,
+            chain: report.end.chain,
+            end: position_tuple(report.end),
+            watermark: report.watermark.map(position_tuple),
             closed: report.closed,
             torn: torn(&report.tail),
         }
@@ -134,7 +145,15 @@ impl JournalReader {
     /// The slots of the next batches: whole ones, at least one, then as many as `max_slots` holds.
     #[pyo3(signature = (max_slots=65536))]
     fn read<'py>(&self, py: Python<'py>, max_slots: usize) -> PyResult<Option<Bytes<'py>>> {
-        let words = py.detach(|| read_words(&mut lock(&self.inner), max_slots));
+        let words = py.detach(|| read_words(&mut lock(&self.inner), max_slots, Until::End));
+        let words = words.map_err(|found| journal_error(py, &found))?;
+        words.map(|words| bytes_of(py, words)).transpose()
+    }
+
+    /// As `read`, but only what is durable; `None` when there is nothing new yet.
+    #[pyo3(signature = (max_slots=65536))]
+    fn read_durable<'py>(&self, py: Python<'py>, max_slots: usize) -> PyResult<Option<Bytes<'py>>> {
+        let words = py.detach(|| read_words(&mut lock(&self.inner), max_slots, Until::Durable));
         let words = words.map_err(|found| journal_error(py, &found))?;
         words.map(|words| bytes_of(py, words)).transpose()
     }
@@ -146,14 +165,26 @@ impl JournalReader {
     }
 }
 
+/// How far to read.
+#[derive(Clone, Copy)]
+enum Until {
+    End,
+    Durable,
+}
+
 /// Words of whole batches; `None` at the end. An error waits until what came before it was given out.
 fn read_words(
     reader: &mut journal::JournalReader,
     max_slots: usize,
+    until: Until,
 ) -> Result<Option<Vec<u64>>, JournalError> {
     let mut words = Vec::new();
     loop {
-        match reader.next_batch() {
+        let batch = match until {
+            Until::End => reader.next_batch(),
+            Until::Durable => reader.next_durable(),
+        };
+        match batch {
             Ok(Some(batch)) => words.extend_from_slice(words_of(batch.slots)),
             Ok(None) => return Ok((!words.is_empty()).then_some(words)),
             Err(_) if !words.is_empty() => return Ok(Some(words)),
@@ -178,7 +209,7 @@ pub struct JournalWriter {
 impl JournalWriter {
     /// Begins a journal.
     #[staticmethod]
-    #[pyo3(signature = (path, *, epoch, created_time, created_by, durability="batch", content="full", segment_size=None))]
+    #[pyo3(signature = (path, *, epoch, created_time, created_by, durability="batch", content="full", segment_size=None, accept_any_file_system=false))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn create(
         py: Python<'_>,
@@ -189,28 +220,30 @@ impl JournalWriter {
         durability: &str,
         content: &str,
         segment_size: Option<u64>,
+        accept_any_file_system: bool,
     ) -> PyResult<Self> {
         let (durability, content) = modes(py, durability, content)?;
-        let mut settings = settings_of(durability, content);
+        let mut settings = Settings::of(durability, content);
         settings.segment_size = segment_size.unwrap_or(settings.segment_size);
         let identity = Identity::new(epoch, created_time, created_by);
-        let writer =
-            py.detach(|| journal::JournalWriter::create(Arc::new(RealDisk), &path, &identity, settings));
+        let writer = py.detach(|| create_journal(&path, &identity, settings, accept_any_file_system));
         let inner = Mutex::new(Some(writer.map_err(|found| journal_error(py, &found))?));
         Ok(JournalWriter { inner, cut: None })
     }
 
     /// Opens a journal to continue it: checks all of it, and cuts off a torn tail after keeping a copy.
     #[staticmethod]
-    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let opened = py.detach(|| journal::JournalWriter::open(Arc::new(RealDisk), &path));
+    #[pyo3(signature = (path, *, accept_any_file_system=false))]
+    fn open(py: Python<'_>, path: PathBuf, accept_any_file_system: bool) -> PyResult<Self> {
+        let options = OpenOptions { accept_any_file_system, ..OpenOptions::default() };
+        let opened = py.detach(|| journal::JournalWriter::open_with(Arc::new(RealDisk), &path, &options));
         let (writer, recovery) = opened.map_err(|found| journal_error(py, &found))?;
-        let cut = recovery.cut.map(|cut| {
+        let cut = recovery.cut.as_ref().map(|cut| {
             format!(
                 "{}: cut off {} bytes ({}), kept in {}",
                 cut.place,
                 cut.bytes,
-                cut.rule,
+                cut.rule.map_or(cut.found.as_str(), |rule| rule.name()),
                 cut.copy.display()
             )
         });
@@ -277,13 +310,10 @@ pub fn modes(py: Python<'_>, durability: &str, content: &str) -> PyResult<(Durab
     let refused = |field: &str, found: &str, allowed: &str| {
         error(py, "ConfigError", format!("{field} is {found:?}; it must be {allowed}"))
     };
-    let durabilities = [Durability::None, Durability::Batch].into_iter();
     let contents = [Content::Full, Content::ByReference].into_iter();
     Ok((
-        durabilities
-            .into_iter()
-            .find(|mode| mode.name() == durability)
-            .ok_or_else(|| refused("durability", durability, "none or batch"))?,
+        Durability::from_name(durability)
+            .ok_or_else(|| refused("durability", durability, "strict, batch, interval, os or none"))?,
         contents
             .into_iter()
             .find(|of| of.name() == content)
@@ -291,10 +321,18 @@ pub fn modes(py: Python<'_>, durability: &str, content: &str) -> PyResult<(Durab
     ))
 }
 
-pub fn settings_of(durability: Durability, content: Content) -> Settings {
-    match durability {
-        Durability::Batch => Settings { content, ..Settings::durable() },
-        Durability::None => Settings::backtest(content),
+/// Begins a journal on the machine's disk.
+pub fn create_journal(
+    path: &Path,
+    identity: &Identity,
+    settings: Settings,
+    accept_any_file_system: bool,
+) -> Result<journal::JournalWriter, JournalError> {
+    let disk = Arc::new(RealDisk);
+    if accept_any_file_system {
+        journal::JournalWriter::create_anywhere(disk, path, identity, settings)
+    } else {
+        journal::JournalWriter::create(disk, path, identity, settings)
     }
 }
 

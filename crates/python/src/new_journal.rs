@@ -1,15 +1,13 @@
 //! Where and how a node is to write its journal.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use openbell_kernel::disk::RealDisk;
-use openbell_kernel::journal::{Content, Durability, Identity, JournalWriter};
+use openbell_kernel::journal::{Content, Durability, Identity, Settings};
 use openbell_kernel::node::RecordSink;
 use pyo3::prelude::*;
 
 use crate::errors::journal_error;
-use crate::journal::{modes, settings_of};
+use crate::journal::{create_journal, modes};
 
 /// A journal that does not exist yet; the node that gets it creates it.
 #[pyclass(frozen, module = "openbell._kernel")]
@@ -20,12 +18,14 @@ pub struct NewJournal {
     epoch: u64,
     created_time: u64,
     created_by: String,
+    accept_any_file_system: bool,
 }
 
 #[pymethods]
 impl NewJournal {
     #[new]
-    #[pyo3(signature = (path, *, epoch, created_time, created_by, durability="batch", content="full"))]
+    #[pyo3(signature = (path, *, epoch, created_time, created_by, durability="batch", content="full", accept_any_file_system=false))]
+    #[allow(clippy::too_many_arguments)] // keywords in Python
     fn new(
         py: Python<'_>,
         path: PathBuf,
@@ -34,17 +34,18 @@ impl NewJournal {
         created_by: String,
         durability: &str,
         content: &str,
+        accept_any_file_system: bool,
     ) -> PyResult<Self> {
         let (durability, content) = modes(py, durability, content)?;
-        Ok(NewJournal { path, durability, content, epoch, created_time, created_by })
+        Ok(NewJournal { path, durability, content, epoch, created_time, created_by, accept_any_file_system })
     }
 }
 
 impl NewJournal {
     pub fn create(&self, py: Python<'_>, shard: u8) -> PyResult<Box<dyn RecordSink>> {
         let identity = Identity { shard, ..Identity::new(self.epoch, self.created_time, &self.created_by) };
-        let settings = settings_of(self.durability, self.content);
-        let writer = JournalWriter::create(Arc::new(RealDisk), &self.path, &identity, settings);
+        let settings = Settings::of(self.durability, self.content);
+        let writer = create_journal(&self.path, &identity, settings, self.accept_any_file_system);
         writer
             .map(|writer| Box::new(writer) as Box<dyn RecordSink>)
             .map_err(|found| journal_error(py, &found))

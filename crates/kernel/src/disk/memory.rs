@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Access, Disk, DiskFile, DiskLock};
+use super::{Access, Disk, DiskFile, DiskLock, FileSystem};
 
 /// The calls that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +62,7 @@ struct Contents {
     durable_directories: BTreeSet<PathBuf>,
     locks: BTreeSet<PathBuf>,
     capacity: Option<u64>,
+    file_system: Option<FileSystem>,
     calls: BTreeMap<Operation, u64>,
     faults: BTreeMap<(Operation, u64), Fault>,
 }
@@ -80,6 +81,11 @@ impl MemoryDisk {
     /// From now on all files together hold at most `bytes`; `None` lifts it.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.contents().capacity = bytes;
+    }
+
+    /// What it says it is; a local disk unless told otherwise.
+    pub fn set_file_system(&self, file_system: FileSystem) {
+        self.contents().file_system = Some(file_system);
     }
 
     /// Makes the `nth` call from now on (1 = the next) of `operation` end with `fault`.
@@ -251,6 +257,10 @@ impl Disk for MemoryDisk {
             return Err(ErrorKind::WouldBlock.into());
         }
         Ok(Box::new(MemoryLock { disk: self.clone(), path: path.to_owned() }))
+    }
+
+    fn file_system(&self, _path: &Path) -> io::Result<FileSystem> {
+        Ok(self.contents().file_system.unwrap_or(FileSystem::Local))
     }
 }
 

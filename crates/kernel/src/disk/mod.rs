@@ -59,6 +59,26 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// `WouldBlock` when somebody else has it, in this process or another.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
+
+    /// What the directory `path`, which must exist, is kept on.
+    ///
+    /// # Errors
+    /// As the operating system answers.
+    fn file_system(&self, path: &Path) -> io::Result<FileSystem> {
+        let _ = path;
+        Ok(FileSystem::Local)
+    }
+}
+
+/// What a sync is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSystem {
+    /// A disk of this machine.
+    Local,
+    /// Gone with the machine's power; its name.
+    Memory(&'static str),
+    /// Elsewhere: what a sync means depends on a server and a connection; its name.
+    Network(&'static str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::{Access, Disk, DiskFile, DiskLock};
+use super::{Access, Disk, DiskFile, DiskLock, FileSystem};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
@@ -59,6 +59,31 @@ impl Disk for RealDisk {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+
+    #[cfg(target_os = "linux")]
+    fn file_system(&self, path: &Path) -> io::Result<FileSystem> {
+        // the type's width differs between machines; magic numbers have 32 bits
+        Ok(by_magic(rustix::fs::statfs(path)?.f_type as u32))
+    }
+}
+
+/// Magic numbers of statfs(2) (linux/magic.h and the manual page). What is not listed is a local disk.
+#[cfg(target_os = "linux")]
+fn by_magic(magic: u32) -> FileSystem {
+    match magic {
+        0x0102_1994 => FileSystem::Memory("tmpfs"),
+        0x8584_58F6 => FileSystem::Memory("ramfs"),
+        0x0000_6969 => FileSystem::Network("NFS"),
+        0x0000_517B | 0xFE53_4D42 => FileSystem::Network("SMB"),
+        0xFF53_4D42 => FileSystem::Network("CIFS"),
+        0x6573_5546 => FileSystem::Network("FUSE"),
+        0x0102_1997 => FileSystem::Network("9P"),
+        0x5346_414F | 0x6B41_4653 => FileSystem::Network("AFS"),
+        0x00C3_6400 => FileSystem::Network("Ceph"),
+        0x0BD0_0BD0 => FileSystem::Network("Lustre"),
+        0x7375_7245 => FileSystem::Network("Coda"),
+        _ => FileSystem::Local,
+    }
 }
 
 #[derive(Debug)]
@@ -93,3 +118,18 @@ struct RealLock {
 }
 
 impl DiskLock for RealLock {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_told_from_a_disk() {
+        // /dev/shm is a tmpfs wherever glibc's shared memory works; /proc is neither
+        if Path::new("/dev/shm").is_dir() {
+            assert_eq!(RealDisk.file_system(Path::new("/dev/shm")).unwrap(), FileSystem::Memory("tmpfs"));
+        }
+        assert_eq!(RealDisk.file_system(Path::new("/proc")).unwrap(), FileSystem::Local);
+        assert_eq!(by_magic(0x6969), FileSystem::Network("NFS"));
+    }
+}

@@ -203,7 +203,9 @@ impl Engine {
         let Some(message) = Message::from_number(head.message) else {
             return Err(self.stopped(format!("message {} is not in the registry", head.message)));
         };
-        if self.fee_question.is_some() && message != Message::FeeAssessed {
+        // what became of the journal is told whenever it was opened, also between a fill and its fee
+        let is_about_journal = matches!(message, Message::JournalCut | Message::RecordSkipped);
+        if self.fee_question.is_some() && message != Message::FeeAssessed && !is_about_journal {
             return Err(self.stopped(format!("a fill waits for FeeAssessed and {} came", message.name())));
         }
         match message.kind() {
@@ -239,8 +241,8 @@ impl Engine {
                 self.close_session(head.instrument, SessionClosed::of(head).session_end)
             }
             Message::RunEnded => self.end_run(),
-            // Says where replay finds the data; changes no state.
-            Message::InputReferenced => Ok(()),
+            // Say where replay finds the data, and what became of the journal; change no state.
+            Message::InputReferenced | Message::JournalCut | Message::RecordSkipped => Ok(()),
             _ => self.apply_venue_observation(message, record),
         }
     }

@@ -55,6 +55,11 @@ journal_rules! {
     BatchMustCountItsRecords => "BATCH_MUST_COUNT_ITS_RECORDS",
     RestMustBeZero => "REST_MUST_BE_ZERO",
     JournalMustBeClosed => "JOURNAL_MUST_BE_CLOSED",
+    WatermarkMustBeValid => "WATERMARK_MUST_BE_VALID",
+    WatermarkMustMatch => "WATERMARK_MUST_MATCH",
+    EndMustReachWatermark => "END_MUST_REACH_WATERMARK",
+    SnapshotMustMatch => "SNAPSHOT_MUST_MATCH",
+    EndMustReachSnapshot => "END_MUST_REACH_SNAPSHOT",
 }
 
 impl fmt::Display for JournalRule {
@@ -101,8 +106,16 @@ pub enum JournalError {
     #[error("{}: {what} version {found}, this program reads {supported}: {advice}", path.display())]
     UnsupportedVersion { path: PathBuf, what: &'static str, found: u64, supported: u64, advice: &'static str },
 
+    #[error("{}: the journal is of epoch {found:#x}, {expected:#x} was expected: it belongs to another history", path.display())]
+    ForeignEpoch { path: PathBuf, found: u64, expected: u64 },
+
     #[error("record of sequence {sequence} cannot be journaled, {rule} does not hold: {found}")]
     CannotAppend { sequence: u64, rule: JournalRule, found: String },
+
+    #[error(
+        "{}: is on {file_system}, which survives neither the machine nor a broken connection; durability {durability:?} needs a local disk: choose another directory or the durability os or none, or accept this file system expressly", path.display()
+    )]
+    UnsafeFileSystem { path: PathBuf, file_system: &'static str, durability: &'static str },
 
     #[error("journal settings: {problem}")]
     BadSettings { problem: String },

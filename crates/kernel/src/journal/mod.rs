@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `00000001.seg`, `00000002.seg`, ... | segments, without a hole in the numbers |
 //! | `next.seg` | the segment being prepared; holds no record and may vanish |
+//! | `WATERMARK` | up to where it was durable (see `watermark`); made before the first segment, in modes that sync |
 //! | `LOCK` | held by the one writer; the file stays, the lock ends with the process |
 //! | `torn-00000002-000000001a40.bin` | copy of a torn tail that was cut off segment 2 at that byte (in hex) |
 //!
@@ -15,9 +16,9 @@
 //! # A segment
 //! An array of 64-byte slots: its header (8 slots, see [`segment`]), padded to the sector, then batches. A batch
 //! is a header of two slots (see [`batch`]), its records, and zeros up to the sector. A batch never crosses
-//! segments. In `batch` mode a segment is written full of zeros before it is used, so that a commit changes no
-//! metadata, and batches are padded to 512 bytes, so that no sector with acknowledged data is written again. In
-//! `none` mode nothing is synced, filled or padded.
+//! segments. A segment is written full of zeros before it is used, so that a commit changes no metadata and needs no
+//! room on the disk, and batches are padded to 512 bytes, so that no sector with acknowledged data is written again.
+//! In `none` mode nothing is synced, filled or padded.
 //!
 //! # What is checked
 //! The header's CRC32C covers the header; the body's CRC32C covers records and padding; the chain is the 128-bit
@@ -28,34 +29,54 @@
 //! ([`interleave`]).
 //!
 //! # The end
-//! A journal ends where zeros or the end of the last file follow a batch. Where something else follows that is
-//! not a valid batch:
-//! * with anything valid after it, that is damage: [`JournalError::Damaged`], nothing is touched;
-//! * with nothing valid after it, it is taken for a torn tail: a write that a crash cut short
-//!   ([`JournalError::TornTail`]). Opening for writing keeps a copy, cuts it off and says so.
+//! A journal ends where zeros or the end of the last file follow a batch. What is found there is judged so:
 //!
-//! What this cannot tell: damage inside the *last* batch, or a loss of whole batches at the very end, from a torn
-//! tail or an early end. A journal that was closed is safe from that: [`JournalWriter::close`] ends it with an
-//! empty batch that says so, and [`Report::require_closed`] misses it after any such loss. For one that was not
-//! closed (a crash) only a durable watermark outside the segments can tell; it is not part of this format yet.
+//! | found | judged |
+//! |---|---|
+//! | an end at or behind the watermark and the snapshot it is opened with | clean |
+//! | an end before one of them | [`JournalError::Damaged`]: something durable is missing |
+//! | no valid batch, where the watermark says that there was one | damaged |
+//! | no valid batch, and a valid one or a segment behind it | damaged; in `interval` mode torn, see below |
+//! | a whole batch with another epoch, sequence or chain | damaged |
+//! | no valid batch, and nothing valid behind it | [`JournalError::TornTail`]: a write that a crash cut short |
+//! | a watermark without a whole slot, or none | damaged |
+//! | a read that fails | [`JournalError::Failed`] |
+//!
+//! Opening for writing refuses everything but a clean end and a torn tail, and touches nothing then. A torn tail is
+//! kept as a copy, cut off, and its cut is journaled (`JournalCut`), but in the mode `none`. In `interval` mode the
+//! system may have written a later batch before an earlier one since the last sync, so a hole above the watermark is
+//! a torn tail whatever follows it.
+//!
+//! What this cannot tell: in the modes without a watermark (`os`, `none`), and in the others in the time between a
+//! sync and the write of the watermark that follows it, damage inside the *last* batch, or a loss of whole batches at
+//! the very end, from a torn tail or an early end. `strict` leaves no such time. A journal that was closed is safe in
+//! every mode: [`JournalWriter::close`] ends it with an empty batch that says so, and [`Report::require_closed`]
+//! misses it after any such loss.
 
 pub mod batch;
+mod bounds;
 mod continuity;
+mod cut;
 mod error;
 pub mod interleave;
 mod log;
 mod next_segment;
+mod position;
 mod reader;
 mod recovery;
 mod report;
 pub mod segment;
+mod watermark;
 mod window;
 mod writer;
 
+pub use cut::{CutKind, actor_and_reason};
 pub use error::{JournalError, JournalRule, Place};
 pub use interleave::{Expansion, ExpansionError, InputRun, Interleaving};
+pub use log::Room;
+pub use position::Position;
 pub use reader::{Batch, JournalReader, Records};
-pub use recovery::{Cut, Recovery};
+pub use recovery::{Cut, OpenOptions, Recovery};
 pub use report::{Report, Tail, verify};
 pub use segment::{Content, Durability, FORMAT_VERSION, Identity, RULES_VERSION, SCHEMA, Settings};
 pub use writer::JournalWriter;

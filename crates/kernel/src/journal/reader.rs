@@ -10,13 +10,16 @@ use crate::disk::{Access, Disk, DiskFile};
 use crate::record::{SLOT_SIZE, Slot};
 
 use super::batch::{BATCH_HEADER_SIZE, BatchHeader, chain};
+use super::bounds::Bounds;
 use super::continuity::walk;
 use super::error::{JournalError, JournalRule, Place};
+use super::position::Position;
 use super::report::Report;
 use super::segment::{
-    FORMAT_VERSION, HeaderBytes, HeaderProblem, Identity, LOCK_NAME, NEXT_NAME, SCHEMA, SEGMENT_HEADER_SIZE,
-    SegmentHeader, Settings, header_chain, segment_number, segment_path,
+    Durability, FORMAT_VERSION, HeaderBytes, HeaderProblem, Identity, LOCK_NAME, NEXT_NAME, SCHEMA,
+    SEGMENT_HEADER_SIZE, SegmentHeader, Settings, header_chain, segment_number, segment_path,
 };
+use super::watermark::{WATERMARK_NAME, read_watermark};
 use super::window::Window;
 
 /// One batch, lying in the reader's window.
@@ -99,7 +102,9 @@ impl From<JournalError> for Trouble {
     }
 }
 
-/// Reads without the writer's lock. While somebody writes, the last batch may look like a torn tail.
+/// Reads without the writer's lock: [`JournalReader::next_batch`] to the end, where the last batch may look like a
+/// torn tail while somebody writes; [`JournalReader::next_durable`] only as far as the watermark, also while somebody
+/// writes.
 #[derive(Debug)]
 pub struct JournalReader {
     disk: Arc<dyn Disk>,
@@ -112,6 +117,9 @@ pub struct JournalReader {
     next_sequence: u64,
     chain: u128,
     report: Report,
+    bounds: Bounds,
+    /// The watermark when it was last looked at; `None` where the mode keeps none.
+    watermark: Option<Position>,
 }
 
 impl JournalReader {
@@ -119,23 +127,60 @@ impl JournalReader {
     ///
     /// # Errors
     /// [`JournalError::NotAJournal`] for what is none, [`JournalError::UnsupportedVersion`] for one written by
-    /// a newer program, [`JournalError::Damaged`] for a first segment that is missing or broken.
+    /// a newer program, [`JournalError::Damaged`] for a first segment or a watermark that is missing or broken.
     pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, JournalError> {
+        JournalReader::begin(disk, path, None)
+    }
+
+    /// Opens the journal to read what follows `position`, which a snapshot or a reader's own
+    /// [`JournalReader::position`] has told. Only its segment is read up to there: the time it takes does not grow
+    /// with the journal.
+    ///
+    /// # Errors
+    /// As [`JournalReader::open`], and [`JournalError::Damaged`] when the journal does not come to `position` or
+    /// tells another history there.
+    pub fn open_at(disk: Arc<dyn Disk>, path: &Path, position: &Position) -> Result<Self, JournalError> {
+        let mut reader = JournalReader::begin(disk, path, Some(*position))?;
+        while reader.position().is_before(position) {
+            if reader.next_batch()?.is_none() {
+                break;
+            }
+        }
+        Ok(reader)
+    }
+
+    /// Reads from the first batch, or from the begin of the segment of `snapshot`.
+    pub(super) fn begin(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        snapshot: Option<Position>,
+    ) -> Result<Self, JournalError> {
         let numbers = segment_numbers(disk.as_ref(), path)?;
-        let segment = open_segment(disk.as_ref(), path, &numbers, 1, 0)?;
+        let last = numbers.last().copied().unwrap_or(1);
+        let first = snapshot.map_or(1, |position| position.segment.min(last));
+        let segment = open_segment(disk.as_ref(), path, &numbers, first, 0)?;
         let SegmentHeader { identity, settings, .. } = segment.header.clone();
         check_schema(path, identity.schema)?;
+        // first the watermark, then the segments: while somebody writes it moves on with them
+        let watermark = match segment.header.has_watermark() {
+            true => Some(read_watermark(disk.as_ref(), path, identity.epoch)?),
+            false => None,
+        };
         let mut reader = JournalReader {
-            report: Report::new(&identity, &settings),
+            report: Report::new(&segment.header, watermark),
             offset: 0,
-            next_sequence: identity.first_sequence,
+            next_sequence: segment.header.first_sequence,
             chain: 0,
+            numbers: segment_numbers(disk.as_ref(), path)?,
             disk,
             directory: path.to_owned(),
-            numbers,
             segment,
             window: Window::new(),
+            bounds: Bounds::default(),
+            watermark,
         };
+        let begin = Position { offset: settings.header_bytes(), ..reader.position() };
+        reader.bounds = Bounds::new(watermark, snapshot, &begin);
         reader.enter_segment()?;
         Ok(reader)
     }
@@ -148,6 +193,11 @@ impl JournalReader {
         &self.report.settings
     }
 
+    /// Version of the format the journal is written in.
+    pub fn format(&self) -> u8 {
+        self.segment.header.format
+    }
+
     /// What was read so far.
     pub fn report(&self) -> &Report {
         &self.report
@@ -158,10 +208,68 @@ impl JournalReader {
         self.next_sequence
     }
 
+    /// The end of what was read.
+    pub fn position(&self) -> Position {
+        Position {
+            segment: self.segment.header.segment,
+            offset: self.offset,
+            sequence: self.next_sequence.saturating_sub(1),
+            chain: self.chain,
+        }
+    }
+
+    /// The next batch that is durable: below the watermark, or whole where the mode keeps none. `None` when there is
+    /// none yet: ask again later, somebody may be writing; [`Report::closed`] says that the writer has ended.
+    ///
+    /// # Errors
+    /// As [`JournalReader::next_batch`], but for torn tails: what is not durable yet is not looked at.
+    pub fn next_durable(&mut self) -> Result<Option<Batch<'_>>, JournalError> {
+        if self.watermark.is_some_and(|watermark| !self.position().is_before(&watermark)) {
+            let moved = read_watermark(self.disk.as_ref(), &self.directory, self.identity().epoch)?;
+            if !self.position().is_before(&moved) {
+                return Ok(None);
+            }
+            self.watermark = Some(moved);
+            self.report.watermark = Some(moved);
+            self.bounds.move_watermark(moved);
+            self.look_again()?;
+        } else if self.watermark.is_none() {
+            self.look_again()?;
+            return self.next_written();
+        }
+        self.next_batch()
+    }
+
+    /// Without a watermark every whole batch counts, and what is not whole is being written.
+    fn next_written(&mut self) -> Result<Option<Batch<'_>>, JournalError> {
+        let offset = self.offset;
+        let header = loop {
+            match self.step() {
+                Ok(Some(header)) => break header,
+                Ok(None) if self.next_segment()? => {}
+                Ok(None) | Err(Trouble::Fault(Fault { torn: true, .. })) => return Ok(None),
+                Err(Trouble::Error(error)) => return Err(error),
+                Err(Trouble::Fault(fault)) => return Err(self.classify(fault)),
+            }
+        };
+        let at = if offset < self.offset { offset } else { self.settings().header_bytes() };
+        Ok(Some(self.batch_at(at, header)))
+    }
+
+    /// Forgets what the files held when they were last looked at.
+    fn look_again(&mut self) -> Result<(), JournalError> {
+        self.numbers = segment_numbers(self.disk.as_ref(), &self.directory)?;
+        let length = self.segment.file.length();
+        self.segment.length = length.map_err(|error| JournalError::failed("read", self.place(), 0, error))?;
+        self.window.clear(self.segment.length);
+        Ok(())
+    }
+
     /// The next batch, checked; `None` at the end. After an error the reader stays where it is.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`], [`JournalError::TornTail`] (see the module for the difference),
+    /// [`JournalError::Damaged`] (also for an end before the watermark or the snapshot),
+    /// [`JournalError::TornTail`] (see the module for the difference),
     /// [`JournalError::UnsupportedVersion`], or the operating system's [`JournalError::Failed`].
     pub fn next_batch(&mut self) -> Result<Option<Batch<'_>>, JournalError> {
         loop {
@@ -170,7 +278,8 @@ impl JournalReader {
                 Ok(Some(header)) => return Ok(Some(self.batch_at(offset, header))),
                 Ok(None) => {
                     if !self.next_segment()? {
-                        return Ok(None);
+                        let unreached = self.bounds.unreached();
+                        return unreached.map_or(Ok(None), |(rule, found)| Err(self.damaged(rule, found)));
                     }
                 }
                 Err(Trouble::Error(error)) => return Err(error),
@@ -191,13 +300,21 @@ impl JournalReader {
         self.check_header(&header)?;
         let bytes = header.bytes(self.settings());
         self.fill(self.offset, bytes)?;
-        let batch = self.window.slots(self.offset, bytes).as_bytes();
-        let markers = check_body(&header, batch, self.next_sequence)?;
-        self.chain = chain(batch);
+        let slots = self.window.slots(self.offset, bytes);
+        let markers = check_body(&header, slots.as_bytes(), self.next_sequence)?;
+        self.chain = chain(slots.as_bytes());
+        let last = slots.get(1 + header.slot_count as usize).filter(|_| header.slot_count > 0);
+        self.report.last_time = last.map_or(self.report.last_time, |slot| slot.time);
         self.offset += bytes;
         self.next_sequence = header.next_sequence();
-        self.report.count_batch(&header, markers, bytes, self.chain);
+        let position = self.position();
+        self.report.count_batch(&header, markers, bytes, position);
+        self.check_bounds(&position)?;
         Ok(Some(header))
+    }
+
+    fn check_bounds(&mut self, border: &Position) -> Result<(), JournalError> {
+        self.bounds.pass(border).map_err(|(rule, found)| self.damaged(rule, found))
     }
 
     /// The valid header at the current offset; `None` when only zeros or nothing follows.
@@ -290,8 +407,9 @@ impl JournalReader {
         }
         self.offset = header_bytes;
         self.chain = self.segment.chain;
-        self.report.count_segment(header_bytes, self.segment.length, self.chain);
-        Ok(())
+        let position = self.position();
+        self.report.count_segment(header_bytes, self.segment.length, position);
+        self.check_bounds(&position)
     }
 
     /// A later segment must continue the one before, under the same identity and settings.
@@ -321,7 +439,7 @@ impl JournalReader {
         Ok(())
     }
 
-    /// Torn tail or damage: does anything valid follow?
+    /// Torn tail or damage: was it durable, does anything valid follow?
     fn classify(&mut self, fault: Fault) -> JournalError {
         let Fault { rule, found, torn } = fault;
         if !torn {
@@ -331,14 +449,19 @@ impl JournalReader {
         if self.numbers.last().is_some_and(|&last| last > number) {
             return self.damaged(rule, format!("{found}; segment {} follows", number + 1));
         }
+        if let Some((_, unreached)) = self.bounds.unreached() {
+            return self.damaged(rule, format!("{found}; {unreached}"));
+        }
+        // between two syncs the system writes in any order: what follows a hole was never promised either
+        let in_any_order = self.settings().durability == Durability::Interval;
         match self.scan() {
             Err(error) => error,
-            Ok(Scan { valid: Some(valid), .. }) => {
+            Ok(Scan { valid: Some(valid), .. }) if !in_any_order => {
                 self.damaged(rule, format!("{found}; a valid batch follows at offset {valid}"))
             }
             Ok(Scan { end_of_content, .. }) => {
                 // a file that was filled ahead has zeros behind what was written
-                let filled = self.settings().durability.syncs();
+                let filled = self.settings().durability.fills();
                 let end = if filled { end_of_content } else { self.segment.length };
                 let bytes = end.saturating_sub(self.offset);
                 JournalError::TornTail { place: self.place(), rule, found, bytes }
@@ -386,9 +509,9 @@ impl JournalReader {
         JournalError::Damaged { place: self.place(), rule, found }
     }
 
-    /// The last segment, its end and chain: where a writer goes on.
-    pub(super) fn into_end(self) -> (OpenSegment, u64, u128) {
-        (self.segment, self.offset, self.chain)
+    /// The last segment: where a writer goes on.
+    pub(super) fn into_segment(self) -> OpenSegment {
+        self.segment
     }
 }
 
@@ -459,7 +582,7 @@ pub(super) fn segment_numbers(disk: &dyn Disk, path: &Path) -> Result<Vec<u32>, 
     if names.is_empty() {
         return Err(not("the directory is empty".to_owned()));
     }
-    if names.iter().all(|name| name == LOCK_NAME || name == NEXT_NAME) {
+    if names.iter().all(|name| [LOCK_NAME, NEXT_NAME, WATERMARK_NAME].contains(&name.as_str())) {
         return Err(not("its creation was not finished; it never held a record".to_owned()));
     }
     let some = names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -4,19 +4,37 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Access, Disk, DiskFile, DiskLock};
+use crate::disk::{Access, Disk, DiskFile, DiskLock, FileSystem};
 
 use super::error::{JournalError, JournalRule, Place};
 use super::log::{Current, SegmentLog};
 use super::next_segment::{NextSegment, fill_with_zeros};
-use super::reader::{JournalReader, unsupported};
+use super::position::Position;
+use super::reader::{JournalReader, OpenSegment, place, unsupported};
 use super::report::{Report, Tail, read_to_end};
-use super::segment::{LOCK_NAME, RULES_VERSION, Settings};
+use super::segment::{Content, FORMAT_VERSION, LOCK_NAME, RULES_VERSION, Settings};
+use super::watermark::WatermarkFile;
+
+/// How a journal is opened to be continued.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// Refuses a journal of another epoch.
+    pub epoch: Option<u64>,
+    /// Where the newest snapshot stands: reading begins with its segment, and a journal that does not come to it, or
+    /// tells another history there, is refused. Without one all of the journal is read.
+    pub snapshot: Option<Position>,
+    /// The caller's clock, UTC nanoseconds: the time of a record that says what was cut off. A time before the last
+    /// record's counts as that.
+    pub time: u64,
+    /// Also on a network or in memory, where a sync promises nothing.
+    pub accept_any_file_system: bool,
+}
 
 /// What was found and done when a journal was opened for writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovery {
-    /// Of the journal as it is now; its `tail` is what was found.
+    /// Of what was read (all of it, or what follows the begin of the snapshot's segment) before anything was
+    /// changed; its `tail` is what was found.
     pub report: Report,
     pub cut: Option<Cut>,
 }
@@ -25,7 +43,8 @@ pub struct Recovery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
     pub place: Place,
-    pub rule: JournalRule,
+    /// What did not hold there; `None` for a cut that was made by a process that ended before it could say so.
+    pub rule: Option<JournalRule>,
     pub found: String,
     pub bytes: u64,
     pub copy: PathBuf,
@@ -40,40 +59,129 @@ pub(super) fn take_lock(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskLock
     })
 }
 
+/// A mode that syncs needs a file system where that means something. `path`, or what of it is there already.
+pub(super) fn check_file_system(
+    disk: &dyn Disk,
+    path: &Path,
+    settings: &Settings,
+    accept_any: bool,
+) -> Result<(), JournalError> {
+    if accept_any || !settings.durability.syncs() {
+        return Ok(());
+    }
+    let existing = path.ancestors().find(|part| disk.is_directory(part)).unwrap_or(path);
+    let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
+    let found = disk.file_system(existing);
+    match found.map_err(|error| JournalError::unreachable("ask for the file system", existing, error))? {
+        FileSystem::Local => Ok(()),
+        FileSystem::Memory(file_system) | FileSystem::Network(file_system) => {
+            let durability = settings.durability.name();
+            Err(JournalError::UnsafeFileSystem { path: path.to_owned(), file_system, durability })
+        }
+    }
+}
+
+/// What can be refused before the lock is taken, so that nothing is created in a directory that is no journal.
+fn check_continuable(
+    disk: &dyn Disk,
+    path: &Path,
+    reader: &JournalReader,
+    options: &OpenOptions,
+) -> Result<(), JournalError> {
+    let (found, supported) = (reader.identity().rules_version, RULES_VERSION);
+    if found != supported {
+        return Err(unsupported(path, "rules of the engine", u64::from(found), u64::from(supported)));
+    }
+    let (what, found, supported) = ("journal format", u64::from(reader.format()), u64::from(FORMAT_VERSION));
+    if found != supported {
+        let advice = "it can be read and replayed; continue in a new journal";
+        return Err(JournalError::UnsupportedVersion {
+            path: path.to_owned(),
+            what,
+            found,
+            supported,
+            advice,
+        });
+    }
+    if let Some(expected) = options.epoch.filter(|&epoch| epoch != reader.identity().epoch) {
+        let found = reader.identity().epoch;
+        return Err(JournalError::ForeignEpoch { path: path.to_owned(), found, expected });
+    }
+    check_file_system(disk, path, reader.settings(), options.accept_any_file_system)
+}
+
 pub(super) fn recover(
     disk: Arc<dyn Disk>,
     path: &Path,
+    options: &OpenOptions,
 ) -> Result<(SegmentLog, Box<dyn DiskLock>, Recovery), JournalError> {
-    // looked at before the lock, so that nothing is created in a directory that is no journal
-    let version = JournalReader::open(disk.clone(), path)?.identity().rules_version;
-    if version != RULES_VERSION {
-        return Err(unsupported(path, "rules of the engine", u64::from(version), u64::from(RULES_VERSION)));
-    }
+    let reader = JournalReader::begin(disk.clone(), path, options.snapshot)?;
+    check_continuable(disk.as_ref(), path, &reader, options)?;
     let lock = take_lock(disk.as_ref(), path)?;
-    let mut reader = JournalReader::open(disk.clone(), path)?;
+    let mut reader = JournalReader::begin(disk.clone(), path, options.snapshot)?;
     let tail = read_to_end(&mut reader)?;
     let report = Report { tail, ..reader.report().clone() };
-    let (mut current, length) = reopen(disk.as_ref(), reader)?;
+    let (mut current, length) = reopen(disk.as_ref(), reader.into_segment(), &report)?;
     let cut = match &report.tail {
-        Tail::Clean => None,
+        Tail::Clean if !journals_cuts(&report.settings) => None,
+        Tail::Clean => unreported_cut(disk.as_ref(), path, &current)?,
         Tail::Torn { place, rule, found, bytes } => {
             let copy = keep_copy(disk.as_ref(), path, &current, *bytes, &report.settings)?;
-            Some(Cut { place: place.clone(), rule: *rule, found: found.clone(), bytes: *bytes, copy })
+            let (place, rule, found) = (place.clone(), Some(*rule), found.clone());
+            Some(Cut { place, rule, found, bytes: *bytes, copy })
         }
     };
-    restore_end(&mut current, length, cut.as_ref().map_or(0, |cut| cut.bytes), &report)?;
+    let torn = match &report.tail {
+        Tail::Clean => 0,
+        Tail::Torn { bytes, .. } => *bytes,
+    };
+    restore_end(&mut current, length, torn, &report)?;
+    let watermark = match report.watermark {
+        Some(_) => Some(confirm_durable(disk.as_ref(), path, &report)?),
+        None => None,
+    };
     let next = NextSegment::new(disk, path, &report.identity, report.settings);
-    Ok((SegmentLog::resume(current, next), lock, Recovery { report, cut }))
+    Ok((SegmentLog::resume(current, next, watermark), lock, Recovery { report, cut }))
+}
+
+/// Whether a cut is journaled. In `none` nothing was promised, and a run that is continued must end as one that was
+/// never interrupted; records by reference have times that only their inputs know.
+pub(super) fn journals_cuts(settings: &Settings) -> bool {
+    settings.durability.fills() && settings.content == Content::Full
+}
+
+/// What a killed process had renamed and not synced becomes durable, and the watermark says so.
+fn confirm_durable(disk: &dyn Disk, path: &Path, report: &Report) -> Result<WatermarkFile, JournalError> {
+    disk.sync_directory(path)
+        .map_err(|error| JournalError::unreachable("sync the directory", path, error))?;
+    let mut watermark = WatermarkFile::open(disk, path, report.identity.epoch)?;
+    watermark.write(&report.end)?;
+    watermark.sync()?;
+    Ok(watermark)
 }
 
 /// The last segment, open for writing, and its length.
-fn reopen(disk: &dyn Disk, reader: JournalReader) -> Result<(Current, u64), JournalError> {
-    let (segment, offset, chain) = reader.into_end();
+fn reopen(disk: &dyn Disk, segment: OpenSegment, report: &Report) -> Result<(Current, u64), JournalError> {
     let file = disk
         .open(&segment.path, Access::ReadWrite)
         .map_err(|error| JournalError::unreachable("open the segment for writing", &segment.path, error))?;
-    let number = segment.header.segment;
-    Ok((Current { number, path: segment.path, file, offset, chain }, segment.length))
+    let Position { segment: number, offset, sequence, chain } = report.end;
+    Ok((Current { number, path: segment.path, file, offset, sequence, chain }, segment.length))
+}
+
+/// A cut at the very end whose process ended before the record of it was written: the copy tells.
+fn unreported_cut(disk: &dyn Disk, directory: &Path, current: &Current) -> Result<Option<Cut>, JournalError> {
+    let stem = copy_stem(current);
+    let Some(name) = names(disk, directory)?.into_iter().rfind(|name| name.starts_with(&stem)) else {
+        return Ok(None);
+    };
+    let copy = directory.join(name);
+    let bytes = disk.open(&copy, Access::Read).and_then(|file| file.length());
+    let bytes =
+        bytes.map_err(|error| JournalError::unreachable("read the copy of a torn tail", &copy, error))?;
+    let found = "cut by a process that ended before it could say so".to_owned();
+    let place = place(&current.path, current.number, current.offset, current.sequence.saturating_add(1));
+    Ok(Some(Cut { place, rule: None, found, bytes, copy }))
 }
 
 /// Copies the torn bytes into a file of their own, durable before anything is cut.
@@ -115,12 +223,19 @@ fn copy_bytes(disk: &dyn Disk, from: &Current, bytes: u64, to: &Path) -> io::Res
     Ok(copy)
 }
 
+fn names(disk: &dyn Disk, directory: &Path) -> Result<Vec<String>, JournalError> {
+    disk.list(directory).map_err(|error| JournalError::unreachable("list the journal", directory, error))
+}
+
+/// How the names of copies of what was cut off at this place begin.
+fn copy_stem(current: &Current) -> String {
+    format!("torn-{:08}-{:012x}", current.number, current.offset)
+}
+
 /// A name that no earlier cut at the same place has taken.
 fn free_name(disk: &dyn Disk, directory: &Path, current: &Current) -> Result<PathBuf, JournalError> {
-    let names = disk
-        .list(directory)
-        .map_err(|error| JournalError::unreachable("list the journal", directory, error))?;
-    let stem = format!("torn-{:08}-{:012x}", current.number, current.offset);
+    let names = names(disk, directory)?;
+    let stem = copy_stem(current);
     let mut name = format!("{stem}.bin");
     let mut attempt = 1;
     while names.contains(&name) {
@@ -130,12 +245,13 @@ fn free_name(disk: &dyn Disk, directory: &Path, current: &Current) -> Result<Pat
     Ok(directory.join(name))
 }
 
-/// Leaves nothing but zeros up to the segment's full size behind the last whole batch; in `none` mode, nothing.
+/// Leaves nothing but zeros up to the segment's full size behind the last whole batch; in `none` mode, nothing. What
+/// a killed process had written and not synced is synced: it counts from now on.
 fn restore_end(current: &mut Current, length: u64, torn: u64, report: &Report) -> Result<(), JournalError> {
     let settings = &report.settings;
     let offset = current.offset;
-    let restored = if settings.durability.syncs() {
-        fill_end(current, length, torn, settings.segment_size)
+    let restored = if settings.durability.fills() {
+        fill_end(current, length, torn, settings)
     } else if length > offset {
         current.file.set_length(offset)
     } else {
@@ -152,14 +268,14 @@ fn restore_end(current: &mut Current, length: u64, torn: u64, report: &Report) -
     })
 }
 
-fn fill_end(current: &mut Current, length: u64, torn: u64, segment_size: u64) -> io::Result<()> {
+fn fill_end(current: &mut Current, length: u64, torn: u64, settings: &Settings) -> io::Result<()> {
     let file = current.file.as_mut();
     let mut at = current.offset;
     fill_with_zeros(file, &mut at, current.offset.saturating_add(torn))?;
     let mut missing = length.max(current.offset);
-    fill_with_zeros(file, &mut missing, segment_size)?;
-    if length > segment_size {
-        file.set_length(segment_size)?;
+    fill_with_zeros(file, &mut missing, settings.segment_size)?;
+    if length > settings.segment_size {
+        file.set_length(settings.segment_size)?;
     }
-    if torn > 0 || length != segment_size { file.sync() } else { Ok(()) }
+    if settings.durability.syncs() { file.sync() } else { Ok(()) }
 }

@@ -7,8 +7,9 @@ use crate::disk::Disk;
 
 use super::batch::BatchHeader;
 use super::error::{JournalError, JournalRule, Place};
+use super::position::Position;
 use super::reader::JournalReader;
-use super::segment::{Identity, Settings};
+use super::segment::{Identity, SegmentHeader, Settings};
 
 /// How the journal ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub struct Report {
     pub bytes: u64,
     /// Bytes of the files, filled-ahead zeros and a torn tail included.
     pub file_bytes: u64,
+    /// Of the first record that is here; 1 unless the journal continues another or its begin was removed.
     pub first_sequence: u64,
     /// One less than `first_sequence` when there is no record.
     pub last_sequence: u64,
@@ -44,15 +46,21 @@ pub struct Report {
     pub state_hash: Option<(u64, u128)>,
     /// The last output hash, and the last sequence it covers.
     pub output_hash: Option<(u64, u128)>,
-    /// Covers everything up to the last whole batch.
-    pub chain: u128,
+    /// The end of the last whole batch.
+    pub end: Position,
+    /// Up to where the journal is known to have been durable; `None` in a mode that never syncs.
+    pub watermark: Option<Position>,
+    /// Of the last record that is here, UTC nanoseconds.
+    pub last_time: u64,
     /// Whether the last batch says that the writer ended on purpose.
     pub closed: bool,
     pub tail: Tail,
 }
 
 impl Report {
-    pub(super) fn new(identity: &Identity, settings: &Settings) -> Self {
+    pub(super) fn new(first: &SegmentHeader, watermark: Option<Position>) -> Self {
+        let SegmentHeader { identity, settings, segment, first_sequence, previous_chain, .. } = first;
+        let sequence = first_sequence.saturating_sub(1);
         Report {
             identity: identity.clone(),
             settings: *settings,
@@ -63,25 +71,27 @@ impl Report {
             slots: 0,
             bytes: 0,
             file_bytes: 0,
-            first_sequence: identity.first_sequence,
-            last_sequence: identity.first_sequence - 1,
-            durable_sequence: identity.first_sequence - 1,
+            first_sequence: *first_sequence,
+            last_sequence: sequence,
+            durable_sequence: sequence,
             state_hash: None,
             output_hash: None,
-            chain: 0,
+            end: Position { segment: *segment, offset: 0, sequence, chain: *previous_chain },
+            watermark,
+            last_time: 0,
             closed: false,
             tail: Tail::Clean,
         }
     }
 
-    pub(super) fn count_segment(&mut self, header_bytes: u64, file_bytes: u64, chain: u128) {
+    pub(super) fn count_segment(&mut self, header_bytes: u64, file_bytes: u64, end: Position) {
         self.segments += 1;
         self.bytes += header_bytes;
         self.file_bytes += file_bytes;
-        self.chain = chain;
+        self.end = end;
     }
 
-    pub(super) fn count_batch(&mut self, header: &BatchHeader, markers: u64, bytes: u64, chain: u128) {
+    pub(super) fn count_batch(&mut self, header: &BatchHeader, markers: u64, bytes: u64, end: Position) {
         let here = u64::from(header.record_count) - markers;
         self.batches += 1;
         self.records += here;
@@ -92,7 +102,7 @@ impl Report {
         self.durable_sequence = header.durable_sequence;
         self.state_hash = header.state_hash().or(self.state_hash);
         self.output_hash = header.output_hash().map(|hash| (self.last_sequence, hash)).or(self.output_hash);
-        self.chain = chain;
+        self.end = end;
         self.closed = header.is_closing();
     }
 
@@ -109,8 +119,8 @@ impl Report {
         }
         let place = Place {
             path: path.to_owned(),
-            segment: self.segments,
-            offset: self.bytes,
+            segment: self.end.segment,
+            offset: self.end.offset,
             sequence: self.last_sequence.saturating_add(1),
         };
         Err(JournalError::NotClosed { place })

@@ -26,10 +26,13 @@ use crate::record::{Continuation, Slot};
 
 use super::error::JournalError;
 
-/// Version of the layout of headers and directory. Bits before the checksum field never move.
-pub const FORMAT_VERSION: u8 = 1;
+/// Version of the layout of headers and directory. Bits before the checksum field never move. Journals of version 1
+/// have no watermark and no seals; they are read, and not continued.
+pub const FORMAT_VERSION: u8 = 2;
+/// The oldest that is read.
+pub const OLDEST_FORMAT_VERSION: u8 = 1;
 /// Version of the message registry: grows when a message or a field is added.
-pub const SCHEMA: u16 = 1;
+pub const SCHEMA: u16 = 2;
 /// Version of what the engine does with records: a change of behavior starts a new epoch.
 pub const RULES_VERSION: u32 = 1;
 
@@ -78,34 +81,67 @@ impl Identity {
     }
 }
 
-/// When a commit is reported durable. Numbers are append-only.
+/// What "durable" means: what a commit has survived when it is reported. Numbers are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Durability {
-    /// At once: nothing is synced. A power cut loses what the system had not written; for backtests.
+    /// Nothing is promised and nothing prepared: for runs that can be run again.
     None = 0,
-    /// After the batch was synced: what was reported survives a power cut.
+    /// After the batch was synced: survives a power cut. The watermark follows it, synced when there is time.
     Batch = 1,
+    /// After batch and watermark were synced: damage to anything acknowledged is told from a torn tail, also to the
+    /// very last batch.
+    Strict = 2,
+    /// After the batch was given to the operating system: survives the end of the process. Synced every so many
+    /// milliseconds by the caller's clock: a power cut loses at most that much.
+    Interval = 3,
+    /// After the batch was given to the operating system, which decides when to write it.
+    Os = 4,
 }
 
 impl Durability {
+    pub const ALL: [Durability; 5] =
+        [Durability::Strict, Durability::Batch, Durability::Interval, Durability::Os, Durability::None];
+
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
             0 => Some(Durability::None),
             1 => Some(Durability::Batch),
+            2 => Some(Durability::Strict),
+            3 => Some(Durability::Interval),
+            4 => Some(Durability::Os),
             _ => None,
         }
+    }
+
+    /// The mode called `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Durability::ALL.into_iter().find(|mode| mode.name() == name)
     }
 
     pub const fn name(self) -> &'static str {
         match self {
             Durability::None => "none",
             Durability::Batch => "batch",
+            Durability::Strict => "strict",
+            Durability::Interval => "interval",
+            Durability::Os => "os",
         }
     }
 
-    pub(crate) fn syncs(self) -> bool {
-        self == Durability::Batch
+    /// Whether anything is ever synced, and so a watermark kept.
+    pub const fn syncs(self) -> bool {
+        matches!(self, Durability::Batch | Durability::Strict | Durability::Interval)
+    }
+
+    /// Whether a commit returns only after its batch was synced.
+    pub const fn syncs_commits(self) -> bool {
+        matches!(self, Durability::Batch | Durability::Strict)
+    }
+
+    /// Whether segments are filled with zeros ahead of their use, so that a commit needs no room on the disk.
+    pub const fn fills(self) -> bool {
+        !matches!(self, Durability::None)
     }
 }
 
@@ -170,6 +206,21 @@ impl Settings {
         Settings { segment_size, ..self }
     }
 
+    /// In the mode `durability`; see [`Settings::durable`] and [`Settings::backtest`].
+    pub const fn of(durability: Durability, content: Content) -> Self {
+        match durability {
+            Durability::None => Settings::backtest(content),
+            _ => Settings { durability, content, ..Settings::durable() },
+        }
+    }
+
+    /// Bytes of every segment that new orders must leave free when the next one cannot be prepared: an eighth. What
+    /// may still be written then (cancels, the kill switch) has one slot, so in a segment of 64 MiB there is room for
+    /// 16,384 of them each in a synced batch of its own, and for more than 80,000 in batches of 64.
+    pub const fn reserve_bytes(&self) -> u64 {
+        self.segment_size / 8
+    }
+
     /// Bytes before the first batch of a segment.
     pub(crate) fn header_bytes(&self) -> u64 {
         (SEGMENT_HEADER_SIZE as u64).max(u64::from(self.sector_size))
@@ -210,6 +261,8 @@ pub(crate) fn check_settings(identity: &Identity, settings: &Settings) -> Result
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
+    /// Version of the format it was written in.
+    pub format: u8,
     pub identity: Identity,
     pub settings: Settings,
     /// Counted from 1.
@@ -267,6 +320,23 @@ pub(crate) enum HeaderProblem {
 }
 
 impl SegmentHeader {
+    /// Of the segment with which a journal begins.
+    pub(crate) fn first(identity: &Identity, settings: Settings) -> Self {
+        SegmentHeader {
+            format: FORMAT_VERSION,
+            identity: identity.clone(),
+            settings,
+            segment: 1,
+            first_sequence: identity.first_sequence,
+            previous_chain: 0,
+        }
+    }
+
+    /// Whether there are files beside the segments that tell how far it was durable and what was sealed.
+    pub(crate) fn has_watermark(&self) -> bool {
+        self.format >= 2 && self.settings.durability.syncs()
+    }
+
     pub(crate) fn encode(&self) -> HeaderBytes {
         let SegmentHeader { identity, settings, .. } = self;
         let mut slots: HeaderSlots = [Slot::ZERO; 8];
@@ -296,7 +366,7 @@ impl SegmentHeader {
             created_time: identity.created_time,
             message: Message::SegmentHeader as u16,
             slots: 8,
-            version: FORMAT_VERSION,
+            version: self.format,
             flags: 0,
             schema: identity.schema,
             checksum: 0,
@@ -323,7 +393,7 @@ impl SegmentHeader {
         if first.checksum != computed {
             return Err(HeaderProblem::Checksum { written: first.checksum, computed });
         }
-        if first.version != FORMAT_VERSION {
+        if !(OLDEST_FORMAT_VERSION..=FORMAT_VERSION).contains(&first.version) {
             return Err(HeaderProblem::Version(first.version));
         }
         let settings = Settings {
@@ -344,6 +414,7 @@ impl SegmentHeader {
         };
         check_settings(&identity, &settings).map_err(|_| HeaderProblem::Field("size"))?;
         Ok(SegmentHeader {
+            format: first.version,
             identity,
             settings,
             segment: first.segment,
@@ -407,6 +478,7 @@ mod tests {
         let mut identity = Identity::new(0xE0E0, 17, "openbell 0.1.0");
         identity.created_by = "x".repeat(CREATED_BY_SIZE - 2) + "é";
         SegmentHeader {
+            format: FORMAT_VERSION,
             identity,
             settings: Settings::durable(),
             segment: 3,

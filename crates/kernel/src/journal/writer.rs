@@ -6,16 +6,21 @@ use std::sync::Arc;
 use zerocopy::IntoBytes;
 
 use crate::disk::{Disk, DiskLock};
-use crate::record::{SLOT_SIZE, Slot};
+use crate::record::{RecordBuffer, SLOT_SIZE, Slot, stamp};
 
 use super::batch::{BATCH_HEADER_SIZE, BatchHeader, flags};
 use super::continuity::{Walked, walk};
+use super::cut::{CutKind, cut_record};
 use super::error::{JournalError, JournalRule};
 use super::interleave::{InputRun, Interleaving};
-use super::log::SegmentLog;
+use super::log::{Room, SegmentLog};
+use super::position::Position;
 use super::reader::Records;
-use super::recovery::{Recovery, recover, take_lock};
+use super::recovery::{OpenOptions, Recovery, check_file_system, journals_cuts, recover, take_lock};
 use super::segment::{Content, Identity, SCHEMA, Settings, check_settings, segment_number};
+
+/// Zeros written by one call of [`JournalWriter::prepare_next`].
+const PREPARED_AT_ONCE: u64 = 4 << 20;
 
 const HEADER_SLOTS: usize = BATCH_HEADER_SIZE / SLOT_SIZE;
 
@@ -23,7 +28,9 @@ const HEADER_SLOTS: usize = BATCH_HEADER_SIZE / SLOT_SIZE;
 /// [`JournalWriter::commit`] writes it. What was not committed is gone when the writer is dropped.
 ///
 /// A failed write or sync is the last thing a writer does: after a failed sync nobody knows what is on the disk.
-/// Every later call answers [`JournalError::Stopped`] with the first cause.
+/// Every later call answers [`JournalError::Stopped`] with the first cause. A full disk is different as long as only
+/// the next segment is missing: [`JournalError::DiskFull`] then leaves the batch where it was, and the next commit
+/// tries again.
 #[derive(Debug)]
 pub struct JournalWriter {
     log: SegmentLog,
@@ -33,6 +40,8 @@ pub struct JournalWriter {
     next_sequence: u64,
     durable_sequence: u64,
     state_hash: Option<(u64, u128)>,
+    /// When [`JournalWriter::sync_when_due`] last synced.
+    sync_time_ns: u64,
     failure: Option<JournalError>,
     _lock: Box<dyn DiskLock>,
 }
@@ -82,8 +91,23 @@ impl JournalWriter {
     ///
     /// # Errors
     /// [`JournalError::AlreadyExists`] when it holds a segment, [`JournalError::Locked`],
-    /// [`JournalError::BadSettings`], [`JournalError::DiskFull`] or what the operating system answers.
+    /// [`JournalError::BadSettings`], [`JournalError::UnsafeFileSystem`], [`JournalError::DiskFull`] or what the
+    /// operating system answers.
     pub fn create(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        identity: &Identity,
+        settings: Settings,
+    ) -> Result<Self, JournalError> {
+        check_file_system(disk.as_ref(), path, &settings, false)?;
+        JournalWriter::create_anywhere(disk, path, identity, settings)
+    }
+
+    /// As [`JournalWriter::create`], also on a network or in memory, where a sync promises nothing.
+    ///
+    /// # Errors
+    /// As [`JournalWriter::create`].
+    pub fn create_anywhere(
         disk: Arc<dyn Disk>,
         path: &Path,
         identity: &Identity,
@@ -98,23 +122,46 @@ impl JournalWriter {
         if names.iter().any(|name| segment_number(name).is_some()) {
             return Err(JournalError::AlreadyExists { path: path.to_owned() });
         }
-        let log = SegmentLog::create(disk.clone(), path, identity, settings)?;
+        // before there is a segment, so that whoever finds one need not ask how durable its directory is
         if settings.durability.syncs() {
             sync_directories(disk.as_ref(), &parents)?;
         }
+        let log = SegmentLog::create(disk, path, identity, settings)?;
         Ok(JournalWriter::new(log, lock, identity.first_sequence, None))
     }
 
     /// Opens a journal to continue it: checks all of it, and cuts off a torn tail after keeping a copy.
     ///
     /// # Errors
-    /// Refuses, and touches nothing, what is damaged, locked, of another version or of other rules: see
-    /// [`JournalError`].
+    /// As [`JournalWriter::open_with`].
     pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<(Self, Recovery), JournalError> {
-        let (log, lock, recovery) = recover(disk, path)?;
-        let next_sequence = recovery.report.last_sequence + 1;
-        let state_hash = recovery.report.state_hash;
-        Ok((JournalWriter::new(log, lock, next_sequence, state_hash), recovery))
+        JournalWriter::open_with(disk, path, &OpenOptions::default())
+    }
+
+    /// Opens a journal to continue it. A torn tail is kept as a copy and cut off, and the first thing journaled then
+    /// is a `JournalCut` (but in `none`, where nothing was promised).
+    ///
+    /// # Errors
+    /// Refuses, and touches nothing, what is damaged, ends before its watermark or the snapshot, is locked, of
+    /// another epoch, version or other rules: see [`JournalError`].
+    pub fn open_with(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        options: &OpenOptions,
+    ) -> Result<(Self, Recovery), JournalError> {
+        let (log, lock, recovery) = recover(disk, path, options)?;
+        let report = &recovery.report;
+        let mut writer = JournalWriter::new(log, lock, report.last_sequence + 1, report.state_hash);
+        if let Some(cut) = recovery.cut.as_ref().filter(|_| journals_cuts(&report.settings)) {
+            let what = cut.rule.map_or_else(|| cut.found.clone(), |rule| format!("{rule}: {}", cut.found));
+            let time = options.time.max(report.last_time);
+            let record = cut_record(CutKind::TornTail, &cut.place, cut.bytes, "openbell", &what);
+            writer.append_now(record, time)?;
+            // the events so far are those of the last record: a cut causes none
+            writer.write_batches(None)?;
+            writer.sync()?;
+        }
+        Ok((writer, recovery))
     }
 
     fn new(
@@ -130,6 +177,7 @@ impl JournalWriter {
             next_sequence,
             durable_sequence: next_sequence - 1,
             state_hash,
+            sync_time_ns: 0,
             failure: None,
             _lock: lock,
         }
@@ -158,9 +206,68 @@ impl JournalWriter {
         self.batch.records().len()
     }
 
+    /// The end of what was committed; a snapshot of the state after it names this.
+    pub fn position(&self) -> Position {
+        self.log.position()
+    }
+
     /// Covers everything committed.
     pub fn chain(&self) -> u128 {
-        self.log.chain()
+        self.log.position().chain
+    }
+
+    /// Whether the disk has room for what comes. In [`Room::Reserve`] only cancels and the kill switch should be let
+    /// in; it is [`Room::Ample`] again once [`JournalWriter::prepare_next`] has found room.
+    pub fn room(&self) -> Room {
+        self.log.room()
+    }
+
+    /// Why the next segment could not be prepared when it was last tried; `None` when it could.
+    pub fn shortage(&self) -> Option<&JournalError> {
+        self.log.shortage()
+    }
+
+    /// Works a while (some MiB) on what the next commits need and should not wait for: the next segment, the sync of
+    /// the watermark. `true` when nothing is left to do. To be called when there is nothing to commit; where nobody
+    /// does, commits do it themselves, late.
+    ///
+    /// # Errors
+    /// [`JournalError::DiskFull`] when there is no room for the next segment: try again later, and look at
+    /// [`JournalWriter::room`]. Anything else stops the writer.
+    pub fn prepare_next(&mut self) -> Result<bool, JournalError> {
+        self.require_running()?;
+        let prepared = self.log.prepare(PREPARED_AT_ONCE).and_then(|is_done| {
+            if is_done && self.settings().durability.syncs_commits() {
+                self.log.sync()?;
+            }
+            Ok(is_done)
+        });
+        self.stop_unless_full(prepared)
+    }
+
+    /// Makes everything committed survive a power cut, in every mode that syncs at all.
+    ///
+    /// # Errors
+    /// [`JournalError::Failed`], which stops the writer.
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        self.require_running()?;
+        let synced = self.log.sync();
+        self.stop_unless_full(synced)
+    }
+
+    /// In the mode `interval`: syncs when `interval_ns` have passed by the caller's clock since it last did; whether
+    /// it did.
+    ///
+    /// # Errors
+    /// As [`JournalWriter::sync`].
+    pub fn sync_when_due(&mut self, now_ns: u64, interval_ns: u64) -> Result<bool, JournalError> {
+        // a clock that stepped back makes it due
+        let is_due = now_ns.checked_sub(self.sync_time_ns).is_none_or(|passed| passed >= interval_ns);
+        if is_due {
+            self.sync()?;
+            self.sync_time_ns = now_ns;
+        }
+        Ok(is_due)
     }
 
     /// Adds whole, stamped records to the batch. They must continue the sequence.
@@ -218,7 +325,8 @@ impl JournalWriter {
     /// cover the events of all records appended. Without records nothing is written.
     ///
     /// # Errors
-    /// [`JournalError::DiskFull`] or [`JournalError::Failed`]; both stop the writer.
+    /// [`JournalError::DiskFull`] when the next segment was needed and there is no room for it: what was not written
+    /// waits for the next commit. Anything else stops the writer, a full disk in the mode `none` included.
     pub fn commit(
         &mut self,
         state_hash: Option<(u64, u128)>,
@@ -230,8 +338,7 @@ impl JournalWriter {
         if self.batch.is_empty() {
             return Ok(self.durable_sequence);
         }
-        let result = self.write_batches(output_hash);
-        self.stop_on_error(result)?;
+        self.write_batches(Some(output_hash))?;
         Ok(self.durable_sequence)
     }
 
@@ -243,6 +350,7 @@ impl JournalWriter {
     pub fn close(mut self, state_hash: Option<(u64, u128)>, output_hash: u128) -> Result<u64, JournalError> {
         let durable_sequence = self.commit(state_hash, output_hash)?;
         self.write_batch(Some(output_hash), flags::CLOSED)?;
+        self.log.sync()?;
         Ok(durable_sequence)
     }
 
@@ -253,11 +361,27 @@ impl JournalWriter {
         }
     }
 
-    fn stop_on_error(&mut self, result: Result<(), JournalError>) -> Result<(), JournalError> {
+    /// Remembers a failure as the end. Too little room for the next segment is none.
+    fn stop_unless_full<T>(&mut self, result: Result<T, JournalError>) -> Result<T, JournalError> {
+        if let Err(error) = &result
+            && !matches!(error, JournalError::DiskFull { .. })
+        {
+            self.failure = Some(error.clone());
+        }
+        result
+    }
+
+    fn stop_on_error<T>(&mut self, result: Result<T, JournalError>) -> Result<T, JournalError> {
         if let Err(error) = &result {
             self.failure = Some(error.clone());
         }
         result
+    }
+
+    /// Stamps a record with the next sequence and appends it.
+    fn append_now(&mut self, mut record: RecordBuffer, time: u64) -> Result<(), JournalError> {
+        stamp(record.slots_mut(), self.next_sequence, time);
+        self.append(record.slots())
     }
 
     /// Puts the marker of the references so far into the batch.
@@ -268,21 +392,24 @@ impl JournalWriter {
         }
     }
 
-    fn write_batches(&mut self, output_hash: u128) -> Result<(), JournalError> {
+    /// Writes the buffered records, as several batches when they are longer than a segment. What is not written when
+    /// the disk is full stays buffered.
+    fn write_batches(&mut self, output_hash: Option<u128>) -> Result<(), JournalError> {
         if self.fits(self.batch.records().len(), self.batch.sequences()) {
-            return self.write_batch(Some(output_hash), 0);
+            return self.write_batch(output_hash, 0);
         }
         let fresh = BatchBuffer::new(self.batch.first_sequence);
         let all = std::mem::replace(&mut self.batch, fresh);
+        let mut full = Ok(());
         for record in Records::new(all.records()) {
             let walked = walk(record, self.batch.next_sequence)?;
             let sequences = walked.next_sequence - self.batch.first_sequence;
-            if !self.fits(self.batch.records().len() + record.len(), sequences) {
-                self.write_batch(None, 0)?;
+            if full.is_ok() && !self.fits(self.batch.records().len() + record.len(), sequences) {
+                full = self.write_batch(None, 0);
             }
             self.batch.extend(record, walked);
         }
-        self.write_batch(Some(output_hash), 0)
+        full.and_then(|()| self.write_batch(output_hash, 0))
     }
 
     fn fits(&self, slots: usize, sequences: u64) -> bool {
@@ -294,15 +421,18 @@ impl JournalWriter {
     fn write_batch(&mut self, output_hash: Option<u128>, flags: u16) -> Result<(), JournalError> {
         let mut header = self.header(output_hash, flags);
         let bytes = header.bytes(self.settings());
-        let sequence = header.first_sequence;
-        self.log.make_room(bytes, sequence)?;
+        let (first, last) = (header.first_sequence, self.batch.next_sequence - 1);
+        let room = self.log.make_room(bytes, first);
+        self.stop_unless_full(room)?;
         self.batch.slots.resize(bytes as usize / SLOT_SIZE, Slot::ZERO);
-        header.seal(self.log.chain(), self.batch.records().as_bytes());
+        header.seal(self.chain(), self.batch.records().as_bytes());
         self.batch.slots[..HEADER_SLOTS].copy_from_slice(&header.to_slots());
-        self.log.write(self.batch.slots.as_bytes(), sequence)?;
-        self.durable_sequence = self.batch.next_sequence - 1;
+        let written = self.log.write(self.batch.slots.as_bytes(), first, last);
+        self.stop_on_error(written)?;
+        self.durable_sequence = last;
         self.batch.clear();
-        self.log.prepare_in_step(bytes, sequence)
+        let prepared = self.log.prepare_in_step(bytes);
+        self.stop_on_error(prepared)
     }
 
     fn header(&self, output_hash: Option<u128>, flags: u16) -> BatchHeader {

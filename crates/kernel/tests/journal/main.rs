@@ -7,6 +7,7 @@ mod failures;
 mod opening;
 mod references;
 mod roundtrip;
+mod watermark;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use openbell_kernel::command::SubmitOrder;
 use openbell_kernel::disk::MemoryDisk;
 use openbell_kernel::journal::{
-    Content, Identity, JournalError, JournalReader, JournalWriter, Report, Settings, verify,
+    Content, Identity, JournalError, JournalReader, JournalWriter, Report, Room, Settings, verify,
 };
 use openbell_kernel::observation::TradeObserved;
 use openbell_kernel::record::{Slot, stamp};

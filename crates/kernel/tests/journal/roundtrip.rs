@@ -41,7 +41,7 @@ proptest! {
         prop_assert_eq!((report.records, report.last_sequence), (last, last));
         prop_assert_eq!(report.slots as usize, records(1..last + 1).len());
         prop_assert_eq!((report.closed, report.tail), (close, Tail::Clean));
-        prop_assert_eq!(report.chain, writer.chain());
+        prop_assert_eq!(report.end, writer.position());
     }
 }
 
