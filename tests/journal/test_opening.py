@@ -245,7 +245,7 @@ def fill(writer: JournalWriter) -> tuple[int, str]:
             writer.append(bars(writer.next_sequence, 50))
             last = writer.commit()
     except JournalError as error:
-        with pytest.raises(JournalError, match="failed before and takes nothing more|no room to"):
+        with pytest.raises(JournalError, match=r"failed before and takes nothing more|no room to"):
             writer.commit()
         return last, str(error)
     pytest.fail("the disk took everything")
