@@ -131,6 +131,13 @@ def test_an_error_is_one_line_with_its_documented_code(
     assert done.stdout == ""
 
 
+def test_an_error_of_a_strategy_names_its_place_once(project: Path) -> None:
+    (project / "broken.py").write_text(STRATEGY.replace("self.close(bar.instrument)", "1 / 0"))
+    done = openbell("backtest", "broken.py", "--data", "bars.csv", cwd=project)
+    assert done.returncode == 4
+    assert done.stderr.count("broken.py") == 1, done.stderr
+
+
 def test_debug_shows_the_traceback(project: Path) -> None:
     (project / "broken.py").write_text(BROKEN)
     done = openbell("backtest", "broken.py", "--data", "bars.csv", "--debug", cwd=project)

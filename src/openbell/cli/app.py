@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from cyclopts import App, CycloptsError
 
@@ -90,6 +91,8 @@ def _told(error: Exception, debug: bool, hint: str = "") -> int:
     is_ours = isinstance(error, OpenbellError)
     message = str(error) if is_ours else f"{type(error).__name__}: {error}"
     place = place_in_user_code(error) if isinstance(error, StrategyError) or not is_ours else None
+    if place is not None and PurePath(place.rpartition(":")[0]).name in message:
+        place = None  # the message says it already
     parts = [" ".join(message.split()), f"at {place}" if place else "", f"({hint})" if hint else ""]
     print("openbell:", " ".join(part for part in parts if part), file=sys.stderr)
     return error.exit_code if isinstance(error, OpenbellError) else 1
