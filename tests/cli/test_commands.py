@@ -108,7 +108,7 @@ ERRORS = [
     (["backtest", "cross.py", "--data", "bars.csv", "--fees", "free"], 2, "fees is 'free'"),
     (["backtest", "cross.py", "--data", "sample:gold"], 2, "no sample 'gold', expected one of us_stocks_daily"),
     (["backtest", "cross.py:Other", "--data", "bars.csv"], 2, "defines no strategy 'Other', expected one of Cross"),
-    (["backtest", "broken.py", "--data", "bars.csv"], 4, r"ZeroDivisionError.*broken\.py:5"),
+    (["backtest", "broken.py", "--data", "bars.csv"], 4, r"ZeroDivisionError.*broken\.py, line 5"),
     (["backtest", "unclear.py", "--data", "bars.csv"], 4, r"unclear\.py, line 2: SyntaxError"),
     (["replay", "nothing"], 3, "no such run folder"),
     (["report", "."], 3, r"run\.toml: no such file"),
