@@ -18,7 +18,7 @@ unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help setup build demo test test-rust test-python simulate torture check lint format types architecture wheel \
-	bench bench-matching bench-backtest bench-import bench-journal lock clean determinism
+	bench bench-matching bench-backtest bench-import bench-journal lock clean determinism golden
 
 help: ## list the verbs
 	@echo "make VERB, with VERB one of:"
@@ -71,6 +71,9 @@ simulate: $(VENV)/.created ## tell one simulated history of crashes in words: SE
 
 torture: $(VENV)/.created ## lose power, fail and damage the disk of the journal in every way; SIZE=ci or long
 	@cargo run --quiet --locked -p openbell-simulation -- torture $(SIZE)
+
+golden: $(VENV)/.development $(VENV)/.built ## make the golden journals of today's format and rules again, on purpose
+	$(BIN)/python -m tests.golden.make
 
 check: lint types architecture test ## exactly what CI runs: lint, types, architecture, every test
 

@@ -9,7 +9,7 @@ import pytest
 from tests.architecture.sources import read, require_none, tracked_files
 
 MOST_LINES = 800
-BINARY = (".parquet", ".png", ".gz", ".zip", ".ico", ".woff2", ".journal")
+BINARY = (".parquet", ".seg", ".png", ".gz", ".zip", ".ico", ".woff2", ".journal")
 # written with a mark inside, so that this file does not find itself
 MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+|tmp/\w+|opt/wheels)(?=/|\b)|C:\\Users")
 TOOLS = re.compile(

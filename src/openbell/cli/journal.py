@@ -22,6 +22,11 @@ journal = App(
 VERBS = {
     "verify": ("journal_verify:verify_journal", "Read and check all of it."),
     "inspect": ("journal_inspect:inspect_journal", "Show what it is: head, epochs, segments."),
-    "dump": ("journal_dump:dump_journal", "Print its records in words."),
+    "dump": (
+        "journal_dump:dump_journal",
+        "Print its records in words; --follow goes on while it is written.",
+    ),
+    "backup": ("journal_backup:backup_journal", "Copy it, also while it is written, and check the copy."),
+    "restore": ("journal_restore:restore_journal", "Bring a backup back."),
 }
 add_verbs(journal, VERBS)

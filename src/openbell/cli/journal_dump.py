@@ -25,6 +25,13 @@ def dump_journal(
     order: Annotated[
         int | None, Parameter(help="Only records that name this order_id or client_order_id.")
     ] = None,
+    follow: Annotated[
+        bool, Parameter(negative=(), help="Go on as more becomes durable, until the writer ends or Ctrl-C.")
+    ] = False,
+    reader: Annotated[
+        str | None,
+        Parameter(help="Register under this name: nothing behind what was printed is deleted by retention."),
+    ] = None,
     out: RunsFolder = RUNS,
     options: CommonOptions = COMMON,
 ) -> None:
@@ -35,6 +42,7 @@ def dump_journal(
     """
     from openbell.journal import Selection, lines_of
     from openbell.journal.selection import LAST_SEQUENCE, message_name
+    from openbell.runtime.following import followed
     from openbell.runtime.history import open_history
 
     selection = Selection(
@@ -46,7 +54,8 @@ def dump_journal(
         order=order,
     )
     history = open_history(path, out)
-    for line in lines_of(
-        history.raw_batches(), style="json" if options.json else "text", selection=selection
-    ):
-        print(line)
+    batches = (
+        followed(history.journal, name=reader, waits=follow) if follow or reader else history.raw_batches()
+    )
+    for line in lines_of(batches, style="json" if options.json else "text", selection=selection):
+        print(line, flush=follow)

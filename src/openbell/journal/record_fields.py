@@ -24,6 +24,7 @@ from openbell.messages.layouts import (
 Fields = dict[str, Any]
 
 _RUN_COUNT_BITS = 48
+_WHO_AND_WHY = ("JournalCut", "RecordSkipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,13 @@ class Record:
         for part in (self.body, *(fields for _, fields in self.payloads)):
             for name, value in _joined(part).items():
                 merged.setdefault(name, value)
-        return merged
+        return self._named_texts(merged) if self.message in _WHO_AND_WHY else merged
+
+    def _named_texts(self, merged: Fields) -> Fields:
+        """Of what a person did to a journal: the first text is who, the others are why."""
+        texts = [fields["text"] for _, fields in self.payloads if "text" in fields]
+        rest = {name: value for name, value in merged.items() if name != "text"}
+        return {**rest, "actor": "".join(texts[:1]), "reason": "".join(texts[1:])}
 
     def payload(self, name: str) -> Fields | None:
         """The fields of the first continuation that carries this payload."""

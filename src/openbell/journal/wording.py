@@ -10,6 +10,7 @@ from typing import Any
 from openbell.journal.names import Names
 from openbell.journal.record_fields import Fields, Record, message_names
 from openbell.messages.layouts import CLEAR, MAKER, REPEATED, SELL, SNAPSHOT, rule_names
+from openbell.messages.refusal_figures import MONEY, figure_text
 from openbell.model.quantities import EXACT, NANO
 from openbell.model.terms import Liquidity, OrderState, OrderType, Side, TimeInForce
 from openbell.model.time import duration, iso
@@ -65,39 +66,10 @@ _SIDED = {
     "TradeExecuted": ("aggressor=SELL", "aggressor=BUY"),
 }
 
-_RULE_UNITS: tuple[tuple[str, str], ...] = (
-    ("PRICE_MUST_BE_IN_BAND", "share"),
-    ("REFERENCE_PRICE", "number"),
-    ("OPEN_ORDERS", "count"),
-    ("LEVERAGE", "ratio"),
-    ("NOTIONAL", "money"),
-    ("EXPOSURE", "money"),
-    ("EQUITY", "money"),
-    ("CASH", "money"),
-    ("LOSS", "money"),
-    ("MARGIN", "money"),
-    ("DRAWDOWN", "money"),
-    ("PRICE", "price"),
-    ("POST_ONLY", "price"),
-    ("QUANTITY", "quantity"),
-    ("POSITION", "quantity"),
-    ("SHORT_", "quantity"),
-    ("REDUCE_ONLY", "quantity"),
-    ("LIQUIDITY", "quantity"),
-    ("FILL_OR_KILL", "quantity"),
-    ("IMMEDIATE_OR_CANCEL", "quantity"),
-)
-"""Unit of limit and actual of a refusal, by the first of these that the rule's name contains."""
-
 
 def rule_name(number: int) -> str:
     """Name of a rule; empty for 0, where there is none."""
     return rule_names().get(number, f"rule {number}") if number else ""
-
-
-def rule_unit(rule: str) -> str:
-    """Unit in which a rule gives limit and actual: price, quantity, money, ratio, share, count or number."""
-    return next((unit for part, unit in _RULE_UNITS if part in rule), "number")
 
 
 def trimmed(number: Decimal) -> str:
@@ -139,9 +111,7 @@ class Wording:
         return f"{amount:.{decimals}f} {currency}".rstrip()
 
     def in_unit(self, value: int, unit: str, instrument: int, account: int) -> str:
-        """A figure of a rule or a limit, in the unit `rule_unit` or LIMITS names."""
-        if unit == "price":
-            return self.price(value, instrument)
+        """A limit in the unit that LIMITS names."""
         if unit == "quantity":
             return self.quantity(value, instrument)
         if unit == "money":
@@ -243,8 +213,11 @@ class Wording:
         return self.names.currencies.get(value, str(value))
 
     def _rule_figure(self, record: Record, raw: Fields, value: int) -> str:
-        unit = rule_unit(rule_name(raw.get("rule", 0)))
-        return self.in_unit(value, unit, record.instrument, record.account)
+        rule = rule_name(raw.get("rule", 0))
+        instrument = self.names.instruments.get(self.names.instrument_of(record))
+        if instrument is not None:
+            return figure_text(rule, value, instrument)
+        return self.money(value, self._currency(record, raw)) if rule.startswith(MONEY) else str(value)
 
     def _limit(self, record: Record, raw: Fields, value: int) -> str:
         if "rule" in raw:

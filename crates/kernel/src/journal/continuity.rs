@@ -6,25 +6,27 @@ use crate::record::{Slot, split_first};
 use super::error::JournalRule;
 use super::interleave;
 
-/// By message number: whether it is a command or an observation. All of them are below 256; a test holds the
-/// registry to it. A table, because most records are one slot and checking one should cost little more than its load.
-static JOURNALED: [bool; 256] = journaled();
+/// By message number: the version of the layout that is written today, of commands and observations; 0 of all others.
+/// All of them are below 256; a test holds the registry to it. A table, because most records are one slot and checking
+/// one should cost little more than its load.
+static VERSIONS: [u8; 256] = versions();
 
-const fn journaled() -> [bool; 256] {
-    let mut table = [false; 256];
+const fn versions() -> [u8; 256] {
+    let mut table = [0; 256];
     let mut index = 0;
     while index < Message::ALL.len() {
         let message = Message::ALL[index];
         if matches!(message.kind(), MessageKind::Command | MessageKind::Observation) {
-            table[message as usize] = true;
+            table[message as usize] = message.version();
         }
         index += 1;
     }
     table
 }
 
-fn is_journaled(message: u16) -> bool {
-    JOURNALED.get(usize::from(message)).copied().unwrap_or(false)
+/// Today's version of a message that is journaled.
+fn journaled_version(message: u16) -> Option<u8> {
+    VERSIONS.get(usize::from(message)).copied().filter(|&version| version != 0)
 }
 
 /// What a walk over records found.
@@ -34,6 +36,8 @@ pub(crate) struct Walked {
     pub records: u32,
     /// Those of them that stand for records of inputs.
     pub markers: u32,
+    /// Records of older layouts: to be brought up to date where they are read, never written.
+    pub outdated: u32,
     pub next_sequence: u64,
 }
 
@@ -47,11 +51,12 @@ pub(crate) struct Broken {
 
 /// Walks whole records that must continue at `next_sequence`.
 pub(crate) fn walk(slots: &[Slot], next_sequence: u64) -> Result<Walked, Broken> {
-    let mut walked = Walked { records: 0, markers: 0, next_sequence };
+    let mut walked = Walked { records: 0, markers: 0, outdated: 0, next_sequence };
     let mut rest = slots;
     while let [head, after @ ..] = rest {
         let next = walked.next_sequence.checked_add(1);
-        let plain = head.slots == 1 && head.sequence == walked.next_sequence && is_journaled(head.message);
+        let is_today = journaled_version(head.message) == Some(head.version);
+        let plain = head.slots == 1 && head.sequence == walked.next_sequence && is_today;
         if let (true, Some(next)) = (plain, next) {
             walked.next_sequence = next;
             walked.records += 1;
@@ -80,13 +85,28 @@ fn walk_one<'a>(slots: &'a [Slot], walked: &mut Walked) -> Result<&'a [Slot], Br
     })?;
     walked.records += 1;
     walked.markers += u32::from(interleave::is_marker(record));
+    walked.outdated += u32::from(is_outdated(&record[0]).map_err(|(rule, found)| broken(rule, found))?);
     Ok(after)
+}
+
+/// Whether a record has an older layout than today's; an error for a newer one.
+fn is_outdated(head: &Slot) -> Result<bool, (JournalRule, String)> {
+    let today = Message::from_number(head.message).map_or(0, Message::version);
+    if head.version <= today {
+        return Ok(head.version < today);
+    }
+    let name = Message::from_number(head.message).map_or("unknown", Message::name);
+    let found = format!(
+        "version {} of {name}, this program knows {today}: read it with the newer openbell that wrote it",
+        head.version
+    );
+    Err((JournalRule::RecordVersionMustBeKnown, found))
 }
 
 /// How many sequences a record uses up: one, or as many as a marker stands for.
 fn uses_sequences(record: &[Slot]) -> Result<u64, (JournalRule, String)> {
     let message = record[0].message;
-    if is_journaled(message) {
+    if journaled_version(message).is_some() {
         return Ok(1);
     }
     if message == Message::Interleave as u16 {
@@ -116,14 +136,17 @@ mod tests {
     fn exactly_commands_and_observations_are_journaled() {
         for &message in Message::ALL {
             let journaled = matches!(message.kind(), MessageKind::Command | MessageKind::Observation);
-            assert_eq!(is_journaled(message as u16), journaled, "{}", message.name());
+            assert_eq!(journaled_version(message as u16).is_some(), journaled, "{}", message.name());
         }
-        assert!(!is_journaled(u16::MAX));
+        assert_eq!(journaled_version(u16::MAX), None);
     }
 
     #[test]
     fn a_hole_a_repetition_and_an_event_are_named() {
-        assert_eq!(walk(&records(&[5, 6, 7]), 5), Ok(Walked { records: 3, markers: 0, next_sequence: 8 }));
+        assert_eq!(
+            walk(&records(&[5, 6, 7]), 5),
+            Ok(Walked { records: 3, markers: 0, outdated: 0, next_sequence: 8 })
+        );
         assert_eq!(walk(&records(&[5, 7]), 5).unwrap_err().rule, JournalRule::SequenceMustContinue);
         assert_eq!(walk(&records(&[5, 5]), 5).unwrap_err().sequence, 6);
         let mut event = records(&[5]);

@@ -53,6 +53,7 @@ journal_rules! {
     MessageMustBeJournaled => "MESSAGE_MUST_BE_JOURNALED",
     ReferenceMustBeWellFormed => "REFERENCE_MUST_BE_WELL_FORMED",
     BatchMustCountItsRecords => "BATCH_MUST_COUNT_ITS_RECORDS",
+    RecordVersionMustBeKnown => "RECORD_VERSION_MUST_BE_KNOWN",
     RestMustBeZero => "REST_MUST_BE_ZERO",
     JournalMustBeClosed => "JOURNAL_MUST_BE_CLOSED",
     WatermarkMustBeValid => "WATERMARK_MUST_BE_VALID",

@@ -11,7 +11,7 @@ use crate::record::{SLOT_SIZE, Slot};
 
 use super::batch::{BATCH_HEADER_SIZE, BatchHeader, chain};
 use super::bounds::Bounds;
-use super::continuity::walk;
+use super::continuity::{Walked, walk};
 use super::error::{JournalError, JournalRule, Place};
 use super::position::Position;
 use super::report::Report;
@@ -19,6 +19,7 @@ use super::segment::{
     Durability, FORMAT_VERSION, HeaderBytes, HeaderProblem, Identity, LOCK_NAME, NEXT_NAME, SCHEMA,
     SEGMENT_HEADER_SIZE, SegmentHeader, Settings, header_chain, segment_number, segment_path,
 };
+use super::upcast::{UPCASTS, Upcast, upcast_all};
 use super::watermark::{WATERMARK_NAME, read_watermark};
 use super::window::Window;
 
@@ -26,7 +27,7 @@ use super::window::Window;
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     pub header: BatchHeader,
-    /// The records, one after the other; markers of references among them.
+    /// The records in today's layouts, one after the other; markers of references among them.
     pub slots: &'a [Slot],
     /// Where its header is.
     pub segment: u32,
@@ -120,6 +121,9 @@ pub struct JournalReader {
     bounds: Bounds,
     /// The watermark when it was last looked at; `None` where the mode keeps none.
     watermark: Option<Position>,
+    upcasts: &'static [Upcast],
+    /// The records of the last batch in today's layouts, where some of them had older ones.
+    upcast: Vec<Slot>,
 }
 
 impl JournalReader {
@@ -178,6 +182,8 @@ impl JournalReader {
             window: Window::new(),
             bounds: Bounds::default(),
             watermark,
+            upcasts: UPCASTS,
+            upcast: Vec::new(),
         };
         let begin = Position { offset: settings.header_bytes(), ..reader.position() };
         reader.bounds = Bounds::new(watermark, snapshot, &begin);
@@ -196,6 +202,11 @@ impl JournalReader {
     /// Version of the format the journal is written in.
     pub fn format(&self) -> u8 {
         self.segment.header.format
+    }
+
+    #[cfg(test)]
+    pub(super) fn use_upcasts(&mut self, upcasts: &'static [Upcast]) {
+        self.upcasts = upcasts;
     }
 
     /// What was read so far.
@@ -290,7 +301,10 @@ impl JournalReader {
 
     fn batch_at(&self, offset: u64, header: BatchHeader) -> Batch<'_> {
         let bytes = u64::from(header.slot_count) * SLOT_SIZE as u64;
-        let slots = self.window.slots(offset + BATCH_HEADER_SIZE as u64, bytes);
+        let slots = match self.upcast.is_empty() {
+            true => self.window.slots(offset + BATCH_HEADER_SIZE as u64, bytes),
+            false => &self.upcast,
+        };
         Batch { header, slots, segment: self.segment.header.segment, offset }
     }
 
@@ -301,14 +315,19 @@ impl JournalReader {
         let bytes = header.bytes(self.settings());
         self.fill(self.offset, bytes)?;
         let slots = self.window.slots(self.offset, bytes);
-        let markers = check_body(&header, slots.as_bytes(), self.next_sequence)?;
+        let walked = check_body(&header, slots.as_bytes(), self.next_sequence)?;
+        self.upcast.clear();
+        if walked.outdated > 0 {
+            upcast_all(&slots[2..2 + header.slot_count as usize], self.upcasts, &mut self.upcast)
+                .map_err(|(rule, found)| Fault::damage(rule, found))?;
+        }
         self.chain = chain(slots.as_bytes());
         let last = slots.get(1 + header.slot_count as usize).filter(|_| header.slot_count > 0);
         self.report.last_time = last.map_or(self.report.last_time, |slot| slot.time);
         self.offset += bytes;
         self.next_sequence = header.next_sequence();
         let position = self.position();
-        self.report.count_batch(&header, markers, bytes, position);
+        self.report.count_batch(&header, u64::from(walked.markers), bytes, position);
         self.check_bounds(&position)?;
         Ok(Some(header))
     }
@@ -540,7 +559,7 @@ fn is_header(pair: &[Slot], epoch: u64) -> bool {
 }
 
 /// Checks records and padding against the header; returns how many of the records are markers.
-fn check_body(header: &BatchHeader, batch: &[u8], next_sequence: u64) -> Result<u64, Trouble> {
+fn check_body(header: &BatchHeader, batch: &[u8], next_sequence: u64) -> Result<Walked, Trouble> {
     let body = batch.get(BATCH_HEADER_SIZE..).unwrap_or(&[]);
     let computed = crc32c::crc32c(body);
     if computed != header.body_checksum {
@@ -560,7 +579,7 @@ fn check_body(header: &BatchHeader, batch: &[u8], next_sequence: u64) -> Result<
         );
         return Err(Fault::damage(JournalRule::BatchMustCountItsRecords, found));
     }
-    Ok(u64::from(walked.markers))
+    Ok(walked)
 }
 
 pub(super) fn place(path: &Path, segment: u32, offset: u64, sequence: u64) -> Place {

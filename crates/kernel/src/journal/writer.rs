@@ -18,6 +18,7 @@ use super::position::Position;
 use super::reader::Records;
 use super::recovery::{OpenOptions, Recovery, check_file_system, journals_cuts, recover, take_lock};
 use super::segment::{Content, Identity, SCHEMA, Settings, check_settings, segment_number};
+use super::upcast::is_outdated;
 
 /// Zeros written by one call of [`JournalWriter::prepare_next`].
 const PREPARED_AT_ONCE: u64 = 4 << 20;
@@ -278,9 +279,27 @@ impl JournalWriter {
     pub fn append(&mut self, slots: &[Slot]) -> Result<(), JournalError> {
         self.require_running()?;
         let walked = walk(slots, self.next_sequence)?;
+        if walked.outdated > 0 {
+            return Err(outdated(slots, self.next_sequence));
+        }
+        self.take(slots, walked);
+        Ok(())
+    }
+
+    fn take(&mut self, slots: &[Slot], walked: Walked) {
         self.flush_references();
         self.batch.extend(slots, walked);
         self.next_sequence = walked.next_sequence;
+    }
+
+    /// As an older or newer program would have written them.
+    #[cfg(test)]
+    pub(super) fn append_of_any_version(&mut self, slots: &[Slot]) -> Result<(), JournalError> {
+        let mut today = slots.to_vec();
+        let versions = crate::message::Message::from_number;
+        today.iter_mut().for_each(|slot| slot.version = versions(slot.message).map_or(0, |of| of.version()));
+        let walked = walk(&today, self.next_sequence)?;
+        self.take(slots, walked);
         Ok(())
     }
 
@@ -388,7 +407,7 @@ impl JournalWriter {
     fn flush_references(&mut self) {
         if let Some(marker) = self.interleaving.take() {
             let next_sequence = self.next_sequence;
-            self.batch.extend(marker.slots(), Walked { records: 1, markers: 1, next_sequence });
+            self.batch.extend(marker.slots(), Walked { records: 1, markers: 1, outdated: 0, next_sequence });
         }
     }
 
@@ -467,4 +486,18 @@ fn sync_directories(disk: &dyn Disk, directories: &[&Path]) -> Result<(), Journa
         disk.sync_directory(path)
             .map_err(|error| JournalError::unreachable("sync the directory", path, error))
     })
+}
+
+/// Why records of an older layout are not taken: who writes knows today's.
+fn outdated(slots: &[Slot], next_sequence: u64) -> JournalError {
+    let old = Records::new(slots).find(|record| record.first().is_some_and(is_outdated));
+    let head = old.and_then(<[Slot]>::first).copied().unwrap_or(Slot::ZERO);
+    JournalError::CannotAppend {
+        sequence: head.sequence.max(next_sequence),
+        rule: JournalRule::RecordVersionMustBeKnown,
+        found: format!(
+            "version {} of message {}, which is written in a newer one today",
+            head.version, head.message
+        ),
+    }
 }
