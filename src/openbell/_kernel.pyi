@@ -33,6 +33,7 @@ __all__ = [
     "BookRefused",
     "BookReplaced",
     "BookTrade",
+    "Commands",
     "DecodeError",
     "Depth",
     "Fill",
@@ -44,6 +45,8 @@ __all__ = [
     "JournalReader",
     "JournalReport",
     "JournalWriter",
+    "LiveHealth",
+    "LiveNode",
     "NewJournal",
     "Node",
     "OrderBook",
@@ -56,6 +59,7 @@ __all__ = [
     "book_command_dtype",
     "book_report_dtype",
     "crossover",
+    "durability_of",
     "message_registry",
     "outbox_dtype",
     "payload_layouts",
@@ -1086,6 +1090,251 @@ def outbox_dtype() -> np.dtype[np.void]:
 
 RULES_VERSION: Final[int]
 """Version of what this engine does with records. A journal written under another one is not replayed."""
+
+# ---- the node live
+
+@final
+class Commands:
+    """Command records gathered in one array: what a live node is configured with, or a batch for `LiveNode.submit`.
+
+    Methods are named after commands; numbers and units are those of `Node`'s.
+    """
+
+    def __new__(cls) -> Commands: ...
+    def define_currency(self, currency: int, code: str) -> None:
+        """Give a currency a number. Raises ConfigError for a code that is empty or longer than 36 bytes."""
+    def configure_venue(self, venue: int, kind: int) -> None:
+        """Add the venue with the next number, from 0. `kind`: 1 matching, 3 remote."""
+    def list_instrument(
+        self,
+        instrument: int,
+        symbol: str,
+        *,
+        currency: int,
+        price_unit_nano: int,
+        quantity_unit_nano: int,
+        multiplier_nano: int,
+        tick: int,
+        lot: int,
+        venue: int,
+    ) -> None:
+        """List an instrument. Raises ConfigError for a symbol that is empty or longer than 36 bytes."""
+    def open_account(self, account: int, currency: int, *, shorting: bool) -> None:
+        """Open an account settled in `currency`; `shorting` allows negative positions."""
+    def deposit_cash(self, account: int, amount_nano: int, currency: int) -> None:
+        """`amount_nano` in 10^-9 of the currency."""
+    def withdraw_cash(self, account: int, amount_nano: int, currency: int) -> None:
+        """`amount_nano` in 10^-9 of the currency."""
+    def set_fee_schedule(
+        self, account: int, instrument: int, *, maker_rate: int, taker_rate: int, flat_nano: int = 0
+    ) -> None:
+        """Rates in 10^-9 of notional, flat part in 10^-9 of the currency per fill; 0 stands for all."""
+    def set_risk_limit(self, account: int, instrument: int, limit: int, value: int) -> None:
+        """Set the limit with the number `limit` to `value` in its unit; an instrument of 0 stands for all."""
+    def engage_kill_switch(self, account: int, reason: int) -> None:
+        """Refuse new orders and cancel open ones of an account; 0 stands for all."""
+    def release_kill_switch(self, account: int, reason: int) -> None:
+        """Let an account trade again; 0 stands for all."""
+    def halt_trading(self, instrument: int, reason: int) -> None:
+        """Refuse new orders in an instrument; 0 stands for all."""
+    def resume_trading(self, instrument: int, reason: int) -> None:
+        """End a halt."""
+    def submit_order(
+        self,
+        account: int,
+        instrument: int,
+        client_order_id: int,
+        side: int,
+        order_type: int,
+        time_in_force: int,
+        quantity: int,
+        *,
+        price: int = 0,
+        stop_price: int = 0,
+        options: int = 0,
+        expire_time: int = 0,
+    ) -> None:
+        """Raises InputError for a number that names no side, type or time in force."""
+    def replace_order(
+        self, account: int, client_order_id: int, *, price: int = 0, quantity: int = 0, stop_price: int = 0
+    ) -> None:
+        """New terms of an open order; 0 keeps the old value."""
+    def cancel_order(self, account: int, client_order_id: int) -> None:
+        """Cancel the order the client knows by this id."""
+    def cancel_all_orders(self, account: int, instrument: int = 0) -> None:
+        """Cancel an account's open orders, of one instrument where it is not 0."""
+    def slots(self) -> NDArray[np.uint8]:
+        """Return a copy of the slots gathered so far."""
+    def clear(self) -> None:
+        """Forget what was gathered."""
+
+@final
+class LiveHealth:
+    """A live node at one moment. Times in UTC nanoseconds, sizes in slots.
+
+    `state` is RUNNING, CANCEL_ONLY (the journal has no room but its reserve: cancels and the kill switch pass, all else is
+    refused with JOURNAL_MUST_HAVE_ROOM, until there is room), STOPPING or STOPPED. `failure` is "journal" or "engine" when
+    the node ended by itself, with `reason`. Up to `durable_sequence` everything is as durable as `durability` promises.
+    `ingress`, `journal` and `egress` are (filled, capacity) of the rings; `held_slots` of events wait for the journal or
+    for the reader. The commit times are of the last thousand. `clock_offset_ns` says how far the machine's clock is ahead
+    of the time records get, while it is not believed.
+    """
+
+    @property
+    def state(self) -> Literal["RUNNING", "CANCEL_ONLY", "STOPPING", "STOPPED"]:
+        """What it does with what it is given; see the class."""
+    @property
+    def failure(self) -> Literal["journal", "engine"] | None:
+        """What ended it by itself."""
+    @property
+    def reason(self) -> str | None:
+        """The first error, in words."""
+    @property
+    def durability(self) -> str:
+        """Mode of the journal."""
+    @property
+    def epoch(self) -> int:
+        """Number of the history."""
+    @property
+    def shard(self) -> int:
+        """Number of the engine."""
+    @property
+    def sequence(self) -> int:
+        """Sequence of the last record applied."""
+    @property
+    def durable_sequence(self) -> int:
+        """Up to here everything is as durable as the mode promises."""
+    @property
+    def time(self) -> int:
+        """Time of the last record, UTC nanoseconds."""
+    @property
+    def ingress(self) -> tuple[int, int]:
+        """(filled, capacity) of the ring of what was submitted, in slots."""
+    @property
+    def journal(self) -> tuple[int, int]:
+        """(filled, capacity) of the ring before the journal's thread, in slots."""
+    @property
+    def egress(self) -> tuple[int, int]:
+        """(filled, capacity) of the ring of outputs, in slots."""
+    @property
+    def held_slots(self) -> int:
+        """Slots of events that wait for the journal or for room in the ring of outputs."""
+    @property
+    def commits(self) -> int:
+        """Batches written since the start."""
+    @property
+    def commit_p50_ns(self) -> int | None:
+        """Median time of the last thousand commits; None before the first."""
+    @property
+    def commit_p99_ns(self) -> int | None:
+        """99th percentile of the last thousand commits; None before the first."""
+    @property
+    def clock_offset_ns(self) -> int | None:
+        """How far the machine's clock is ahead of the time records get, while it is not believed."""
+
+@final
+class LiveNode:
+    """An engine with its journal on threads of their own. Any thread may call it; the GIL is released meanwhile.
+
+    What is submitted gets its place and time, is applied and written; its events can be taken once they are durable. A full
+    ring answers BUSY and drops nothing: `submit` takes fewer records than it was given, the others return False. A reader
+    that does not take outputs stops the intake in the same way.
+
+    A journal that cannot be written ends the node: JournalError from every call, after the outputs that were durable. A
+    broken invariant or a panic ends it with EngineStopped at once. After `stop`, submitting raises EngineStopped and what
+    was not taken can still be taken.
+
+    Args of `create` and `open`:
+        directory: Of the journal, which nobody else may have open.
+        configuration: Slots of the commands that set the stage (`Commands`); they are in the journal whole or not at all.
+        epoch: Number of this history, not 0; two histories should not share one.
+        durability: How the journal is written for its whole life.
+        shard: Number of this engine, 0 to 255; part of every `order_id`.
+        ingress_slots, egress_slots: Sizes of the rings, rounded up to powers of two.
+        spins: How often a thread looks for work before it sleeps; more saves microseconds and costs a processor.
+        clock_bound_ns: A step of the machine's clock beyond this is not followed; `LiveHealth.clock_offset_ns` shows it.
+        accept_clock: Start though the clock is behind the last record or more than a year ahead of it.
+        accept_any_file_system: Begin also on a network or in memory, where a sync promises nothing.
+    """
+
+    @staticmethod
+    def create(
+        directory: str | PathLike[str],
+        configuration: _Slots,
+        *,
+        epoch: int,
+        created_by: str,
+        durability: _Durability = "batch",
+        shard: int = 0,
+        ingress_slots: int = 16384,
+        egress_slots: int = 65536,
+        spins: int = 200,
+        clock_bound_ns: int = 10_000_000_000,
+        accept_clock: bool = False,
+        accept_any_file_system: bool = False,
+    ) -> LiveNode:
+        """Begin a history. Raises ConfigError for a configuration the engine refuses, JournalError where one is already."""
+    @staticmethod
+    def open(
+        directory: str | PathLike[str],
+        *,
+        ingress_slots: int = 16384,
+        egress_slots: int = 65536,
+        spins: int = 200,
+        clock_bound_ns: int = 10_000_000_000,
+        accept_clock: bool = False,
+    ) -> LiveNode:
+        """Go on with a history. Raises JournalError for one that is not whole, EngineStopped at a record that stops it."""
+    def submit(self, slots: _Slots) -> int:
+        """Take whole records of commands and observations; return how many, the rest found no room.
+
+        Raises InputError, and takes nothing, for slots that are no records or that may not come from outside.
+        """
+    def submit_order(
+        self,
+        account: int,
+        instrument: int,
+        client_order_id: int,
+        side: int,
+        order_type: int,
+        time_in_force: int,
+        quantity: int,
+        *,
+        price: int = 0,
+        stop_price: int = 0,
+        options: int = 0,
+        expire_time: int = 0,
+    ) -> bool:
+        """Return False when there is no room. Raises InputError for a number that names no side, type or time in force."""
+    def replace_order(
+        self, account: int, client_order_id: int, *, price: int = 0, quantity: int = 0, stop_price: int = 0
+    ) -> bool:
+        """New terms of an open order, 0 keeps the old value; return False when there is no room."""
+    def cancel_order(self, account: int, client_order_id: int) -> bool:
+        """Cancel the order the client knows by this id; return False when there is no room."""
+    def take_outputs(self, limit: int = 65536) -> NDArray[np.uint8]:
+        """Return whole events whose cause is durable, oldest first, at most `limit` slots; empty when there is none.
+
+        Three bits of `flags` in an event's head say its durability (`durability_of`). An event with
+        sequence 0 is an answer given at the door and in no journal.
+        """
+    def fileno(self) -> int:
+        """Return a descriptor that is readable while outputs wait, and for ever once the node has ended.
+
+        `take_outputs` silences it when it has taken everything.
+        """
+    def health(self) -> LiveHealth:
+        """Return how the node is now."""
+    def accept_clock(self) -> None:
+        """Believe the machine's clock from now on, wherever it stands."""
+    def stop(self) -> None:
+        """Apply and commit what was taken, end the journal on purpose, and wait for the threads."""
+    @property
+    def state_hash_at_stop(self) -> int | None:
+        """Hash of the whole state with which `stop` ended the journal."""
+
+def durability_of(flags: int) -> str | None:
+    """Return the durability an event had when a live node let it go, from its head's `flags`; None where it did not."""
 
 @final
 class NewJournal:

@@ -19,6 +19,8 @@ pub mod indicator;
 pub mod instrument;
 pub mod journal;
 pub mod layout;
+#[cfg(not(loom))]
+pub mod live;
 pub mod message;
 pub mod money;
 pub mod node;
@@ -27,6 +29,7 @@ pub mod orders;
 pub mod participant;
 pub mod portfolio;
 pub mod record;
+pub mod ring;
 pub mod risk;
 pub mod rules;
 pub mod sabotage;

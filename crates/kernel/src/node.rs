@@ -4,6 +4,9 @@
 //! thread. It returns when a participant has to be shown something, when a fill waits for the fee of an
 //! outside model, when the budget is used up, or when there is nothing to do.
 
+mod describe;
+mod gate;
+
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
@@ -16,9 +19,10 @@ use crate::journal::{Content, JournalError, JournalWriter};
 use crate::message::{Message, MessageKind};
 use crate::observation::{ClockAdvanced, FeeAssessed, RunEnded};
 use crate::record::{RecordBuffer, RecordError, Slot, flags, split_first, stamp};
-use crate::sabotage::{Check, is_removed};
 use crate::terms::Liquidity;
 use crate::venue::Outcome;
+pub use describe::describe;
+use gate::OutputGate;
 
 /// Sequences from one state hash to the next.
 pub const STATE_HASH_INTERVAL: u64 = 1024;
@@ -35,11 +39,18 @@ pub trait RecordSink: Debug + Send {
     /// [`JournalError`]; the sink must not be used after one.
     fn append(&mut self, record: &[Slot], input: Option<u16>) -> Result<(), JournalError>;
 
-    /// Ends the batch and returns the sequence up to which everything is durable.
+    /// Ends the batch and returns the sequence up to which everything is durable by now; a sink with a thread of
+    /// its own does not wait for this batch.
     ///
     /// # Errors
     /// [`JournalError`]; nothing of the batch counts as durable.
     fn commit(&mut self, state_hash: Option<(u64, u128)>, output_hash: u128) -> Result<u64, JournalError>;
+
+    /// The sequence up to which everything is durable by now.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the sink has failed since.
+    fn durable_sequence(&mut self) -> Result<u64, JournalError>;
 
     /// Commits and ends the record: nothing comes after it.
     ///
@@ -65,6 +76,10 @@ impl RecordSink for JournalWriter {
         JournalWriter::commit(self, state_hash, output_hash)
     }
 
+    fn durable_sequence(&mut self) -> Result<u64, JournalError> {
+        Ok(JournalWriter::durable_sequence(self))
+    }
+
     fn close(
         self: Box<Self>,
         state_hash: Option<(u64, u128)>,
@@ -77,8 +92,8 @@ impl RecordSink for JournalWriter {
 /// Why a node stopped. Every later call fails with the first reason.
 #[derive(Debug, Error)]
 pub enum NodeError {
-    #[error(transparent)]
-    Stopped(#[from] EngineStopped),
+    #[error("{stopped}; the record is {record}")]
+    Stopped { stopped: EngineStopped, record: String },
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error("input slot {at}: {source}")]
@@ -192,7 +207,7 @@ pub struct Node {
     uncommitted_slots: usize,
     output_hash: u128,
     state_hash: Option<(u64, u128)>,
-    output: Vec<Slot>,
+    output: OutputGate,
     news: Vec<Slot>,
     command_index: u32,
     /// The last record left an update unfinished: nothing else comes in between while its rest is at hand.
@@ -224,7 +239,7 @@ impl Node {
             uncommitted_slots: 0,
             output_hash: 0,
             state_hash: None,
-            output: Vec::new(),
+            output: OutputGate::default(),
             news: Vec::new(),
             command_index: 0,
             is_inside_update: false,
@@ -390,6 +405,33 @@ impl Node {
         self.sequence_record(record.slots_mut(), time, None)
     }
 
+    /// Gives a command or an observation that happens now its place, and applies it after everything that is due
+    /// by then. A `time` before the last record's counts as that one's.
+    ///
+    /// # Errors
+    /// As [`Node::poll`].
+    pub fn submit(&mut self, record: &mut [Slot], time: u64) -> Result<(), NodeError> {
+        self.guard(|node| {
+            node.fire_due(time)?;
+            node.sequence_record(record, time.max(node.time), None)
+        })
+    }
+
+    /// Fires everything that is due by `time`, in time order. Without anything due nothing is sequenced.
+    ///
+    /// # Errors
+    /// As [`Node::poll`].
+    pub fn fire_due_until(&mut self, time: u64) -> Result<(), NodeError> {
+        self.guard(|node| node.fire_due(time))
+    }
+
+    fn fire_due(&mut self, time: u64) -> Result<(), NodeError> {
+        while let Some(due) = self.engine.next_due().filter(|due| *due <= time) {
+            self.advance_to(due)?;
+        }
+        Ok(())
+    }
+
     fn sequence_record(
         &mut self,
         record: &mut [Slot],
@@ -407,12 +449,14 @@ impl Node {
             sink.append(record, input)?;
             self.uncommitted_slots += record.len();
         }
-        self.engine.apply(record)?;
+        if let Err(stopped) = self.engine.apply(record) {
+            return Err(self.stopped_by(stopped, record));
+        }
         self.is_inside_update = is_partial(&head);
         let events = self.engine.events();
         if !events.is_empty() {
             self.output_hash = fold(self.output_hash, zerocopy::IntoBytes::as_bytes(events));
-            self.output.extend_from_slice(events);
+            self.output.extend(events);
         }
         self.valuation_is_due |= head.has(flags::LAST_OF_MESSAGE);
         if self.valuation_is_due && self.engine.fee_question().is_none() {
@@ -427,6 +471,25 @@ impl Node {
             self.state_hash = Some((self.sequence, self.engine.state_hash()));
         }
         if self.uncommitted_slots >= COMMIT_SLOTS { self.commit_batch() } else { Ok(()) }
+    }
+
+    /// The record stays in the journal: a restart stops at it again and says so, until a person has it skipped.
+    fn stopped_by(&mut self, stopped: EngineStopped, record: &[Slot]) -> NodeError {
+        match self.commit_batch() {
+            Ok(()) => NodeError::Stopped { stopped, record: describe(record) },
+            Err(found) => found,
+        }
+    }
+
+    /// Commits what was sequenced although the node is not to be trusted any more (it panicked): a restart must meet
+    /// the same record. Nothing is released.
+    ///
+    /// # Errors
+    /// A journal that failed.
+    pub fn commit_after_panic(&mut self, reason: &str) -> Result<(), NodeError> {
+        self.failure.get_or_insert_with(|| reason.to_owned());
+        self.output.clear();
+        self.commit_batch()
     }
 
     /// Makes what was sequenced durable and opens the output gate up to there.
@@ -445,6 +508,29 @@ impl Node {
         };
         self.uncommitted_slots = 0;
         Ok(())
+    }
+
+    /// Opens the gate up to what has become durable since the last commit.
+    ///
+    /// # Errors
+    /// A journal that failed.
+    pub fn open_gate(&mut self) -> Result<(), NodeError> {
+        self.guard(|node| {
+            if let Some(sink) = &mut node.sink {
+                node.durable_sequence = sink.durable_sequence()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Goes on live from what was replayed: from now on records are sequenced and written to `sink`. What the
+    /// replay derived left when it was written, so it is forgotten.
+    pub fn go_live(&mut self, sink: Box<dyn RecordSink>) {
+        self.mode = Mode::Run;
+        self.sink = Some(sink);
+        self.durable_sequence = self.sequence;
+        self.uncommitted_slots = 0;
+        self.output.clear();
     }
 
     /// Commits, and ends the journal on purpose: what is missing from it later was lost.
@@ -576,13 +662,22 @@ impl Node {
 
     /// Moves out the events whose cause is durable, oldest first.
     pub fn take_output(&mut self) -> Vec<Slot> {
-        let is_open = is_removed(Check::OutputGate);
-        let durable = if is_open { u64::MAX } else { self.durable_sequence };
-        let released = self.output.partition_point(|slot| slot.sequence <= durable);
-        if released == self.output.len() {
-            return std::mem::take(&mut self.output);
-        }
-        self.output.drain(..released).collect()
+        self.output.take(self.durable_sequence)
+    }
+
+    /// Whole events whose cause is durable, oldest first; they stay until [`Node::let_go`].
+    pub fn released(&self) -> &[Slot] {
+        self.output.released(self.durable_sequence)
+    }
+
+    /// The first `slots` of the released events have left.
+    pub fn let_go(&mut self, slots: usize) {
+        self.output.let_go(slots);
+    }
+
+    /// Slots of events that have not left yet, durable or not.
+    pub fn held_slots(&self) -> usize {
+        self.output.held()
     }
 
     /// Requests to remote venues whose cause is durable.
@@ -653,27 +748,6 @@ fn diverged(head: &Slot, sent: Option<&RecordBuffer>, journaled: Option<&[Slot]>
         journaled: journaled.map_or_else(|| "no command".to_owned(), describe),
         sent: sent.map_or_else(|| "no command".to_owned(), |sent| describe(sent.slots())),
     }
-}
-
-/// A record in words, for a person who has to find out why two runs differ.
-pub fn describe(record: &[Slot]) -> String {
-    let head = &record[0];
-    let name = Message::from_number(head.message).map_or("unknown", Message::name);
-    if head.message == Message::SubmitOrder as u16
-        && let Ok(order) = crate::command::SubmitOrder::from_record(record)
-    {
-        return format!(
-            "{name}({} {} {} units of instrument {} at {} stop {}, client order id {})",
-            order.side.name(),
-            order.order_type.name(),
-            order.quantity,
-            order.instrument,
-            order.price,
-            order.stop_price,
-            order.client_order_id
-        );
-    }
-    format!("{name}(instrument {}, body {:?})", head.instrument, head.body)
 }
 
 /// Liquidity of a fee question's fill.

@@ -77,6 +77,7 @@ rules! {
     SelfTradeMustNotHappen = 111 => "SELF_TRADE_MUST_NOT_HAPPEN",
     AllocationMustBeExact = 112 => "ALLOCATION_MUST_BE_EXACT",
     BookMustNotBeCrossed = 113 => "BOOK_MUST_NOT_BE_CROSSED",
+    JournalMustHaveRoom = 120 => "JOURNAL_MUST_HAVE_ROOM",
 }
 
 /// A refusal: which rule, what it allows, what was asked. Units are the rule's own: price units, quantity

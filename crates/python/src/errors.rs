@@ -23,7 +23,7 @@ pub fn node_error(py: Python<'_>, found: &NodeError) -> PyErr {
         NodeError::Record { .. } | NodeError::TimeOrder { .. } | NodeError::NotAnObservation { .. } => {
             "InputError"
         }
-        NodeError::Stopped(_) | NodeError::Poisoned { .. } => "EngineStopped",
+        NodeError::Stopped { .. } | NodeError::Poisoned { .. } => "EngineStopped",
     };
     error(py, name, found.to_string())
 }

@@ -11,6 +11,7 @@ mod events;
 mod hooks;
 mod indicators;
 mod journal;
+mod live;
 mod messages;
 mod new_journal;
 mod node;
@@ -28,6 +29,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     hooks::register(module)?;
     indicators::register(module)?;
     journal::register(module)?;
+    live::register(module)?;
     messages::register(module)?;
     new_journal::register(module)?;
     node::register(module)?;

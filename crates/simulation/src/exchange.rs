@@ -95,6 +95,10 @@ impl RecordSink for TappedJournal {
         self.journal.commit(state_hash, output_hash)
     }
 
+    fn durable_sequence(&mut self) -> Result<u64, JournalError> {
+        self.journal.durable_sequence()
+    }
+
     fn close(
         self: Box<Self>,
         state_hash: Option<(u64, u128)>,

@@ -3,6 +3,7 @@
 | to find | look in |
 |---|---|
 | the engine, what hooks receive, the arrays it gives out | `openbell.kernel.node` |
+| the engine live, on threads of its own | `openbell.kernel.live_node` |
 | an order book on its own | `openbell.kernel.order_book` |
 | journals: writing, reading, checking, references | `openbell.kernel.journal` |
 | decoders of captures, rebuilt books, streaming indicators | `openbell.kernel.codec` |
@@ -21,6 +22,7 @@ from openbell.kernel.journal import (
     NewJournal,
     verify_journal,
 )
+from openbell.kernel.live_node import Commands, LiveHealth, LiveNode, durability_of
 from openbell.kernel.node import (
     BAR_DTYPE,
     OUTBOX_DTYPE,
@@ -48,6 +50,7 @@ __all__ = [
     "Bar",
     "BinanceDecoder",
     "BinanceUnitScan",
+    "Commands",
     "DecodeError",
     "Depth",
     "Fill",
@@ -59,6 +62,8 @@ __all__ = [
     "JournalReader",
     "JournalReport",
     "JournalWriter",
+    "LiveHealth",
+    "LiveNode",
     "NewJournal",
     "Node",
     "OrderBook",
@@ -68,6 +73,7 @@ __all__ = [
     "Trade",
     "body_layouts",
     "crossover",
+    "durability_of",
     "message_registry",
     "payload_layouts",
     "rule_registry",

@@ -8,6 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Gives the time, in UTC nanoseconds. It may step back: whoever stamps records decides what that means.
 pub trait Clock: Send + Sync {
     fn now(&self) -> u64;
+
+    /// Nanoseconds since some moment, which never step: what tells a clock that was set from time that passed.
+    /// A clock that is never set may be its own.
+    fn steady(&self) -> u64 {
+        self.now()
+    }
 }
 
 /// A clock that stands still until it is told to move: backtests, replays and tests.

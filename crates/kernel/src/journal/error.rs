@@ -123,6 +123,9 @@ pub enum JournalError {
 
     #[error("the journal failed before and takes nothing more: {cause}")]
     Stopped { cause: Box<JournalError> },
+
+    #[error("the journal's thread panicked: {reason}")]
+    Panicked { reason: String },
 }
 
 impl From<Broken> for JournalError {

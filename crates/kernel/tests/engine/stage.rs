@@ -69,6 +69,10 @@ impl RecordSink for Tape {
         })
     }
 
+    fn durable_sequence(&mut self) -> Result<u64, JournalError> {
+        Ok(self.with(|recorded| recorded.durable))
+    }
+
     fn close(mut self: Box<Self>, state: Option<(u64, u128)>, output: u128) -> Result<u64, JournalError> {
         self.commit(state, output)
     }

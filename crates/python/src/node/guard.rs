@@ -114,7 +114,7 @@ impl Guarded {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(found)) => {
                 inner.failure = Some(match &*found {
-                    NodeError::Stopped(_) => Failure::Broken(found.to_string()),
+                    NodeError::Stopped { .. } => Failure::Broken(found.to_string()),
                     _ => Failure::Ended(found.to_string()),
                 });
                 drop(inner);

@@ -1,0 +1,26 @@
+//! A record in words.
+
+use crate::command::SubmitOrder;
+use crate::message::Message;
+use crate::record::Slot;
+
+/// A record in words, for a person who has to find out why two runs differ.
+pub fn describe(record: &[Slot]) -> String {
+    let head = &record[0];
+    let name = Message::from_number(head.message).map_or("unknown", Message::name);
+    if head.message == Message::SubmitOrder as u16
+        && let Ok(order) = SubmitOrder::from_record(record)
+    {
+        return format!(
+            "{name}({} {} {} units of instrument {} at {} stop {}, client order id {})",
+            order.side.name(),
+            order.order_type.name(),
+            order.quantity,
+            order.instrument,
+            order.price,
+            order.stop_price,
+            order.client_order_id
+        );
+    }
+    format!("{name}(instrument {}, body {:?})", head.instrument, head.body)
+}

@@ -1,0 +1,253 @@
+//! The live node as a Python object that any thread may call.
+
+mod bell;
+mod commands;
+mod health;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use numpy::PyArray1;
+use openbell_kernel::clock::Clock;
+use openbell_kernel::clock::system::SystemClock;
+use openbell_kernel::command::SubmitOrder;
+use openbell_kernel::disk::RealDisk;
+use openbell_kernel::journal::{Content, Durability, Identity, JournalWriter, Settings};
+use openbell_kernel::live::{self, Failure, LiveError, LiveOptions, OpeningError, configure, restart};
+use openbell_kernel::node::Node;
+use openbell_kernel::record::{RecordBuffer, Slot};
+use pyo3::prelude::*;
+
+use crate::arrays::{SlotArray, slot_array};
+use crate::errors::{error, journal_error, node_error};
+use crate::journal::{create_journal, modes};
+use bell::EventBell;
+use commands::{Commands, cancel_order, order, replace_order};
+use health::Health;
+
+/// An engine with its journal on their own threads.
+#[pyclass(frozen, module = "openbell._kernel")]
+pub struct LiveNode {
+    inner: live::LiveNode,
+    bell: EventBell,
+}
+
+/// Where a live node begins.
+struct Start {
+    node: Node,
+    writer: JournalWriter,
+}
+
+impl LiveNode {
+    fn start(py: Python<'_>, start: Start, options: LiveOptions) -> PyResult<Self> {
+        let bell = EventBell::new()?;
+        let rung = Box::new(bell.clone());
+        let Start { node, writer } = start;
+        let inner = py.detach(|| live::LiveNode::start(node, writer, Arc::new(SystemClock), rung, options));
+        Ok(LiveNode { inner: inner.map_err(|found| live_error(py, &found))?, bell })
+    }
+
+    fn submit_record(&self, py: Python<'_>, record: &RecordBuffer) -> PyResult<bool> {
+        let taken = py.detach(|| self.inner.submit(record.slots()));
+        taken.map(|count| count == 1).map_err(|found| live_error(py, &found))
+    }
+}
+
+fn options(
+    ingress_slots: usize,
+    egress_slots: usize,
+    spins: u32,
+    clock_bound_ns: u64,
+    accept_clock: bool,
+) -> LiveOptions {
+    LiveOptions {
+        ingress_slots,
+        egress_slots,
+        spins,
+        clock_bound_ns,
+        accepts_clock: accept_clock,
+        ..LiveOptions::default()
+    }
+}
+
+fn live_error(py: Python<'_>, found: &LiveError) -> PyErr {
+    let name = match found {
+        LiveError::Inadmissible(_) => "InputError",
+        LiveError::JournalMustFollow { .. } => "JournalError",
+        LiveError::ClockBehind { .. } | LiveError::ClockAhead { .. } => "ConfigError",
+        LiveError::Failed { failure: Failure::Journal, .. } => "JournalError",
+        LiveError::NoThread(_) | LiveError::WasStopped | LiveError::Failed { .. } => "EngineStopped",
+    };
+    error(py, name, found.to_string())
+}
+
+fn opening_error(py: Python<'_>, found: &OpeningError) -> PyErr {
+    match found {
+        OpeningError::Journal(found) => journal_error(py, found),
+        OpeningError::Node(found) => node_error(py, found),
+        _ => error(py, "ConfigError", found.to_string()),
+    }
+}
+
+#[pymethods]
+impl LiveNode {
+    /// Begins a history in a directory without one.
+    #[staticmethod]
+    #[pyo3(signature = (directory, configuration, *, epoch, created_by, durability="batch", shard=0,
+        ingress_slots=16384, egress_slots=65536, spins=200, clock_bound_ns=10_000_000_000, accept_clock=false,
+        accept_any_file_system=false))]
+    #[allow(clippy::too_many_arguments)]
+    fn create<'py>(
+        py: Python<'py>,
+        directory: PathBuf,
+        configuration: &Bound<'py, PyAny>,
+        epoch: u64,
+        created_by: &str,
+        durability: &str,
+        shard: u8,
+        ingress_slots: usize,
+        egress_slots: usize,
+        spins: u32,
+        clock_bound_ns: u64,
+        accept_clock: bool,
+        accept_any_file_system: bool,
+    ) -> PyResult<Self> {
+        let (durability, content) = modes(py, durability, Content::Full.name())?;
+        let configuration = SlotArray::new("configuration", configuration)?;
+        let slots = configuration.slots();
+        let started = py.detach(|| {
+            let time = SystemClock.now();
+            // Tried first: what the engine refuses leaves no directory behind.
+            configure(shard, slots, time, None)?;
+            let identity = Identity { shard, ..Identity::new(epoch, time, created_by) };
+            let settings = Settings::of(durability, content);
+            let mut writer = create_journal(&directory, &identity, settings, accept_any_file_system)?;
+            let node = configure(shard, slots, time, Some(&mut writer))?;
+            Ok(Start { node, writer })
+        });
+        let started = started.map_err(|found| opening_error(py, &found))?;
+        LiveNode::start(
+            py,
+            started,
+            options(ingress_slots, egress_slots, spins, clock_bound_ns, accept_clock),
+        )
+    }
+
+    /// Goes on with the history in a directory.
+    #[staticmethod]
+    #[pyo3(signature = (directory, *, ingress_slots=16384, egress_slots=65536, spins=200,
+        clock_bound_ns=10_000_000_000, accept_clock=false))]
+    fn open(
+        py: Python<'_>,
+        directory: PathBuf,
+        ingress_slots: usize,
+        egress_slots: usize,
+        spins: u32,
+        clock_bound_ns: u64,
+        accept_clock: bool,
+    ) -> PyResult<Self> {
+        let opened = py.detach(|| restart(Arc::new(RealDisk), &directory));
+        let (node, writer, _) = opened.map_err(|found| opening_error(py, &found))?;
+        let options = options(ingress_slots, egress_slots, spins, clock_bound_ns, accept_clock);
+        LiveNode::start(py, Start { node, writer }, options)
+    }
+
+    /// Takes whole records and says how many; the rest found no room.
+    fn submit<'py>(&self, py: Python<'py>, slots: &Bound<'py, PyAny>) -> PyResult<usize> {
+        let array = SlotArray::new("slots", slots)?;
+        let slots = array.slots();
+        py.detach(|| self.inner.submit(slots)).map_err(|found| live_error(py, &found))
+    }
+
+    #[pyo3(signature = (account, instrument, client_order_id, side, order_type, time_in_force, quantity, *,
+        price=0, stop_price=0, options=0, expire_time=0))]
+    #[allow(clippy::too_many_arguments)]
+    fn submit_order(
+        &self,
+        py: Python<'_>,
+        account: u32,
+        instrument: u32,
+        client_order_id: u64,
+        side: u8,
+        order_type: u8,
+        time_in_force: u8,
+        quantity: i64,
+        price: i64,
+        stop_price: i64,
+        options: u16,
+        expire_time: u64,
+    ) -> PyResult<bool> {
+        let numbers = [side, order_type, time_in_force];
+        let order = SubmitOrder {
+            price,
+            stop_price,
+            options,
+            expire_time,
+            ..order(py, account, instrument, client_order_id, numbers, quantity)?
+        };
+        self.submit_record(py, &order.to_record())
+    }
+
+    #[pyo3(signature = (account, client_order_id, *, price=0, quantity=0, stop_price=0))]
+    fn replace_order(
+        &self,
+        py: Python<'_>,
+        account: u32,
+        client_order_id: u64,
+        price: i64,
+        quantity: i64,
+        stop_price: i64,
+    ) -> PyResult<bool> {
+        self.submit_record(py, &replace_order(account, client_order_id, price, quantity, stop_price))
+    }
+
+    fn cancel_order(&self, py: Python<'_>, account: u32, client_order_id: u64) -> PyResult<bool> {
+        self.submit_record(py, &cancel_order(account, client_order_id))
+    }
+
+    /// Whole events whose cause is durable.
+    #[pyo3(signature = (limit=65536))]
+    fn take_outputs<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyArray1<u8>>> {
+        let taken = py.detach(|| {
+            let mut out: Vec<Slot> = Vec::new();
+            self.inner.take_outputs(&mut out, limit).map(|()| out)
+        });
+        Ok(slot_array(py, &taken.map_err(|found| live_error(py, &found))?))
+    }
+
+    /// A file descriptor that is readable while outputs wait, and for ever once the node has ended.
+    fn fileno(&self) -> i32 {
+        self.bell.fileno()
+    }
+
+    fn health(&self) -> Health {
+        Health::from(&self.inner.health())
+    }
+
+    fn accept_clock(&self) {
+        self.inner.accept_clock();
+    }
+
+    /// Applies, commits and closes; returns when the threads have ended.
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.stop()).map_err(|found| live_error(py, &found))
+    }
+
+    #[getter]
+    fn state_hash_at_stop(&self) -> Option<u128> {
+        self.inner.state_hash_at_stop()
+    }
+}
+
+/// Name of the durability mode in the flags of an event that a live node let go.
+#[pyfunction]
+fn durability_of(flags: u16) -> Option<&'static str> {
+    live::durability_of(&Slot { flags, ..Slot::ZERO }).map(Durability::name)
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(durability_of, module)?)?;
+    module.add_class::<LiveNode>()?;
+    module.add_class::<Health>()?;
+    module.add_class::<Commands>()
+}

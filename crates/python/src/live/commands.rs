@@ -1,0 +1,224 @@
+//! Commands as records, gathered in one array: a live node's configuration, or a batch to submit.
+
+use std::sync::{Mutex, PoisonError};
+
+use numpy::PyArray1;
+use openbell_kernel::command::{
+    CancelAllOrders, CancelOrder, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch, HaltTrading,
+    InstrumentPayload, ListInstrument, OpenAccount, ReleaseKillSwitch, ReplaceOrder, ResumeTrading,
+    SetFeeSchedule, SetRiskLimit, SubmitOrder, TextPayload, WithdrawCash,
+};
+use openbell_kernel::record::{Body, RecordBuffer, Slot};
+use openbell_kernel::terms::{OrderType, Side, TimeInForce};
+use pyo3::prelude::*;
+
+use crate::arrays::slot_array;
+use crate::errors::error;
+
+/// Bytes of text that fit a record.
+const MAX_TEXT: usize = 36;
+
+fn about<B: Body>(account: u32, instrument: u32, body: B) -> RecordBuffer {
+    let mut record = RecordBuffer::new(body);
+    let head = record.head_mut();
+    (head.account, head.instrument) = (account, instrument);
+    record
+}
+
+fn text(py: Python<'_>, field: &str, text: &str) -> PyResult<TextPayload> {
+    if (1..=MAX_TEXT).contains(&text.len()) {
+        return Ok(TextPayload::new(text));
+    }
+    let message = format!("{field} is {text:?}; it must have 1 to {MAX_TEXT} bytes and has {}", text.len());
+    Err(error(py, "ConfigError", message))
+}
+
+fn member<T>(py: Python<'_>, field: &str, number: u8, of: fn(u8) -> Option<T>) -> PyResult<T> {
+    of(number).ok_or_else(|| error(py, "InputError", format!("{field} is {number}, which names none")))
+}
+
+/// A plain order; `numbers` are those of side, order type and time in force.
+///
+/// # Errors
+/// `InputError` for a number that names none.
+pub fn order(
+    py: Python<'_>,
+    account: u32,
+    instrument: u32,
+    client_order_id: u64,
+    numbers: [u8; 3],
+    quantity: i64,
+) -> PyResult<SubmitOrder> {
+    let [side, order_type, time_in_force] = numbers;
+    let side = member(py, "side", side, Side::from_number)?;
+    Ok(SubmitOrder {
+        order_type: member(py, "order_type", order_type, OrderType::from_number)?,
+        time_in_force: member(py, "time_in_force", time_in_force, TimeInForce::from_number)?,
+        ..SubmitOrder::market(account, instrument, client_order_id, side, quantity)
+    })
+}
+
+pub fn cancel_order(account: u32, client_order_id: u64) -> RecordBuffer {
+    about(account, 0, CancelOrder { client_order_id, reserved: [0; 3] })
+}
+
+pub fn replace_order(
+    account: u32,
+    client_order_id: u64,
+    price: i64,
+    quantity: i64,
+    stop_price: i64,
+) -> RecordBuffer {
+    about(account, 0, ReplaceOrder { client_order_id, price, quantity, stop_price })
+}
+
+/// A list of command records.
+#[pyclass(frozen, module = "openbell._kernel")]
+#[derive(Default)]
+pub struct Commands {
+    slots: Mutex<Vec<Slot>>,
+}
+
+impl Commands {
+    fn add(&self, record: &RecordBuffer) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(record.slots());
+    }
+}
+
+#[pymethods]
+impl Commands {
+    #[new]
+    fn new() -> Self {
+        Commands::default()
+    }
+
+    fn define_currency(&self, py: Python<'_>, currency: u32, code: &str) -> PyResult<()> {
+        let mut record = about(0, 0, DefineCurrency { currency: u64::from(currency), reserved: [0; 3] });
+        record.push(text(py, "code", code)?);
+        self.add(&record);
+        Ok(())
+    }
+
+    fn configure_venue(&self, venue: u32, kind: u32) {
+        self.add(&about(0, 0, ConfigureVenue { venue, kind, currency: 0, reserved: [0; 2] }));
+    }
+
+    #[pyo3(signature = (instrument, symbol, *, currency, price_unit_nano, quantity_unit_nano, multiplier_nano, tick, lot, venue))]
+    #[allow(clippy::too_many_arguments)]
+    fn list_instrument(
+        &self,
+        py: Python<'_>,
+        instrument: u32,
+        symbol: &str,
+        currency: u32,
+        price_unit_nano: i64,
+        quantity_unit_nano: i64,
+        multiplier_nano: i64,
+        tick: i64,
+        lot: i64,
+        venue: u32,
+    ) -> PyResult<()> {
+        let body = ListInstrument { price_unit_nano, quantity_unit_nano, multiplier_nano, currency, venue };
+        let mut record = about(0, instrument, body);
+        record.push(InstrumentPayload { tick, lot, reserved: [0; 3] });
+        record.push(text(py, "symbol", symbol)?);
+        self.add(&record);
+        Ok(())
+    }
+
+    #[pyo3(signature = (account, currency, *, shorting))]
+    fn open_account(&self, account: u32, currency: u32, shorting: bool) {
+        let (currency, shorting) = (u64::from(currency), u64::from(shorting));
+        self.add(&about(account, 0, OpenAccount { currency, shorting, reserved: [0; 2] }));
+    }
+
+    fn deposit_cash(&self, account: u32, amount_nano: i64, currency: u32) {
+        let currency = u64::from(currency);
+        self.add(&about(account, 0, DepositCash { amount_nano, currency, reserved: [0; 2] }));
+    }
+
+    fn withdraw_cash(&self, account: u32, amount_nano: i64, currency: u32) {
+        let currency = u64::from(currency);
+        self.add(&about(account, 0, WithdrawCash { amount_nano, currency, reserved: [0; 2] }));
+    }
+
+    #[pyo3(signature = (account, instrument, *, maker_rate, taker_rate, flat_nano=0))]
+    fn set_fee_schedule(
+        &self,
+        account: u32,
+        instrument: u32,
+        maker_rate: i64,
+        taker_rate: i64,
+        flat_nano: i64,
+    ) {
+        let body = SetFeeSchedule { maker_rate, taker_rate, flat_nano, external: 0 };
+        self.add(&about(account, instrument, body));
+    }
+
+    fn set_risk_limit(&self, account: u32, instrument: u32, limit: u64, value: i64) {
+        self.add(&about(account, instrument, SetRiskLimit { limit, value, reserved: [0; 2] }));
+    }
+
+    fn engage_kill_switch(&self, account: u32, reason: u64) {
+        self.add(&about(account, 0, EngageKillSwitch { reason, reserved: [0; 3] }));
+    }
+
+    fn release_kill_switch(&self, account: u32, reason: u64) {
+        self.add(&about(account, 0, ReleaseKillSwitch { reason, reserved: [0; 3] }));
+    }
+
+    fn halt_trading(&self, instrument: u32, reason: u64) {
+        self.add(&about(0, instrument, HaltTrading { reason, reserved: [0; 3] }));
+    }
+
+    fn resume_trading(&self, instrument: u32, reason: u64) {
+        self.add(&about(0, instrument, ResumeTrading { reason, reserved: [0; 3] }));
+    }
+
+    #[pyo3(signature = (account, instrument, client_order_id, side, order_type, time_in_force, quantity, *,
+        price=0, stop_price=0, options=0, expire_time=0))]
+    #[allow(clippy::too_many_arguments)]
+    fn submit_order(
+        &self,
+        py: Python<'_>,
+        account: u32,
+        instrument: u32,
+        client_order_id: u64,
+        side: u8,
+        order_type: u8,
+        time_in_force: u8,
+        quantity: i64,
+        price: i64,
+        stop_price: i64,
+        options: u16,
+        expire_time: u64,
+    ) -> PyResult<()> {
+        let numbers = [side, order_type, time_in_force];
+        let order = order(py, account, instrument, client_order_id, numbers, quantity)?;
+        self.add(&SubmitOrder { price, stop_price, options, expire_time, ..order }.to_record());
+        Ok(())
+    }
+
+    #[pyo3(signature = (account, client_order_id, *, price=0, quantity=0, stop_price=0))]
+    fn replace_order(&self, account: u32, client_order_id: u64, price: i64, quantity: i64, stop_price: i64) {
+        self.add(&replace_order(account, client_order_id, price, quantity, stop_price));
+    }
+
+    fn cancel_order(&self, account: u32, client_order_id: u64) {
+        self.add(&cancel_order(account, client_order_id));
+    }
+
+    #[pyo3(signature = (account, instrument=0))]
+    fn cancel_all_orders(&self, account: u32, instrument: u32) {
+        self.add(&about(account, instrument, CancelAllOrders { reserved: [0; 4] }));
+    }
+
+    /// A copy of the slots gathered so far.
+    fn slots<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u8>> {
+        slot_array(py, &self.slots.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn clear(&self) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

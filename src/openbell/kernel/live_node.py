@@ -1,0 +1,8 @@
+"""The node live: `LiveNode` on its threads, `Commands` to configure it and to submit, `LiveHealth` to look at.
+
+Outputs come as arrays of slots, as from `Node.take_output`; `openbell.messages.layouts` makes sense of them.
+"""
+
+from openbell._kernel import Commands, LiveHealth, LiveNode, durability_of
+
+__all__ = ["Commands", "LiveHealth", "LiveNode", "durability_of"]
