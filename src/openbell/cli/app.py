@@ -51,6 +51,7 @@ _VERBS = {
     ),
     "explain": ("explain:explain_order", "Tell the life of an order in words."),
     "diff": ("diff:diff_runs", "Say the first difference between two runs."),
+    "exchange": ("exchange:exchange", "Run an exchange that clients trade at over WebSocket."),
 }
 add_verbs(app, _VERBS)
 app.command(journal)

@@ -1,0 +1,323 @@
+"""Kills `openbell exchange` under load, again and again, and checks that nothing it acknowledged is lost.
+
+    python -m tests.simulation.kill_exchange --kills 100 --seed 7
+
+Two client processes trade with each other and keep every execution they are told. The exchange is killed with SIGKILL at a random
+moment: while it starts and recovers, or while it trades. It is started again on the same directory, and the clients go on where
+they were. Every `GENERATION` kills it is stopped cleanly, and the journal is held against what the clients kept:
+
+* every execution that a client was told is in the journal once, equal and in order, and none in between is missing;
+* every order that a client sent was taken at most once, and exactly once in the end, for it is sent again after a crash;
+* the journal verifies; every state and output hash that the live node wrote is that of the replay; so is the last;
+* positions add up to zero, cash and fees to what was deposited.
+
+What is killed is a process, not the machine: the disk keeps what was written. Lost power is simulated elsewhere.
+"""
+
+import argparse
+import json
+import os
+import queue
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from openbell.gateway.keys import new_key
+from openbell.model.instrument import Instrument
+from tests.simulation.acknowledged import check_client, check_conservation, check_orders, replay
+
+GENERATION = 50
+CASH = 1_000_000_000
+ACCOUNTS = ("alice", "bob")
+INSTRUMENTS = (Instrument("ACME", tick="0.05"), Instrument("BELL", tick="0.05"))
+SECONDS_TO_START = 120.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Score:
+    """What a campaign did and found."""
+
+    kills: int = 0
+    while_starting: int = 0
+    cold_starts: int = 0
+    executions: int = 0
+    orders: int = 0
+    records: int = 0
+    hashes_compared: int = 0
+    restart_seconds: list[float] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def text(self) -> str:
+        restarts = sorted(self.restart_seconds) or [0.0]
+        return (
+            f"{self.kills} kills ({self.while_starting} while starting or recovering, {self.cold_starts} of cold-started "
+            f"processes), {self.orders} orders sent, {self.executions} executions told to clients and found in "
+            f"{self.records} records, {self.hashes_compared} live hashes equal to the replay's, recovery "
+            f"{restarts[len(restarts) // 2] * 1000:.0f} ms (p50) {restarts[-1] * 1000:.0f} ms (most), "
+            f"{time.monotonic() - self.began:.0f} s"
+        )
+
+
+class Server:
+    """The exchange as a process: forked from a nursery, or started cold as a user starts it."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self._arguments = arguments
+        self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._cold: subprocess.Popen[str] | None = None
+        self._cold_reader: threading.Thread | None = None
+        self._nursery = subprocess.Popen(
+            [sys.executable, "-m", "tests.simulation.exchange_nursery"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+        threading.Thread(target=self._read, args=(self._nursery,), daemon=True).start()
+        self.pid = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.pid:
+            self.kill()
+        assert self._nursery.stdin is not None
+        self._nursery.stdin.close()
+        self._nursery.wait(10)
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._lines.put(json.loads(line))
+
+    def start(self, *, cold: bool) -> None:
+        if cold:
+            self._cold = subprocess.Popen(
+                [sys.executable, "-m", "openbell", *self._arguments],
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=ROOT,
+            )
+            self.pid = self._cold.pid
+            self._cold_reader = threading.Thread(target=self._read, args=(self._cold,), daemon=True)
+            self._cold_reader.start()
+            return
+        assert self._nursery.stdin is not None
+        self._nursery.stdin.write(json.dumps(self._arguments) + "\n")
+        self._nursery.stdin.flush()
+        self.pid = self._wait_for("started")["pid"]
+
+    def wait_until_listening(self) -> dict[str, Any]:
+        return self._wait_for("listening")
+
+    def _wait_for(self, event: str) -> dict[str, Any]:
+        while True:
+            try:
+                found = self._lines.get(timeout=SECONDS_TO_START)
+            except queue.Empty:
+                raise AssertionError(
+                    f"the exchange did not say {event!r} in {SECONDS_TO_START:g} s"
+                ) from None
+            if found["event"] == event:
+                return found
+            if found["event"] == "exited" and event != "exited":
+                raise AssertionError(f"the exchange ended with {found['code']} where {event!r} was expected")
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until the process is gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._gone(-signal.SIGKILL)
+
+    def stop(self) -> dict[str, Any]:
+        """SIGTERM; returns how the exchange says it ended."""
+        os.kill(self.pid, signal.SIGTERM)
+        ended = self._wait_for("ended")
+        self._gone(0)
+        return ended
+
+    def _gone(self, expected: int) -> None:
+        if self._cold is not None:
+            code, self._cold = self._cold.wait(60), None
+            assert self._cold_reader is not None
+            self._cold_reader.join()
+            # What it still said before it was killed is of no interest to the next start.
+            self._lines = queue.Queue()
+        else:
+            code = self._wait_for_exit()
+        self.pid = 0
+        assert code == expected, f"the exchange ended with {code}, not {expected}"
+
+    def _wait_for_exit(self) -> int:
+        while True:
+            found = self._lines.get(timeout=60)
+            if found["event"] == "exited":
+                return int(found["code"])
+
+
+class Campaign:
+    """So many kills, from one seed."""
+
+    def __init__(self, kills: int, seed: int, folder: Path, report: Any = print) -> None:
+        self.kills, self.seed, self.folder, self.report = kills, seed, folder, report
+        self.chance = random.Random(seed)
+        self.score = Score()
+
+    def run(self) -> Score:
+        """Raises AssertionError at the first thing that must not be, and leaves its files."""
+        generation = 0
+        while self.score.kills < self.kills:
+            self._generation(generation, min(GENERATION, self.kills - self.score.kills))
+            generation += 1
+            self.report(f"  generation {generation}: {self.score.text()}")
+        return self.score
+
+    def _generation(self, number: int, kills: int) -> None:
+        folder = self.folder / f"generation-{number}"
+        folder.mkdir(parents=True)
+        port = _free_port()
+        keys = _write_config(folder / "config.toml", port)
+        arguments = [
+            "exchange",
+            "--config",
+            str(folder / "config.toml"),
+            "--directory",
+            str(folder / "exchange"),
+            "--json",
+        ]
+        url = f"ws://127.0.0.1:{port}/ws"
+        clients = [
+            _start_client(url, keys[name], self.chance.randrange(2**31), folder / name) for name in ACCOUNTS
+        ]
+        try:
+            with Server(arguments) as server:
+                for _ in range(kills):
+                    self._kill_once(server)
+                    _require_alive(clients)
+                server.start(cold=False)
+                server.wait_until_listening()
+                _finish(clients)
+                ended = server.stop()
+        finally:
+            for client in clients:
+                if client.poll() is None:
+                    client.kill()
+                client.wait()
+        self._check(folder, ended)
+        shutil.rmtree(folder)
+
+    def _kill_once(self, server: Server) -> None:
+        cold = self.chance.random() < 0.05
+        server.start(cold=cold)
+        self.score.cold_starts += cold
+        if self.chance.random() < 0.35:
+            # Anywhere from the first import to the first connection.
+            usual = self.score.restart_seconds[-1] if self.score.restart_seconds else 0.1
+            time.sleep(self.chance.random() * (1.0 if cold else 1.2 * usual))
+            self.score.while_starting += 1
+        else:
+            self.score.restart_seconds.append(server.wait_until_listening()["restart_seconds"])
+            time.sleep(self.chance.random() ** 2 * 0.6)
+        server.kill()
+        self.score.kills += 1
+
+    def _check(self, folder: Path, ended: dict[str, Any]) -> None:
+        numbers = range(1, len(ACCOUNTS) + 1)
+        told = replay(folder / "exchange" / "journal", numbers)
+        for number, name in zip(numbers, ACCOUNTS, strict=True):
+            self.score.executions += check_client(number, folder / name / "told", told, INSTRUMENTS)
+            self.score.orders += check_orders(number, folder / name / "sent", told, all_answered=True)
+        check_conservation(told, numbers, INSTRUMENTS, CASH * len(ACCOUNTS))
+        assert told.node.sequence == ended["sequence"]
+        assert f"{told.node.state_hash():032x}" == ended["state_hash"], "the replay ends in another state"
+        self.score.hashes_compared += told.hashes_compared + 1
+        self.score.records += told.node.sequence
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _write_config(path: Path, port: int) -> dict[str, str]:
+    keys = {}
+    lines = [
+        "[server]",
+        f"port = {port}",
+        "[sessions]",
+        "messages_per_second = 1000000",
+        "[fees]",
+        'taker = "2bps"',
+    ]
+    for name in ACCOUNTS:
+        keys[name], sha256 = new_key(name)
+        lines += ["[[keys]]", f'name = "{name}"', f'account = "{name}"', f'sha256 = "{sha256}"']
+        lines += ["[[accounts]]", f'name = "{name}"', f"cash = {CASH}", "shorting = true"]
+    for one in INSTRUMENTS:
+        lines += ["[[instruments]]", f'symbol = "{one.symbol}"', f'tick = "{one.tick}"']
+    path.write_text("\n".join(lines) + "\n")
+    return keys
+
+
+def _start_client(url: str, key: str, seed: int, folder: Path) -> subprocess.Popen[str]:
+    folder.mkdir()
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.simulation.kill_client", url, key, str(seed), str(folder / "told"), str(folder / "sent")],
+        stdin=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+
+
+def _require_alive(clients: list[subprocess.Popen[str]]) -> None:
+    for name, client in zip(ACCOUNTS, clients, strict=True):
+        assert client.poll() is None, f"the client of {name} ended; its last line on stderr says why"
+
+
+def _finish(clients: list[subprocess.Popen[str]]) -> None:
+    """Let the clients hear the answers to everything they sent."""
+    for client in clients:
+        assert client.stdin is not None
+        client.stdin.write("finish\n")
+        client.stdin.flush()
+    for name, client in zip(ACCOUNTS, clients, strict=True):
+        code = client.wait(SECONDS_TO_START)
+        assert code == 0, f"the client of {name} ended with {code}"
+
+
+def campaign(kills: int, seed: int, folder: Path | None = None) -> Score:
+    """Run a campaign; its files stay in the folder that is printed where it fails."""
+    kept = Path(tempfile.mkdtemp(prefix="openbell-kill-")) if folder is None else folder
+    print(f"seed {seed}: python -m tests.simulation.kill_exchange --kills {kills} --seed {seed}", flush=True)
+    try:
+        score = Campaign(kills, seed, kept, lambda line: print(line, flush=True)).run()
+    except BaseException:
+        print(f"the files are in {kept}", flush=True)
+        raise
+    if folder is None:
+        shutil.rmtree(kept)
+    return score
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Kill an exchange under load and check what it acknowledged."
+    )
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=None)
+    arguments = parser.parse_args()
+    seed = random.SystemRandom().randrange(2**31) if arguments.seed is None else arguments.seed
+    print(campaign(arguments.kills, seed).text())
+
+
+if __name__ == "__main__":
+    main()
