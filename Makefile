@@ -96,6 +96,10 @@ architecture: $(VENV)/.development $(VENV)/.built ## layers, purity, names, froz
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/architecture
 
+.PHONY: kill
+kill: $(VENV)/.development $(VENV)/.built ## kill -9 an exchange under load and check what it acknowledged (KILLS=100, SEED=n)
+	$(BIN)/python -m tests.simulation.kill_exchange --kills $(or $(KILLS),100) $(if $(SEED),--seed $(SEED))
+
 # ---- distribution
 
 wheel: $(VENV)/.created ## build a manylinux wheel and run the demo from it, without cargo, in an empty environment
@@ -104,7 +108,7 @@ wheel: $(VENV)/.created ## build a manylinux wheel and run the demo from it, wit
 
 # ---- measurements: ours, the plain reference and peers, as ratios in one run
 
-bench: bench-backtest bench-import bench-matching bench-journal ## every benchmark
+bench: bench-backtest bench-import bench-matching bench-journal bench-exchange ## every benchmark
 
 bench-matching: $(VENV)/.development ## orders matched per second, native and from Python
 	cargo bench -p openbell-kernel --bench matching --locked
@@ -118,6 +122,10 @@ bench-journal: $(VENV)/.created ## records made durable per second, beside a pro
 .PHONY: bench-replay
 bench-replay: $(VENV)/.created ## order records replayed per second, state hash on and off
 	cargo bench -p openbell-kernel --bench replay --locked
+
+.PHONY: bench-exchange
+bench-exchange: $(VENV)/.development $(VENV)/.built ## order to durable acknowledgment over WebSocket, beside an echo
+	$(BIN)/python -m benchmarks.exchange
 
 bench-backtest: $(VENV)/.development $(VENV)/.built ## bars and callbacks per second, against another backtester
 	$(BIN)/python -m benchmarks.backtest

@@ -24,7 +24,7 @@ class Book:
         self.number = message["number"]
         for side, levels in self.sides.items():
             for price, quantity, orders in message.get(side, ()):
-                if quantity.strip("0.") == "":
+                if quantity == "0":
                     levels.pop(price, None)
                 else:
                     levels[price] = (quantity, orders)

@@ -177,13 +177,16 @@ class Campaign:
         """Raises AssertionError at the first thing that must not be, and leaves its files."""
         generation = 0
         while self.score.kills < self.kills:
-            self._generation(generation, min(GENERATION, self.kills - self.score.kills))
+            folder = self.folder / f"generation-{generation}"
+            ended = self.generation(folder, min(GENERATION, self.kills - self.score.kills))
+            self.check(folder, ended)
+            shutil.rmtree(folder)
             generation += 1
             self.report(f"  generation {generation}: {self.score.text()}")
         return self.score
 
-    def _generation(self, number: int, kills: int) -> None:
-        folder = self.folder / f"generation-{number}"
+    def generation(self, folder: Path, kills: int) -> dict[str, Any]:
+        """Begin an exchange in `folder`, kill it so often, and stop it. Returns how it said it ended."""
         folder.mkdir(parents=True)
         port = _free_port()
         keys = _write_config(folder / "config.toml", port)
@@ -213,8 +216,7 @@ class Campaign:
                 if client.poll() is None:
                     client.kill()
                 client.wait()
-        self._check(folder, ended)
-        shutil.rmtree(folder)
+        return ended
 
     def _kill_once(self, server: Server) -> None:
         cold = self.chance.random() < 0.05
@@ -231,7 +233,8 @@ class Campaign:
         server.kill()
         self.score.kills += 1
 
-    def _check(self, folder: Path, ended: dict[str, Any]) -> None:
+    def check(self, folder: Path, ended: dict[str, Any]) -> None:
+        """Hold what the clients kept against the journal. Raises AssertionError at the first difference."""
         numbers = range(1, len(ACCOUNTS) + 1)
         told = replay(folder / "exchange" / "journal", numbers)
         for number, name in zip(numbers, ACCOUNTS, strict=True):

@@ -113,7 +113,7 @@ def _side(
     listed: ListedInstrument, levels: Iterable[tuple[tuple[int, int], tuple[int, int]]], side: int
 ) -> tuple[protocol.Level, ...]:
     return tuple(
-        (listed.price_text(price), listed.quantity_text(quantity), orders)
+        (listed.price_text(price), listed.quantity_text(quantity) if quantity else "0", orders)
         for (of, price), (quantity, orders) in levels
         if of == side
     )
