@@ -19,12 +19,13 @@ NANO = 10**9
 class InlineNode:
     """A node that applies a command when it is asked for outputs.
 
-    `taken` is what it answers at its door, `answers` are events it gives there.
+    `taken` is what it answers at its door, `answers` are events it gives there; with `failure` it raises.
     """
 
     def __init__(self, listing: Listing, cash: Sequence[int]) -> None:
         self.node = Node()
         self.taken = True
+        self.failure: Exception | None = None
         self.commands = 0
         self.answers: list[NDArray[np.uint8]] = []
         self.time = 1_700_000_000_000_000_000
@@ -71,6 +72,8 @@ class InlineNode:
         return 1
 
     def _takes(self) -> bool:
+        if self.failure is not None:
+            raise self.failure
         if self.taken:
             self.commands += 1
             os.eventfd_write(self._bell, 1)

