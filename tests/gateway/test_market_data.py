@@ -148,3 +148,15 @@ def test_amounts_have_the_decimals_of_their_unit() -> None:
     assert hundred(3) == "300"
     assert nano(1) == "0.000000001"
     assert (money_text(1_500_000_000), money_text(-(10**12)), money_text(0)) == ("1.5", "-1000", "0")
+
+
+def test_a_busy_channel_does_not_starve_another() -> None:
+    with floor() as room:
+        alice, reader = room.talk("alice"), room.talk("bob")
+        for instrument in ("ACME", "BELL"):
+            reader.say(type="subscribe", channel="depth", instrument=instrument)
+        for number in range(1, 9):
+            alice.say(**order(2 * number))
+            alice.say(**order(2 * number + 1, instrument="BELL"))
+        symbols = [one["instrument"] for one in reader.read()]
+        assert symbols[:4] in (["ACME", "BELL", "ACME", "BELL"], ["BELL", "ACME", "BELL", "ACME"])

@@ -8,7 +8,7 @@ missed something. A change is encoded once for everybody. A reader that does not
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from openbell.gateway import protocol
 from openbell.gateway.event_codec import Event
@@ -225,10 +225,9 @@ class Subscription:
             self._waiting.clear()
             self._waiting.append(one)
 
-    def frames(self) -> Iterator[str]:
-        """Move out what waits, in order."""
+    def next_frame(self) -> str | None:
+        """Move out the next frame; None where nothing waits."""
         if self._snapshot is not None:
             snapshot, self._snapshot = self._snapshot, None
-            yield snapshot
-        while self._waiting:
-            yield self._waiting.popleft().frame
+            return snapshot
+        return self._waiting.popleft().frame if self._waiting else None

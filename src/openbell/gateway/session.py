@@ -343,15 +343,20 @@ class Session:
             while self._private:
                 self.was_quiet = False
                 yield self._private.popleft()
-            ready = next(self._market_frames(), None)
+            ready = self._next_market_frame()
             if ready is None:
                 return
             self.was_quiet = False
             yield ready
 
-    def _market_frames(self) -> Iterator[str]:
-        for subscription in tuple(self._subscriptions.values()):
-            yield from subscription.frames()
+    def _next_market_frame(self) -> str | None:
+        for channel, subscription in self._subscriptions.items():
+            frame = subscription.next_frame()
+            if frame is not None:
+                # To the end of the line: a busy channel must not starve the others of a slow reader.
+                self._subscriptions[channel] = self._subscriptions.pop(channel)
+                return frame
+        return None
 
     def _answer(self, message: protocol.Sent) -> None:
         self._private.append(protocol.encode(message))
