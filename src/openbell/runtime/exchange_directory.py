@@ -73,7 +73,7 @@ def _begin(directory: Path, settings: ExchangeSettings) -> None:
             records,
             epoch=secrets.randbits(63) | 1,
             created_by=f"openbell exchange {versions()['openbell']}",
-            durability=settings.durability,  # type: ignore[arg-type]
+            durability=settings.durability,
         )
         node.stop()
         write_text(directory / STAGE, toml_text(settings.stage()))
