@@ -37,6 +37,7 @@ __all__ = [
     "DecodeError",
     "Depth",
     "Fill",
+    "Holdings",
     "Hooks",
     "Indicator",
     "IndicatorByInstrument",
@@ -1075,6 +1076,41 @@ class Node:
         """Return the last `count` closed bars, oldest first, as an array of `openbell.kernel.BAR_DTYPE`.
 
         `every_ns` 0 means the bars as they are fed. None for an interval, instrument or participant that is not known.
+        """
+
+@final
+class Holdings:
+    """Instruments, currencies, accounts, limits, switches and books of a node's engine at one moment, for tools that look in.
+
+    `depth` is how many levels of each side of a book are shown. Numbers are as the engine counts.
+    """
+
+    def __new__(cls, node: Node, *, depth: int = 10) -> Holdings: ...
+    @property
+    def instruments(self) -> list[tuple[int, str, int, int, int, int, int, int, int]]:
+        """Number, symbol, currency, price unit, quantity unit and multiplier (10^-9), tick, lot (units), venue."""
+    @property
+    def currencies(self) -> list[tuple[int, str]]:
+        """Number and code."""
+    @property
+    def accounts(self) -> list[tuple[int, int]]:
+        """Number and currency."""
+    @property
+    def venue_kinds(self) -> list[int]:
+        """Kind of each venue, by its number from 0: 1 matching, 2 simulated, 3 remote."""
+    @property
+    def limits(self) -> list[tuple[int, int, int, int]]:
+        """Account (0 = every), instrument (0 = every), kind and value of every limit that was set."""
+    @property
+    def killed(self) -> list[int]:
+        """Accounts whose kill switch is on; 0 stands for all."""
+    @property
+    def halted(self) -> list[int]:
+        """Instruments that do not trade now; 0 stands for all."""
+    @property
+    def books(self) -> list[tuple[int, int, list[tuple[int, int, int]], list[tuple[int, int, int, int]]]]:
+        """Of each side of each book on a venue of our own: instrument, side (1 bids, 2 asks), levels (price, shown quantity,
+        orders) from the best on, and orders (order id, price, shown quantity, open quantity) in queue order.
         """
 
 def valuation_dtype() -> np.dtype[np.void]:

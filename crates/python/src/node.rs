@@ -1,6 +1,7 @@
 //! The node as one Python object: queue commands, run, read.
 
 mod guard;
+mod holdings;
 mod outbox;
 mod rows;
 mod running;
@@ -567,6 +568,7 @@ impl Node {
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Node>()?;
+    module.add_class::<holdings::Holdings>()?;
     module.add_function(wrap_pyfunction!(rows::valuation_dtype, module)?)?;
     module.add_function(wrap_pyfunction!(rows::bar_dtype, module)?)?;
     module.add_function(wrap_pyfunction!(outbox::outbox_dtype, module)?)

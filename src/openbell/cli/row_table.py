@@ -41,9 +41,9 @@ def to_the_cent(text: str) -> str:
     return text if found is None else f"{Decimal(found[1]):.2f} {found[2]}"
 
 
-NARROW = 100
+NARROW = 110
 """Columns of a terminal below which tables leave something out."""
-_ONLY_WIDE = ("client_order_id", "quantity of order", "opened")
+_ONLY_WIDE = ("client_order_id", "queue")
 _HEADINGS = {
     "order_id": "order",
     "client_order_id": "client order",

@@ -8,7 +8,8 @@ from itertools import islice
 
 import numpy as np
 
-from openbell.journal.record_fields import Record, heads_of, records_in
+from openbell.journal.record_fields import Fields, Record, heads_of, records_in
+from openbell.kernel import Holdings
 from openbell.messages.layouts import Slots, message_numbers, select
 from openbell.model.errors import InputError
 from openbell.model.instrument import Instrument
@@ -38,6 +39,37 @@ class Names:
     venues: dict[int, int] = field(default_factory=dict)
     _ordered: dict[tuple[int, int], int] = field(default_factory=dict)
     """Instrument of the latest orders, by account and client_order_id: a replace does not name it."""
+
+    @classmethod
+    def of(cls, holdings: Holdings) -> Names:
+        """What an engine itself knows, whatever the journal still holds of its beginning."""
+        names = cls(
+            currencies=dict(holdings.currencies),
+            account_currencies=dict(holdings.accounts),
+            venue_kinds=dict(enumerate(holdings.venue_kinds)),
+        )
+        for (
+            number,
+            symbol,
+            currency,
+            price_unit,
+            quantity_unit,
+            multiplier,
+            tick,
+            lot,
+            venue,
+        ) in holdings.instruments:
+            fields = {
+                "text": symbol,
+                "currency": currency,
+                "price_unit_nano": price_unit,
+                "quantity_unit_nano": quantity_unit,
+                "multiplier_nano": multiplier,
+                "tick": tick,
+                "lot": lot,
+            }
+            names._list(number, fields, venue)
+        return names
 
     def learn(self, slots: Slots) -> None:
         """Take in what a batch of records defines."""
@@ -70,14 +102,16 @@ class Names:
         elif record.message == "OpenAccount":
             self.account_currencies.setdefault(record.account, fields["currency"])
         elif record.instrument not in self.instruments and fields["currency"] in self.currencies:
-            try:
-                self.instruments[record.instrument] = self._instrument(record)
-            except InputError:
-                return  # units that the engine refuses as well
-            self.venues[record.instrument] = fields["venue"]
+            self._list(record.instrument, fields, fields["venue"])
 
-    def _instrument(self, record: Record) -> Instrument:
-        fields = record.fields
+    def _list(self, number: int, fields: Fields, venue: int) -> None:
+        try:
+            self.instruments[number] = self._instrument(fields)
+        except InputError:
+            return  # units that the engine refuses as well, or a symbol that is no plain text
+        self.venues[number] = venue
+
+    def _instrument(self, fields: Fields) -> Instrument:
         price_unit, quantity_unit = (
             _nano_decimal(fields[name]) for name in ("price_unit_nano", "quantity_unit_nano")
         )

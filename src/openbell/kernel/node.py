@@ -40,6 +40,7 @@ import numpy as np
 from openbell._kernel import (
     Bar,
     Fill,
+    Holdings,
     Hooks,
     IndicatorByInstrument,
     IndicatorValue,
@@ -59,6 +60,7 @@ __all__ = [
     "VALUATION_DTYPE",
     "Bar",
     "Fill",
+    "Holdings",
     "Hooks",
     "IndicatorByInstrument",
     "IndicatorValue",

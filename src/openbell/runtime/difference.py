@@ -81,15 +81,6 @@ class Difference:
         return _table(self)
 
 
-@dataclass(frozen=True)
-class _End:
-    """A history after its last record."""
-
-    node: Node
-    names: Names
-    tables: MomentTables
-
-
 def first_difference(first: History, second: History) -> Difference:
     """Compare two histories record by record, then their events, then the states they end in.
 
@@ -104,7 +95,7 @@ def first_difference(first: History, second: History) -> Difference:
     events, _ = _stream_difference(ends[0].events(), ends[1].events(), *names)
     for end in ends:
         end.finish()
-    tables = [moment_tables(end.node, end.names, end.watcher, depth=10**6) for end in ends]
+    tables = [moment_tables(end.node, end.watcher, depth=10**6) for end in ends]
     return Difference(
         first=first.title,
         second=second.title,
@@ -129,7 +120,7 @@ class _Ended:
     def events(self) -> Iterator[Slots]:
         for slots, output in self._parts:
             self.names.learn(slots)
-            self.watcher.watch(slots, output)
+            self.watcher.watch(slots)
             yield output
 
     def finish(self) -> None:

@@ -7,18 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from openbell.journal import Names, Wording, records_in
+from openbell.journal import Names, Wording
 from openbell.journal.record_fields import heads_of
 from openbell.journal.wording import LIMITS
-from openbell.kernel import Depth, Node, OrderRecord
-from openbell.messages.layouts import SELL, SLOT_SIZE, Slots, message_numbers, select
+from openbell.kernel import Depth, Holdings, Node, OrderRecord
+from openbell.messages.layouts import SLOT_SIZE, Slots, message_numbers
 
 Row = dict[str, str]
 BIDS, ASKS = 1, 2
-_RISK = (
-    *("RiskLimitSet", "KillSwitchEngaged", "KillSwitchReleased", "TradingHalted", "TradingResumed"),
-    "RiskStateChanged",
-)
 
 
 @dataclass(frozen=True)
@@ -39,45 +35,12 @@ class MomentTables:
 
 @dataclass
 class Watcher:
-    """Follows a replay for what the engine itself is not asked for: books, limits, switches."""
+    """Follows the records of a replay for the books of feeds: the engine is not asked for those."""
 
-    levels: dict[tuple[int, int], dict[int, tuple[int, int]]] = field(default_factory=dict)
-    """Of our own venues: by instrument and side, quantity and orders at each price."""
     observed: dict[int, Depth] = field(default_factory=dict)
-    """Books of feeds, by instrument."""
-    limits: dict[tuple[int, int, int], int] = field(default_factory=dict)
-    killed: dict[int, None] = field(default_factory=dict)
-    halted: dict[int, None] = field(default_factory=dict)
 
-    def watch(self, slots: Slots, output: Slots) -> None:
-        """Take in one batch of records and the events it made."""
-        self._watch_levels(output)
-        self._watch_feed(slots)
-        messages = heads_of(output)["message"]
-        wanted = [message_numbers()[name] for name in _RISK]
-        for event in records_in(output, np.flatnonzero(np.isin(messages, wanted))):
-            fields = event.fields
-            if event.message == "RiskLimitSet":
-                self.limits[event.account, event.instrument, fields["limit"]] = fields["value"]
-            elif event.message == "KillSwitchEngaged":
-                self.killed[event.account] = None
-            elif event.message == "KillSwitchReleased":
-                self.killed.pop(event.account, None)
-            elif event.message == "TradingHalted":
-                self.halted[event.instrument] = None
-            elif event.message == "TradingResumed":
-                self.halted.pop(event.instrument, None)
-
-    def _watch_levels(self, output: Slots) -> None:
-        for row in select(output, "BookLevelChanged"):
-            side = ASKS if int(row["flags"]) & SELL else BIDS
-            book = self.levels.setdefault((int(row["instrument"]), side), {})
-            if int(row["quantity"]):
-                book[int(row["price"])] = (int(row["quantity"]), int(row["orders"]))
-            else:
-                book.pop(int(row["price"]), None)
-
-    def _watch_feed(self, slots: Slots) -> None:
+    def watch(self, slots: Slots) -> None:
+        """Take in one batch of records."""
         heads = heads_of(slots)
         is_level = heads["message"] == message_numbers()["BookLevelObserved"]
         rows = slots.reshape(-1, SLOT_SIZE)
@@ -87,17 +50,33 @@ class Watcher:
             depth.apply(np.ascontiguousarray(rows[mine]).reshape(-1))
 
 
-def moment_tables(node: Node, names: Names, watcher: Watcher, *, depth: int = 10) -> MomentTables:
-    """What `node` holds now; books with at most `depth` levels a side."""
-    wording = Wording(names)
-    accounts = list(names.account_currencies)
+def moment_tables(node: Node, watcher: Watcher | None = None, *, depth: int = 10) -> MomentTables:
+    """What `node` holds now; books with at most `depth` levels a side. `watcher` adds the books of feeds."""
+    holdings = Holdings(node, depth=depth)
+    wording = Wording(Names.of(holdings))
+    accounts = [account for account, _ in holdings.accounts]
+    places = _queue_places(holdings)
+    observed = {} if watcher is None else watcher.observed
     return MomentTables(
         accounts=[_account(node, wording, account) for account in accounts],
         positions=list(_positions(node, wording, accounts)),
-        orders=[_order(order, wording) for account in accounts for order in node.open_orders(account)],
-        books=list(_books(node, wording, watcher, depth)),
-        risk=list(_risk(wording, watcher)),
+        orders=[
+            _order(order, wording, places) for account in accounts for order in node.open_orders(account)
+        ],
+        books=list(_books(wording, holdings, observed, depth)),
+        risk=list(_risk(wording, holdings)),
     )
+
+
+def _queue_places(holdings: Holdings) -> dict[int, str]:
+    """Of every order in the shown levels of a book: its place at its price, counted from 1."""
+    places: dict[int, str] = {}
+    for _, _, _, orders in holdings.books:
+        at_price: dict[int, int] = {}
+        for order_id, price, _, _ in orders:
+            at_price[price] = at_price.get(price, 0) + 1
+            places[order_id] = str(at_price[price])
+    return places
 
 
 def _account(node: Node, wording: Wording, account: int) -> Row:
@@ -129,7 +108,7 @@ def _positions(node: Node, wording: Wording, accounts: Iterable[int]) -> Iterato
             }
 
 
-def _order(order: OrderRecord, wording: Wording) -> Row:
+def _order(order: OrderRecord, wording: Wording, places: dict[int, str]) -> Row:
     price, stop = order.price_units, order.stop_price_units
     terms = f"{order.side.name} {order.order_type.name} {order.time_in_force.name}"
     sized = order.is_sized_at_fill
@@ -143,13 +122,19 @@ def _order(order: OrderRecord, wording: Wording) -> Row:
         "stop": wording.price(stop, order.instrument) if stop else "",
         "quantity": "at the fill" if sized else wording.quantity(order.quantity_units, order.instrument),
         "leaves": "" if sized else wording.quantity(order.leaves_units, order.instrument),
+        "queue": places.get(order.order_id, ""),
         "state": "HELD" if order.is_held else order.state.name,
     }
 
 
-def _books(node: Node, wording: Wording, watcher: Watcher, depth: int) -> Iterator[Row]:
+def _books(wording: Wording, holdings: Holdings, observed: dict[int, Depth], depth: int) -> Iterator[Row]:
+    ours = {(instrument, side): levels for instrument, side, levels, _ in holdings.books}
     for number, instrument in wording.names.instruments.items():
-        sides = [_levels(watcher, number, side, depth) for side in (BIDS, ASKS)]
+        feed = observed.get(number)
+        sides = [
+            ours.get((number, side), []) if feed is None else _feed_levels(feed, side, depth)
+            for side in (BIDS, ASKS)
+        ]
         for at in range(max(map(len, sides))):
             bid, ask = (_level(wording, number, levels, at) for levels in sides)
             yield {
@@ -170,22 +155,17 @@ def _level(
     return str(orders or ""), wording.quantity(quantity, instrument), wording.price(price, instrument)
 
 
-def _levels(watcher: Watcher, instrument: int, side: int, depth: int) -> list[tuple[int, int, int]]:
-    """(price, quantity, orders) from the best price on; the count of orders is 0 where a feed does not tell it."""
-    if instrument in watcher.observed:
-        found = watcher.observed[instrument].levels(side, depth)
-        return [(int(price), int(quantity), 0) for price, quantity in found]
-    book = watcher.levels.get((instrument, side), {})
-    best = sorted(book, reverse=side == BIDS)[:depth]
-    return [(price, *book[price]) for price in best]
+def _feed_levels(feed: Depth, side: int, depth: int) -> list[tuple[int, int, int]]:
+    """(price, quantity, 0) from the best price on: a feed by price does not tell how many orders there are."""
+    return [(int(price), int(quantity), 0) for price, quantity in feed.levels(side, depth)]
 
 
-def _risk(wording: Wording, watcher: Watcher) -> Iterator[Row]:
-    for account in watcher.killed:
+def _risk(wording: Wording, holdings: Holdings) -> Iterator[Row]:
+    for account in holdings.killed:
         yield _risk_row(wording, account, 0, "KILL_SWITCH", "engaged")
-    for instrument in watcher.halted:
+    for instrument in holdings.halted:
         yield _risk_row(wording, 0, instrument, "TRADING", "halted")
-    for (account, instrument, kind), value in watcher.limits.items():
+    for account, instrument, kind, value in holdings.limits:
         name = LIMITS[kind][0] if kind in LIMITS else f"limit {kind}"
         yield _risk_row(
             wording, account, instrument, name, wording.limit_value(kind, value, instrument, account)

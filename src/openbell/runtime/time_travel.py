@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from openbell.journal import Names
 from openbell.kernel import Node
 from openbell.messages.layouts import Slots
 from openbell.model.errors import DivergenceError, InputError
@@ -15,18 +14,17 @@ from openbell.runtime.moment_tables import MomentTables, Watcher, moment_tables
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """The engine after the record `node.sequence`, what the numbers in it stand for, and what was watched on the way."""
+    """The engine after the record `node.sequence`, and what was watched on the way."""
 
     history: History
     node: Node
-    names: Names
-    watcher: Watcher
+    watcher: Watcher | None
     compared_sequence: int
     """The last sequence at which a hash of the journal was compared with the replay; 0 where none was."""
 
     def tables(self, depth: int = 10) -> MomentTables:
         """Accounts, positions, orders, books and risk in words."""
-        return moment_tables(self.node, self.names, self.watcher, depth=depth)
+        return moment_tables(self.node, self.watcher, depth=depth)
 
 
 def state_at(
@@ -38,19 +36,18 @@ def state_at(
     engine gave other events than the journal's hash says.
     """
     require_sequence(history, sequence)
-    node, names, watcher = Node(mode="replay"), Names(), Watcher()
+    node, watcher = Node(mode="replay"), Watcher()
     compared = 0
     for batch in history.told_batches(sequence):
-        output = replay_batch(node, batch)
-        names.learn(batch.slots)
-        watcher.watch(batch.slots, output)
+        replay_batch(node, batch)
+        watcher.watch(batch.slots)
         if batch.output_hash is not None and batch.output_hash[0] == node.sequence:
             compared = node.sequence
         if progress is not None:
             progress(node.sequence)
     if sequence is not None and node.sequence < sequence:
         raise beyond_the_end(history, sequence, node.sequence)
-    return Moment(history, node, names, watcher, compared)
+    return Moment(history, node, watcher, compared)
 
 
 def replayed(node: Node, history: History, last: int | None = None) -> Iterator[tuple[Slots, Slots]]:

@@ -455,6 +455,18 @@ impl Engine {
         &self.venues
     }
 
+    /// Instruments that do not trade now; 0 stands for all.
+    pub fn halted(&self) -> impl Iterator<Item = u32> + '_ {
+        self.halted.iter().copied()
+    }
+
+    /// All names of one kind, by number.
+    pub fn names(&self, kind: administration::NameKind) -> impl Iterator<Item = (u32, &str)> {
+        let first = (kind as u8, 0);
+        let last = (kind as u8, u32::MAX);
+        self.names.range(first..=last).map(|((_, id), name)| (*id, name.as_str()))
+    }
+
     pub fn name(&self, kind: administration::NameKind, id: u32) -> Option<&str> {
         self.names.get(&(kind as u8, id)).map(String::as_str)
     }

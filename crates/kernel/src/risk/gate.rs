@@ -76,6 +76,11 @@ impl RiskGate {
         self.killed.remove(&account)
     }
 
+    /// Accounts whose kill switch is on; 0 stands for all.
+    pub fn killed(&self) -> impl Iterator<Item = u32> + '_ {
+        self.killed.iter().copied()
+    }
+
     pub fn is_killed(&self, account: u32) -> bool {
         self.killed_for(account).is_some()
     }

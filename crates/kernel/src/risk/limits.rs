@@ -78,6 +78,14 @@ impl Limits {
         Ok(())
     }
 
+    /// All that were set, by (account, instrument).
+    pub fn iter(&self) -> impl Iterator<Item = ((u32, u32), LimitKind, i64)> + '_ {
+        self.sets.iter().flat_map(|(&place, set)| {
+            let values = LimitKind::ALL.into_iter().zip(set);
+            values.filter_map(move |(kind, value)| value.map(|value| (place, kind, value)))
+        })
+    }
+
     /// The value in force; `None` when there is none or it was lifted.
     pub fn get(&self, account: u32, instrument: u32, kind: LimitKind) -> Option<i64> {
         self.applicable(account, instrument).get(kind)
