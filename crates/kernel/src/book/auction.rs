@@ -86,7 +86,7 @@ impl<P: MatchingPolicy> Book<P> {
                 let tag = self.slab.tag(level);
                 let after = self.slab.quantity(level);
                 self.ladder(tag).quantity += after - before;
-                self.settle_level(tag, level, sink);
+                self.settle_level(level, sink);
                 self.unrank_gone(tag & 1);
             }
         }

@@ -19,7 +19,7 @@ impl Bitmap {
         Bitmap { words: vec![0; words], summary: vec![0; words.div_ceil(64)], top: 0 }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn set(&mut self, bit: usize) {
         let (word, group) = (bit / 64, bit / 4096);
         self.words[word] |= 1 << (bit % 64);
@@ -27,7 +27,7 @@ impl Bitmap {
         self.top |= 1 << group;
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn clear(&mut self, bit: usize) {
         let (word, group) = (bit / 64, bit / 4096);
         self.words[word] &= !(1 << (bit % 64));
@@ -41,7 +41,7 @@ impl Bitmap {
     }
 
     /// The lowest set bit.
-    #[inline]
+    #[inline(always)]
     pub fn first(&self) -> Option<usize> {
         if self.top == 0 {
             return None;

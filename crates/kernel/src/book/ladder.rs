@@ -71,14 +71,22 @@ impl Default for Ladder {
 
 impl Ladder {
     /// Place of `key` in the window, if it lies there.
-    #[inline]
+    #[inline(always)]
     fn place(&self, key: i64) -> Option<usize> {
         let index = key.wrapping_sub(self.base) as u64;
         (index < self.window.len() as u64).then_some(index as usize)
     }
 
+    /// The level at `key`, [`NONE`] when there is none; for looking, so the window stays where it is.
+    pub fn get(&self, key: i64) -> u32 {
+        match self.place(key) {
+            Some(index) => self.window[index],
+            None => self.far.get(&key).copied().unwrap_or(NONE),
+        }
+    }
+
     /// The level at `key`, [`NONE`] when there is none.
-    #[inline]
+    #[inline(always)]
     pub fn find(&mut self, key: i64) -> u32 {
         match self.place(key) {
             Some(index) => self.window[index],
@@ -113,7 +121,7 @@ impl Ladder {
     }
 
     /// Adds a level at a key that [`Ladder::find`] has just found free.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, key: i64, level: u32) {
         match self.place(key) {
             Some(index) => {
@@ -136,7 +144,7 @@ impl Ladder {
     }
 
     /// Removes the level at `key`.
-    #[inline]
+    #[inline(always)]
     pub fn remove(&mut self, key: i64) {
         match self.place(key) {
             Some(index) => {
@@ -160,7 +168,7 @@ impl Ladder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn find_best(&mut self) {
         let near = self.occupied.first();
         let near_key = near.map_or(NO_KEY, |index| self.base + index as i64);

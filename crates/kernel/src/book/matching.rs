@@ -8,12 +8,12 @@ use super::ladder::{Ladder, mirror};
 use super::policy::{LevelQueue, MatchingPolicy, PriceTime, Taker};
 use super::report::{BookCancel, BookReplace, LevelChange, NewOrder, ReportSink, SHOW_ALL};
 use super::self_trade::{SelfTradeAction, SelfTradeGuard};
-use super::slab::{HIDDEN, NONE};
+use super::slab::{HIDDEN, LevelTotal, NONE, Order};
 use super::{Book, index, side_at};
 
 impl<P: MatchingPolicy> Book<P> {
     /// The best level of `side` that `limit` reaches, [`NONE`] when there is none. Shown before hidden.
-    #[inline]
+    #[inline(always)]
     pub(super) fn reachable(&self, side: usize, limit: i64) -> u32 {
         let ladder = &self.ladders[side];
         if self.aside.is_some() {
@@ -41,7 +41,7 @@ impl<P: MatchingPolicy> Book<P> {
     }
 
     /// Matches against the opposite side, level by level, as far as `limit` reaches.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take<S: ReportSink, G: SelfTradeGuard>(
         &mut self,
         taker: &mut Taker,
@@ -73,7 +73,7 @@ impl<P: MatchingPolicy> Book<P> {
             let tag = self.slab.tag(level);
             let after = self.slab.quantity(level);
             self.ladder(tag).quantity += after - before;
-            self.settle_level(tag, level, sink);
+            self.settle_level(level, sink);
             self.unrank_gone(opposite);
         }
     }
@@ -95,11 +95,10 @@ impl<P: MatchingPolicy> Book<P> {
     }
 
     /// Tells a level's new totals, and drops it when it is empty.
-    #[inline]
-    pub(super) fn settle_level<S: ReportSink>(&mut self, tag: usize, level: u32, sink: &mut S) {
-        let (price, orders) = (self.slab.price(level), self.slab.orders(level));
+    #[inline(always)]
+    pub(super) fn settle_level<S: ReportSink>(&mut self, level: u32, sink: &mut S) {
+        let LevelTotal { price, quantity, orders, tag } = self.slab.total(level);
         if S::LEVELS && tag < HIDDEN {
-            let quantity = self.slab.quantity(level);
             sink.level_changed(&LevelChange { side: side_at(tag), price, quantity, orders });
         }
         if orders == 0 {
@@ -109,7 +108,7 @@ impl<P: MatchingPolicy> Book<P> {
     }
 
     /// Puts an order at the end of the queue at `price`, showing at most `display` of it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn rest<S: ReportSink>(
         &mut self,
         side: usize,
@@ -140,37 +139,42 @@ impl<P: MatchingPolicy> Book<P> {
         self.slab.mark_reserve(slot);
     }
 
-    #[inline]
+    #[inline(always)]
     fn append<S: ReportSink>(&mut self, tag: usize, price: i64, slot: u32, sink: &mut S) {
         let key = mirror(tag & 1, price);
-        if P::RANKS && tag < HIDDEN && key < self.ladders[tag].best_key {
-            let (order_id, shown) = (self.slab.order_id(slot), self.slab.quantity(slot));
-            self.policy.bettered(side_at(tag), order_id, shown);
+        let Order { order_id, quantity, .. } = self.slab.order(slot);
+        let ladder = if tag < HIDDEN {
+            &mut self.ladders[tag]
+        } else {
+            &mut self.aside.get_or_insert_default().hidden[tag - HIDDEN]
+        };
+        if P::RANKS && tag < HIDDEN && key < ladder.best_key {
+            self.policy.bettered(side_at(tag), order_id, quantity);
         }
-        let mut level = self.ladder(tag).find(key);
+        let mut level = ladder.find(key);
         if level == NONE {
             level = self.slab.new_level(tag, price);
-            self.ladder(tag).insert(key, level);
+            ladder.insert(key, level);
         }
-        self.ladder(tag).quantity += self.slab.quantity(slot);
+        ladder.quantity += quantity;
         self.slab.append(level, slot);
         if S::LEVELS {
-            self.settle_level(tag, level, sink);
+            self.settle_level(level, sink);
         }
     }
 
     /// Takes a resting order out of its level; its slot stays taken.
-    #[inline]
+    #[inline(always)]
     pub(super) fn unlink<S: ReportSink>(&mut self, slot: u32, sink: &mut S) {
-        let leaves = self.slab.quantity(slot);
-        let level = self.slab.detach(slot);
+        let Order { quantity, level, .. } = self.slab.order(slot);
+        self.slab.detach(slot);
         let tag = self.slab.tag(level);
-        self.ladder(tag).quantity -= leaves;
-        self.settle_level(tag, level, sink);
+        self.ladder(tag).quantity -= quantity;
+        self.settle_level(level, sink);
     }
 
     /// What is open of a resting order, shown or not.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leaves(&self, slot: u32) -> i64 {
         let shown = self.slab.quantity(slot);
         if self.slab.has_reserve(slot) { shown + self.reserve(slot) } else { shown }
@@ -182,27 +186,24 @@ impl<P: MatchingPolicy> Book<P> {
     }
 
     /// Cancels a resting order whose id is no longer live. Returns its leaves.
-    #[inline]
+    #[inline(always)]
     pub(super) fn cancel_slot<S: ReportSink>(&mut self, slot: u32, reason: Refusal, sink: &mut S) -> i64 {
-        let (order_id, account) = (self.slab.order_id(slot), self.slab.account(slot));
-        let leaves = self.leaves(slot);
-        let level = self.slab.level_of(slot);
-        let (side, price) = (self.slab.side(level), self.slab.price(level));
-        sink.canceled(&BookCancel { order_id, account, side: side_at(side), price, leaves, reason });
-        if self.slab.has_reserve(slot) {
-            self.forget_reserve(side, order_id);
+        let Order { order_id, account, quantity, level, has_reserve } = self.slab.order(slot);
+        let LevelTotal { price, tag, .. } = self.slab.total(level);
+        let mut leaves = quantity;
+        if has_reserve {
+            leaves += self.forget_reserve(tag & 1, order_id);
         }
+        sink.canceled(&BookCancel { order_id, account, side: side_at(tag & 1), price, leaves, reason });
         self.unlink(slot, sink);
         self.slab.free(slot);
-        self.unrank_gone(side);
+        self.unrank_gone(tag & 1);
         leaves
     }
 
     #[cold]
-    fn forget_reserve(&mut self, side: usize, order_id: u64) {
-        if let Some(aside) = &mut self.aside {
-            aside.forget(side, order_id);
-        }
+    fn forget_reserve(&mut self, side: usize, order_id: u64) -> i64 {
+        self.aside.as_mut().map_or(0, |aside| aside.forget(side, order_id))
     }
 
     /// Takes an order out of its level for a new place; returns its display.
@@ -241,7 +242,7 @@ impl<P: MatchingPolicy> Book<P> {
         self.slab.reduce(slot, less);
         sink.replaced(terms);
         if S::LEVELS && less > 0 {
-            self.settle_level(tag, level, sink);
+            self.settle_level(level, sink);
         }
     }
 

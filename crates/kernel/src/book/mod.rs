@@ -17,6 +17,7 @@ mod ladder;
 mod live;
 mod matching;
 mod policy;
+mod published;
 mod report;
 mod self_trade;
 mod slab;
@@ -26,6 +27,7 @@ mod view;
 pub use allocation::{AllocationPolicy, AnyPolicy, LeadShare, PriceSizeTime, ProRataStep, TopStep, WHOLE};
 pub use auction::AuctionLevel;
 pub use policy::{LevelQueue, MatchingPolicy, PriceTime, RestingOrder};
+pub use published::{DepthPublisher, DepthReader, PublishedDepth};
 pub use report::{
     BookCancel, BookDecrement, BookRefresh, BookReplace, BookReport, BookTrade, LevelChange, NewOrder,
     ReportSink, SHOW_ALL, Silent,
@@ -182,7 +184,7 @@ impl<P: MatchingPolicy> Book<P> {
             return Ok(0);
         }
         let slot = self.slab.new_order(order.order_id, order.account, taker.leaves);
-        self.live.insert(order.order_id, slot);
+        self.live.insert(order.order_id, slot, &self.slab);
         self.rest(own, order.price, slot, order.display, sink);
         Ok(taker.leaves)
     }
@@ -313,8 +315,24 @@ impl<P: MatchingPolicy> Book<P> {
         self.could_trade(account, side, limit, quantity, guard)
     }
 
-    #[inline]
+    #[inline(always)]
     fn admit(&self, order: &NewOrder) -> Result<(), Refusal> {
+        let known = self.live.find(order.order_id, &self.slab) != NONE;
+        let plain = order.order_type as u8 <= OrderType::Limit as u8
+            && order.time_in_force as u8 <= TimeInForce::Fok as u8
+            && order.display >= 0
+            && order.minimum == 0;
+        let in_bounds = (order.quantity as u64).wrapping_sub(1) < MAX_UNITS as u64
+            && order.price.wrapping_add(MAX_UNITS) as u64 <= 2 * MAX_UNITS as u64;
+        let room = self.aside.is_none()
+            && self.ladders[index(order.side)].quantity <= i64::MAX - MAX_UNITS
+            && self.live.len() < MAX_ORDERS;
+        if !known && plain && in_bounds && room { Ok(()) } else { self.admit_slowly(order) }
+    }
+
+    /// The tests one by one, for who does not pass them all at a glance.
+    #[cold]
+    fn admit_slowly(&self, order: &NewOrder) -> Result<(), Refusal> {
         if self.live.find(order.order_id, &self.slab) != NONE {
             return Err(Refusal::new(Rule::ClientOrderIdMustBeUnique, 1, i128::from(order.order_id)));
         }
@@ -347,7 +365,7 @@ impl<P: MatchingPolicy> Book<P> {
     }
 
     /// How far an incoming order reaches, as a key of the opposite side.
-    #[inline]
+    #[inline(always)]
     fn reach(&self, order: &NewOrder) -> i64 {
         if self.collecting {
             return NOWHERE;

@@ -55,7 +55,7 @@ impl MatchingPolicy for PriceTime {
         true
     }
 
-    #[inline]
+    #[inline(always)]
     fn match_level<S: ReportSink, G: SelfTradeGuard>(&mut self, queue: &mut LevelQueue<'_, S, G>) {
         while queue.incoming() > 0
             && let Some(first) = queue.first()
@@ -101,7 +101,7 @@ pub struct LevelQueue<'a, S: ReportSink, G: SelfTradeGuard> {
 }
 
 impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
-    #[inline]
+    #[inline(always)]
     pub fn first(&self) -> Option<RestingOrder> {
         self.order_or_end(self.slab.next(self.level))
     }
@@ -111,13 +111,13 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         self.order_or_end(self.slab.next(order.0))
     }
 
-    #[inline]
+    #[inline(always)]
     fn order_or_end(&self, slot: u32) -> Option<RestingOrder> {
         (slot != self.level).then_some(RestingOrder(slot))
     }
 
     /// What is left of the order that takes.
-    #[inline]
+    #[inline(always)]
     pub fn incoming(&self) -> i64 {
         self.taker.leaves
     }
@@ -165,7 +165,7 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
     }
 
     /// Trades `quantity` with `order`: no more than it shows and than the aggressor has left.
-    #[inline]
+    #[inline(always)]
     pub fn fill(&mut self, order: RestingOrder, quantity: i64) {
         let slot = order.0;
         let quantity = quantity.min(self.slab.quantity(slot)).min(self.taker.leaves);
@@ -208,7 +208,7 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
     }
 
     /// Shows the next part of an order that shows nothing more, or takes it out.
-    #[inline]
+    #[inline(always)]
     fn exhausted(&mut self, slot: u32, order_id: u64) {
         if self.slab.has_reserve(slot) && self.refresh(slot, order_id) {
             return;

@@ -45,6 +45,26 @@ pub(super) struct Slab {
     free: u32,
 }
 
+/// A resting order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    pub order_id: u64,
+    pub account: u32,
+    /// What it shows; of a hidden one, its leaves.
+    pub quantity: i64,
+    pub level: u32,
+    pub has_reserve: bool,
+}
+
+/// The totals of a level.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LevelTotal {
+    pub price: i64,
+    pub quantity: i64,
+    pub orders: u32,
+    pub tag: usize,
+}
+
 impl Default for Slab {
     fn default() -> Self {
         Slab { links: vec![Link::default()], nodes: vec![Node::default()], free: NONE }
@@ -52,7 +72,7 @@ impl Default for Slab {
 }
 
 impl Slab {
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, node: Node) -> u32 {
         let slot = self.free;
         if slot == NONE {
@@ -70,18 +90,18 @@ impl Slab {
         (self.nodes.len() - 1) as u32
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn free(&mut self, slot: u32) {
         self.links[slot as usize].next = self.free;
         self.free = slot;
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn new_order(&mut self, order_id: u64, account: u32, leaves: i64) -> u32 {
         self.take(Node { quantity: leaves, name: order_id, number: account, level: NONE })
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn new_level(&mut self, tag: usize, price: i64) -> u32 {
         let node = Node { quantity: 0, name: price as u64, number: 0, level: tag as u32 };
         let slot = self.take(node);
@@ -90,40 +110,58 @@ impl Slab {
     }
 
     /// Puts an order at the end of a level's queue.
-    #[inline]
+    #[inline(always)]
     pub fn append(&mut self, level: u32, order: u32) {
-        let last = self.links[level as usize].previous;
-        self.links[order as usize] = Link { next: level, previous: last };
-        self.links[last as usize].next = order;
-        self.links[level as usize].previous = order;
-        self.nodes[order as usize].level = level;
-        let leaves = self.nodes[order as usize].quantity;
-        let total = &mut self.nodes[level as usize];
+        let links = self.links.as_mut_slice();
+        let last = std::mem::replace(&mut links[level as usize].previous, order);
+        links[order as usize] = Link { next: level, previous: last };
+        links[last as usize].next = order;
+        let nodes = self.nodes.as_mut_slice();
+        let node = &mut nodes[order as usize];
+        node.level = level;
+        let leaves = node.quantity;
+        let total = &mut nodes[level as usize];
         total.quantity += leaves;
         total.number += 1;
     }
 
     /// Takes an order out of its level; returns the level, which may be empty now.
-    #[inline]
+    #[inline(always)]
     pub fn detach(&mut self, order: u32) -> u32 {
-        let Link { next, previous } = self.links[order as usize];
-        self.links[previous as usize].next = next;
-        self.links[next as usize].previous = previous;
-        let Node { quantity, level, .. } = self.nodes[order as usize];
+        let links = self.links.as_mut_slice();
+        let Link { next, previous } = links[order as usize];
+        links[previous as usize].next = next;
+        links[next as usize].previous = previous;
+        let nodes = self.nodes.as_mut_slice();
+        let Node { quantity, level, .. } = nodes[order as usize];
         let level = level & !RESERVED;
-        let total = &mut self.nodes[level as usize];
+        let total = &mut nodes[level as usize];
         total.quantity -= quantity;
         total.number -= 1;
         level
     }
 
+    #[inline(always)]
+    pub fn order(&self, order: u32) -> Order {
+        let Node { quantity, name, number, level } = self.nodes[order as usize];
+        let has_reserve = level & RESERVED != 0;
+        Order { order_id: name, account: number, quantity, level: level & !RESERVED, has_reserve }
+    }
+
+    #[inline(always)]
+    pub fn total(&self, level: u32) -> LevelTotal {
+        let Node { quantity, name, number, level: tag } = self.nodes[level as usize];
+        LevelTotal { price: name as i64, quantity, orders: number, tag: tag as usize }
+    }
+
     /// Lowers the leaves of a resting order by `quantity`; returns what is left of it.
-    #[inline]
+    #[inline(always)]
     pub fn reduce(&mut self, order: u32, quantity: i64) -> i64 {
-        let node = &mut self.nodes[order as usize];
+        let nodes = self.nodes.as_mut_slice();
+        let node = &mut nodes[order as usize];
         node.quantity -= quantity;
         let (leaves, level) = (node.quantity, node.level & !RESERVED);
-        self.nodes[level as usize].quantity -= quantity;
+        nodes[level as usize].quantity -= quantity;
         leaves
     }
 
@@ -132,28 +170,28 @@ impl Slab {
         self.nodes[order as usize].quantity = leaves;
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn order_id(&self, order: u32) -> u64 {
         self.nodes[order as usize].name
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn account(&self, order: u32) -> u32 {
         self.nodes[order as usize].number
     }
 
     /// Leaves of an order, total of a level.
-    #[inline]
+    #[inline(always)]
     pub fn quantity(&self, slot: u32) -> i64 {
         self.nodes[slot as usize].quantity
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn level_of(&self, order: u32) -> u32 {
         self.nodes[order as usize].level & !RESERVED
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn has_reserve(&self, order: u32) -> bool {
         self.nodes[order as usize].level & RESERVED != 0
     }
@@ -163,34 +201,34 @@ impl Slab {
         self.nodes[order as usize].level |= RESERVED;
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn price(&self, level: u32) -> i64 {
         self.nodes[level as usize].name as i64
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn side(&self, level: u32) -> usize {
         (self.nodes[level as usize].level & 1) as usize
     }
 
     /// Side of a level, with [`HIDDEN`] added for one whose orders are not shown.
-    #[inline]
+    #[inline(always)]
     pub fn tag(&self, level: u32) -> usize {
         self.nodes[level as usize].level as usize
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn orders(&self, level: u32) -> u32 {
         self.nodes[level as usize].number
     }
 
     /// The node after `slot`: for a level its first order, for the last order the level itself.
-    #[inline]
+    #[inline(always)]
     pub fn next(&self, slot: u32) -> u32 {
         self.links[slot as usize].next
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn previous(&self, slot: u32) -> u32 {
         self.links[slot as usize].previous
     }

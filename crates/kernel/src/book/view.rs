@@ -64,6 +64,14 @@ impl<P: MatchingPolicy> Book<P> {
         (level != NONE).then(|| self.level(level))
     }
 
+    /// What one side shows at `price`.
+    pub fn level_at(&self, side: Side, price: i64) -> Option<Level> {
+        let side = index(side);
+        let level = self.ladders[side].get(mirror(side, price.clamp(-MAX_UNITS, MAX_UNITS)));
+        let level = (level != NONE).then(|| self.level(level))?;
+        (level.price == price).then_some(level)
+    }
+
     /// What one side shows.
     pub fn side_quantity(&self, side: Side) -> i64 {
         self.ladders[index(side)].quantity

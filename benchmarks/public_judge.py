@@ -1,0 +1,155 @@
+"""The matching core before a public judge: flash1-dev/matching-engine-benchmark.
+
+    python -m benchmarks.public_judge HARNESS [--reference ENGINE.so] [--seeds 21] [--rounds 5]
+
+`HARNESS` is a checkout of that repository in which `make` has built `harness` and `generator`; none of it is part
+of Openbell. The script builds `benchmarks/judge` twice, with our own ring of 2^20 reports and with the harness's
+queue, and runs
+
+* every scenario at seed 23 and at the following seeds, in perf and in audit mode: the verdict must be VALID, and at
+  seeds without a published hash the reports must hash as the reference engine's do;
+* the harness's edge cases (`scripts/conformance_check.py`), where what it compares with has been built;
+* interleaved timed rounds at seed 23: per scenario the median of the ratios to the reference engine of the same
+  round, and the worst scenario. Times of a busy machine mean nothing; the ratios mean a little.
+
+Exits with 1 when a verdict is not VALID or a hash differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+SCENARIOS = ("static", "normal", "swing-25", "swing-40", "flash-crash")
+PUBLISHED_SEED = 23
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the harness said of one run."""
+
+    verdict: str
+    reports_hash: str
+    throughput: float
+    """Million messages a second."""
+
+
+def run(harness: Path, engine: Path, scenario: str, seed: int, mode: str) -> Outcome:
+    """One run of the harness."""
+    command = ["./harness", "--engine", str(engine), "--scenario", scenario, "--seed", str(seed)]
+    done = subprocess.run(
+        [*command, "--mode", mode], cwd=harness, capture_output=True, text=True, timeout=600, check=False
+    )
+
+    def field(pattern: str) -> str:
+        found = re.search(pattern, done.stdout)
+        return found.group(1) if found else ""
+
+    return Outcome(
+        verdict=field(r"Verdict: (.+)") or f"none: {done.stderr.strip() or done.stdout.strip()[-200:]}",
+        reports_hash=field(r"Computed hash: (\w+)"),
+        throughput=float(field(r"Throughput:\s+([\d.]+)") or "0"),
+    )
+
+
+def build(target: Path) -> dict[str, Path]:
+    """The two engines, built for this machine as the harness builds its own."""
+    engines = {}
+    for name, features in (("own ring", []), ("harness queue", ["--features", "harness-queue"])):
+        subprocess.run(
+            ["cargo", "build", "--release", "--locked", "-p", "openbell-judge", *features],
+            cwd=ROOT,
+            check=True,
+        )
+        engines[name] = target / f"openbell_{name.replace(' ', '_')}.so"
+        shutil.copy(ROOT / "target" / "release" / "libopenbell_judge.so", engines[name])
+    return engines
+
+
+def judge(harness: Path, engines: dict[str, Path], reference: Path | None, seeds: range) -> list[str]:
+    """Correctness everywhere; what is wrong, in words."""
+    wrong = []
+    for scenario in SCENARIOS:
+        for seed in seeds:
+            expected = run(harness, reference, scenario, seed, "perf").reports_hash if reference else ""
+            for name, engine in engines.items():
+                for mode in ("perf", "audit"):
+                    outcome = run(harness, engine, scenario, seed, mode)
+                    place = f"{name}, {scenario}, seed {seed}, {mode}"
+                    if seed == PUBLISHED_SEED and not outcome.verdict.startswith("VALID"):
+                        wrong.append(f"{place}: {outcome.verdict}")
+                    if "INVALID" in outcome.verdict or not outcome.reports_hash:
+                        wrong.append(f"{place}: {outcome.verdict}")
+                    if expected and outcome.reports_hash != expected:
+                        wrong.append(f"{place}: hash {outcome.reports_hash}, the reference's is {expected}")
+            print(f"{scenario:<12} seed {seed:>3}: {'wrong' if wrong else 'as it must be'}", flush=True)
+            (harness / f"orders_{scenario}_s{seed}_n1000000.bin").unlink(missing_ok=True)
+    return wrong
+
+
+def race(harness: Path, engines: dict[str, Path], reference: Path, rounds: int) -> None:
+    """Interleaved rounds; prints medians and ratios."""
+    print(f"{'':<14}{'scenario':<12}{'M/s':>9}{'ratio':>9}   spread of {rounds} rounds")
+    worst: dict[str, float] = {}
+    for scenario in SCENARIOS:
+        limit: list[float] = []
+        times: dict[str, list[float]] = {name: [] for name in engines}
+        for _ in range(rounds):
+            limit.append(run(harness, reference, scenario, PUBLISHED_SEED, "perf").throughput)
+            for name, engine in engines.items():
+                times[name].append(run(harness, engine, scenario, PUBLISHED_SEED, "perf").throughput)
+        print(f"{'reference':<14}{scenario:<12}{statistics.median(limit):>9.2f}")
+        for name, of_rounds in times.items():
+            ratios = [ours / its for ours, its in zip(of_rounds, limit, strict=True) if its]
+            median = statistics.median(ratios)
+            worst[name] = min(worst.get(name, median), median)
+            figures = f"{statistics.median(of_rounds):>9.2f}{median:>8.2f}x"
+            print(f"{name:<14}{scenario:<12}{figures}   {min(ratios):.2f} .. {max(ratios):.2f}", flush=True)
+    for name, ratio in worst.items():
+        print(f"{name}: worst of five {ratio:.2f}x")
+
+
+def conformance(harness: Path, engine: Path) -> str:
+    """The last line of the harness's own edge cases."""
+    command = [sys.executable, "scripts/conformance_check.py", str(engine)]
+    done = subprocess.run(command, cwd=harness, capture_output=True, text=True, timeout=1_800, check=False)
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return lines[-1] if lines else "no answer"
+
+
+def main() -> None:
+    """Judge, then race."""
+    parser = argparse.ArgumentParser(description="The matching core before a public judge.")
+    parser.add_argument("harness", type=Path)
+    parser.add_argument("--reference", type=Path, help="an engine to compare with, as a shared library")
+    parser.add_argument("--engine", type=Path, help="one built engine instead of building both")
+    parser.add_argument("--seeds", type=int, default=21, help="how many seeds, from 23 on; 0 judges nothing")
+    parser.add_argument("--rounds", type=int, default=5, help="timed rounds; 0 times nothing")
+    arguments = parser.parse_args()
+    harness: Path = arguments.harness.resolve()
+    if not (harness / "harness").exists():
+        sys.exit(f"field 'harness': found {harness}, expected a checkout in which make has built ./harness")
+    reference = arguments.reference.resolve() if arguments.reference else None
+    with tempfile.TemporaryDirectory() as folder:
+        given: Path | None = arguments.engine
+        engines = {"given": given.resolve()} if given else build(Path(folder))
+        seeds = range(PUBLISHED_SEED, PUBLISHED_SEED + arguments.seeds)
+        wrong = judge(harness, engines, reference, seeds)
+        print("edge cases:", conformance(harness, next(iter(engines.values()))))
+        if reference and arguments.rounds:
+            race(harness, engines, reference, arguments.rounds)
+    for line in wrong:
+        print(line)
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
