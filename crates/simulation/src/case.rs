@@ -8,8 +8,6 @@ use openbell_kernel::journal::Durability;
 use crate::disk::{Call, EINTR, EIO, ENOSPC, Fault, Manner, Trigger};
 use crate::story::{Act, Ending, Exit, Script, Story};
 
-const MODES: [Durability; 2] = [Durability::Batch, Durability::None];
-
 /// Faults of the failpoints.
 pub const FAULTS: [Fault; 7] = [
     Fault::Error(EIO),
@@ -92,14 +90,14 @@ impl FromStr for Case {
         let parts: Vec<&str> = text.split('/').collect();
         let case = match parts[..] {
             ["power-cut", mode, nth, manner, again, seed] => Case::PowerCut {
-                durability: named(mode, &MODES, Durability::name)?,
+                durability: named(mode, &Durability::ALL, Durability::name)?,
                 nth: number(nth)?,
                 manner: named(manner, &Manner::ALL, Manner::name)?,
                 again: number(again)?,
                 seed: number(seed)?,
             },
             ["failpoint", mode, life, call, nth, fault, seed] => Case::Failpoint {
-                durability: named(mode, &MODES, Durability::name)?,
+                durability: named(mode, &Durability::ALL, Durability::name)?,
                 life: number(life)?.clamp(1, 9) as usize,
                 call: named(call, &Call::ALL, Call::name)?,
                 nth: number(nth)?,

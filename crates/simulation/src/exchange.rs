@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openbell_kernel::engine::{Engine, EngineStopped};
-use openbell_kernel::journal::{Identity, JournalError, JournalReader, JournalWriter, Recovery, Settings};
+use openbell_kernel::journal::{
+    Durability, Identity, JournalError, JournalReader, JournalWriter, Recovery, Settings,
+};
 use openbell_kernel::node::{Input, Mode, Node, NodeError, Poll, RecordSink};
 use openbell_kernel::record::{RecordBuffer, Slot};
 
@@ -78,21 +80,46 @@ pub fn records(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
     })
 }
 
-/// Listens to what the node tells its journal.
+/// The journal as the journal thread drives it, with somebody listening to what the node tells it.
 #[derive(Debug)]
 struct TappedJournal {
-    journal: Box<dyn RecordSink>,
+    journal: JournalWriter,
     told: Arc<Mutex<Told>>,
+    /// Of the last record.
+    time: u64,
+}
+
+/// How often the mode `interval` syncs, by the exchange's own time.
+const SYNC_INTERVAL_NS: u64 = 2_000_000_000;
+
+impl TappedJournal {
+    /// What a journal thread does between two commits. A full disk is no failure: the next segment can wait.
+    fn do_idle_work(&mut self) -> Result<(), JournalError> {
+        if self.journal.settings().durability == Durability::Interval {
+            self.journal.sync_when_due(self.time, SYNC_INTERVAL_NS)?;
+        }
+        // now and then nobody has the time
+        if self.time.is_multiple_of(3) {
+            return Ok(());
+        }
+        match self.journal.prepare_next() {
+            Ok(_) | Err(JournalError::DiskFull { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl RecordSink for TappedJournal {
-    fn append(&mut self, record: &[Slot], input: Option<u16>) -> Result<(), JournalError> {
+    fn append(&mut self, record: &[Slot], _input: Option<u16>) -> Result<(), JournalError> {
         lock(&self.told).push(record);
-        self.journal.append(record, input)
+        self.time = record[0].time;
+        self.journal.append(record)
     }
 
     fn commit(&mut self, state_hash: Option<(u64, u128)>, output_hash: u128) -> Result<u64, JournalError> {
-        self.journal.commit(state_hash, output_hash)
+        let durable = self.journal.commit(state_hash, output_hash)?;
+        self.do_idle_work()?;
+        Ok(durable)
     }
 
     fn durable_sequence(&mut self) -> Result<u64, JournalError> {
@@ -208,7 +235,7 @@ impl Exchange {
 
     fn on(engine: Engine, writer: JournalWriter, told: Told) -> Self {
         let told = Arc::new(Mutex::new(told));
-        let sink = TappedJournal { journal: Box::new(writer), told: told.clone() };
+        let sink = TappedJournal { journal: writer, told: told.clone(), time: 0 };
         Exchange { node: Node::from_engine(engine, Mode::Run, Some(Box::new(sink))), told }
     }
 

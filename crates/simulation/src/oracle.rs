@@ -100,7 +100,7 @@ impl Witness {
     pub fn accept(&mut self, records: &[Slot], events: Vec<Slot>) {
         let told = Told::of(records);
         self.acknowledged = told.last_sequence();
-        self.hashes.split_off(&(self.acknowledged + 1));
+        self.hashes.clear();
         self.told = told;
         self.events = events;
     }
@@ -112,40 +112,43 @@ impl Witness {
     /// The first rule that does not hold.
     pub fn check(&self, found: &Found<'_>, kept: Promise, cut_at: u64) -> Result<(), Violation> {
         let last = found.records.last().map_or(0, |slot| slot.sequence);
-        let missing = kept == Promise::Everything && last < self.acknowledged;
-        if missing {
-            let acknowledged = self.acknowledged;
-            let found = format!("sequence {acknowledged} was acknowledged, the journal ends at {last}");
+        let kept_until = self.check_records(found.records)?;
+        let acknowledged = self.acknowledged;
+        if kept == Promise::Everything && kept_until < acknowledged {
+            let found =
+                format!("sequence {acknowledged} was acknowledged, {kept_until} is the last that is left");
             return violation(Rule::AcknowledgedMustSurvive, found);
         }
-        self.check_records(found.records)?;
-        self.check_events(found)?;
-        self.check_hashes(found, last, cut_at)?;
+        self.check_events(found, kept_until)?;
+        self.check_hashes(found, kept_until, last, cut_at)?;
         check_orders(found.events)?;
         check_quantities(found.engine)?;
         check_money(found)
     }
 
-    /// Every record once, in order, byte-equal. What was told and is not there was acknowledged to nobody.
-    fn check_records(&self, found: &[Slot]) -> Result<(), Violation> {
+    /// Every record once, in order, byte-equal. What was told and is not there was acknowledged to nobody; behind what
+    /// is there stands at most what the journal noted itself. Returns the last sequence that is left of what was told.
+    fn check_records(&self, found: &[Slot]) -> Result<u64, Violation> {
         let mut told = records(self.told.up_to(u64::MAX));
+        let mut has_ended = false;
+        let mut kept_until = 0;
         for record in records(found) {
-            let sequence = record[0].sequence;
-            match told.next() {
-                Some(told) if told == record => {}
-                // what the journal itself noted when it was opened
-                None if is_note(record) => {}
-                told => {
-                    let (told, found) = (told.map(words), words(record));
-                    let found = format!("sequence {sequence} was {told:?} and is {found} now");
-                    return violation(Rule::RecordsMustBeThoseTold, found);
-                }
+            let told = told.next();
+            if !has_ended && told == Some(record) {
+                kept_until = record[0].sequence;
+                continue;
+            }
+            has_ended = true;
+            if record[0].message != Message::JournalCut as u16 {
+                let (sequence, told, found) = (record[0].sequence, told.map(words), words(record));
+                let found = format!("sequence {sequence} was {told:?} and is {found} now");
+                return violation(Rule::RecordsMustBeThoseTold, found);
             }
         }
-        Ok(())
+        Ok(kept_until)
     }
 
-    fn check_events(&self, found: &Found<'_>) -> Result<(), Violation> {
+    fn check_events(&self, found: &Found<'_>, kept_until: u64) -> Result<(), Violation> {
         let count = self.events.len().min(found.events.len());
         let differs = (0..count).find(|&index| self.events[index] != found.events[index]);
         if let Some(index) = differs {
@@ -156,9 +159,7 @@ impl Witness {
             );
             return violation(Rule::EventsMustRepeat, found);
         }
-        if found.records.last().map_or(0, |slot| slot.sequence) >= self.acknowledged
-            && count < self.events.len()
-        {
+        if kept_until >= self.acknowledged && count < self.events.len() {
             let (seen, now) = (self.events.len(), found.events.len());
             return violation(
                 Rule::EventsMustRepeat,
@@ -169,7 +170,13 @@ impl Witness {
     }
 
     /// The running state, the fold of all records, and the fold from a snapshot are one.
-    fn check_hashes(&self, found: &Found<'_>, last: u64, cut_at: u64) -> Result<(), Violation> {
+    fn check_hashes(
+        &self,
+        found: &Found<'_>,
+        kept_until: u64,
+        last: u64,
+        cut_at: u64,
+    ) -> Result<(), Violation> {
         let engine_stops = |error| Violation { rule: Rule::EngineMustGoOn, found: format!("{error}") };
         let told = Told::of(found.records);
         let mut fold = Fold::of(told.up_to(cut_at)).map_err(engine_stops)?;
@@ -181,7 +188,10 @@ impl Witness {
         let all = [
             ("the exchange that started again", Some(found.engine.clone().state_hash())),
             ("a snapshot and its tail", Some(tail.engine.state_hash())),
-            ("the exchange while it ran", self.hashes.get(&last).copied()),
+            (
+                "the exchange while it ran",
+                self.hashes.get(&kept_until).copied().filter(|_| kept_until == last),
+            ),
         ];
         for (who, hash) in all {
             if hash.is_some_and(|hash| hash != genesis) {
@@ -212,11 +222,6 @@ pub enum Promise {
 
 fn words(record: &[Slot]) -> String {
     openbell_kernel::node::describe(record)
-}
-
-/// Records the journal writes by itself when it is opened.
-fn is_note(record: &[Slot]) -> bool {
-    record[0].message == 74
 }
 
 fn saved_and_restored(engine: &Engine) -> Result<Engine, Violation> {

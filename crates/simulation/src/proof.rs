@@ -45,7 +45,7 @@ impl Outcome {
 }
 
 /// Modes in which what was acknowledged survives a power cut.
-pub const DURABLE: [Durability; 1] = [Durability::Batch];
+pub const DURABLE: [Durability; 2] = [Durability::Batch, Durability::Strict];
 
 #[derive(Debug, Default)]
 struct Sum {
@@ -92,11 +92,12 @@ pub fn seeds(first: u64, count: u64) -> Outcome {
 }
 
 fn outcome(name: &'static str, cases: u64, sum: Sum) -> Outcome {
-    let Tally { lives, power_cuts, aborts, faults, torn_tails, damage_noticed, acknowledged, calls, .. } =
-        sum.tally;
+    let Tally { lives, power_cuts, aborts, faults, torn_tails, acknowledged, calls, .. } = sum.tally;
+    let Tally { damage_noticed, damage_unnoticed, .. } = sum.tally;
     let detail = format!(
         "{lives} lives, {power_cuts} power cuts, {aborts} kills, {faults} faults, {torn_tails} torn tails cut, \
-         {damage_noticed} damages refused, {acknowledged} acknowledged records, {calls} disk calls"
+         {damage_noticed} damages refused, \
+         {damage_unnoticed} losses by a lying disk above a lazy watermark, {acknowledged} acknowledged records, {calls} disk calls"
     );
     Outcome { name, cases, detail, red: sum.red }
 }

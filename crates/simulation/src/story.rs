@@ -1,6 +1,6 @@
 //! One seed: an exchange that lives several times on one disk, and dies each time as the seed has it.
 
-use openbell_kernel::journal::{Durability, JournalError, Settings};
+use openbell_kernel::journal::{Content, Durability, JournalError, Settings};
 use openbell_kernel::node::Poll;
 use openbell_kernel::record::RecordBuffer;
 
@@ -65,6 +65,8 @@ pub struct Tally {
     pub damage_noticed: u64,
     /// The disk was damaged where nothing acknowledged was.
     pub damage_harmless: u64,
+    /// The disk lost what it had acknowledged above a watermark that lagged behind. Never in the mode `strict`.
+    pub damage_unnoticed: u64,
     pub torn_tails: u64,
     pub records: u64,
     pub acknowledged: u64,
@@ -82,6 +84,7 @@ impl Tally {
             (&mut self.faults, other.faults),
             (&mut self.damage_noticed, other.damage_noticed),
             (&mut self.damage_harmless, other.damage_harmless),
+            (&mut self.damage_unnoticed, other.damage_unnoticed),
             (&mut self.torn_tails, other.torn_tails),
             (&mut self.records, other.records),
             (&mut self.acknowledged, other.acknowledged),
@@ -275,6 +278,8 @@ impl Story {
             [Fault::Error(EIO), Fault::Error(ENOSPC), Fault::Error(EINTR), Fault::Short, Fault::Delay];
         let (calls, faults) = match self.weather {
             Weather::PowerCuts => return,
+            // one damage per story: two at once may be more than one watermark can tell
+            Weather::Damage if self.is_damaged => return,
             Weather::Failures => (&Call::ALL[..], &errors[..]),
             Weather::Damage => {
                 (&[Call::Write, Call::Sync, Call::SyncDirectory][..], &[Fault::Misdirect, Fault::Lose][..])
@@ -304,15 +309,18 @@ impl Story {
         self.count_faults();
         self.tally.has_missed |= !self.disk.is_disarmed();
         self.disk.disarm();
-        if self.script.is_none() && self.weather == Weather::Damage && self.random.once_in(2) {
+        let may_rot = self.script.is_none() && self.weather == Weather::Damage && !self.is_damaged;
+        if may_rot && self.random.once_in(2) {
             self.rot();
         }
     }
 
     fn count_faults(&mut self) {
-        for (_, fault) in self.disk.take_struck() {
+        for (call, fault) in self.disk.take_struck() {
             self.tally.faults += 1;
             self.is_damaged |= fault.is_lie();
+            // what a failed sync dropped is as good as lost in a power cut
+            self.was_cut |= call == Call::Sync && matches!(fault, Fault::Error(_));
         }
     }
 
@@ -375,14 +383,15 @@ impl Story {
         self.tally.torn_tails += u64::from(was_cut_off);
         let last = restarted.exchange.sequence();
         let snapshot_at = self.random.below(last + 1);
-        // a lie about the last batch looks like a torn tail where the watermark lags behind; that it was cut is told
-        let is_told = self.is_damaged && was_cut_off && !is_exact(self.settings.durability);
-        let promise = if is_told { Promise::Beginning } else { self.promise() };
+        // what a disk lost above the watermark, which lags behind but in strict, nobody can miss
+        let is_beyond_promise = self.is_damaged && !is_exact(self.settings.durability);
+        let promise = if is_beyond_promise { Promise::Beginning } else { self.promise() };
         if let Err(violation) = self.witness.check(&found, promise, snapshot_at) {
             return Ok(Err(violation));
         }
-        self.tally.damage_harmless += u64::from(self.is_damaged);
         let acknowledged = self.witness.acknowledged();
+        self.tally.damage_harmless += u64::from(self.is_damaged && last >= acknowledged);
+        self.tally.damage_unnoticed += u64::from(self.is_damaged && last < acknowledged && !was_cut_off);
         self.say(|| format!("started again at sequence {last}; {acknowledged} was acknowledged"));
         self.unanswered = orders_again(self.witness.told().after(acknowledged));
         self.is_set_up = last > 0;
@@ -392,8 +401,8 @@ impl Story {
 
     /// What must be left of what was acknowledged, in this mode after the deaths so far.
     fn promise(&self) -> Promise {
-        let survives_power_cut = self.settings.durability == Durability::Batch;
-        if survives_power_cut || !self.was_cut { Promise::Everything } else { Promise::Beginning }
+        let is_safe = self.settings.durability.syncs_commits() || !self.was_cut;
+        if is_safe { Promise::Everything } else { Promise::Beginning }
     }
 
     /// A journal that does not open: rightly, when the disk is dead, failed just now, or was damaged.
@@ -401,15 +410,16 @@ impl Story {
         if let Some(stop) = self.disk.stop() {
             return Ok(End::Died(stop));
         }
-        let struck = self.disk.take_struck();
-        self.tally.faults += struck.len() as u64;
-        self.is_damaged |= struck.iter().any(|(_, fault)| fault.is_lie());
+        let faults = self.tally.faults;
+        self.count_faults();
+        let has_failed = self.tally.faults > faults;
         self.say(|| format!("refused: {error}"));
-        if self.is_damaged || self.promise() == Promise::Beginning {
+        let may_break = !self.settings.durability.syncs() && self.was_cut;
+        if self.is_damaged || may_break {
             self.tally.damage_noticed += u64::from(self.is_damaged);
             return Ok(End::Refused);
         }
-        if !struck.is_empty() {
+        if has_failed {
             return Ok(End::Failed(error.to_string()));
         }
         Err(Violation { rule: Rule::UndamagedMustOpen, found: error.to_string() })
@@ -492,16 +502,17 @@ impl Story {
 }
 
 /// Whether the journal knows exactly up to where it was acknowledged.
-pub(crate) fn is_exact(_durability: Durability) -> bool {
-    false
+pub(crate) fn is_exact(durability: Durability) -> bool {
+    durability == Durability::Strict
 }
 
 fn settings(random: &mut Random) -> Settings {
-    settings_of(random.pick(&[Durability::Batch, Durability::Batch, Durability::None]))
+    let often = [Durability::Batch, Durability::Strict];
+    settings_of(if random.once_in(2) { random.pick(&often) } else { random.pick(Durability::ALL.as_slice()) })
 }
 
 pub(crate) fn settings_of(durability: Durability) -> Settings {
-    Settings { durability, ..Settings::durable() }.with_segment_size(SEGMENT_SIZE)
+    Settings::of(durability, Content::Full).with_segment_size(SEGMENT_SIZE)
 }
 
 fn indented(line: String) -> String {

@@ -80,7 +80,7 @@ impl SegmentLog {
             chain: header_chain(&first.encode()),
         };
         let watermark = match first.has_watermark() {
-            true => Some(WatermarkFile::create(disk.as_ref(), directory, identity.epoch, &begin)?),
+            true => Some(create_watermark(disk.as_ref(), directory, identity.epoch, &begin)?),
             false => None,
         };
         let mut next = NextSegment::new(disk, directory, identity, settings);
@@ -205,4 +205,17 @@ impl SegmentLog {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The file and its name are durable before there is a segment: a disk may keep two new names in any order.
+fn create_watermark(
+    disk: &dyn Disk,
+    directory: &Path,
+    epoch: u64,
+    begin: &Position,
+) -> Result<WatermarkFile, JournalError> {
+    let watermark = WatermarkFile::create(disk, directory, epoch, begin)?;
+    disk.sync_directory(directory)
+        .map_err(|error| JournalError::unreachable("sync the directory", directory, error))?;
+    Ok(watermark)
 }

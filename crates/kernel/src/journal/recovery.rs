@@ -251,7 +251,7 @@ fn restore_end(current: &mut Current, length: u64, torn: u64, report: &Report) -
     let settings = &report.settings;
     let offset = current.offset;
     let restored = if settings.durability.fills() {
-        fill_end(current, length, torn, settings)
+        rewrite_unconfirmed(current, report).and_then(|()| fill_end(current, length, torn, settings))
     } else if length > offset {
         current.file.set_length(offset)
     } else {
@@ -266,6 +266,26 @@ fn restore_end(current: &mut Current, length: u64, torn: u64, report: &Report) -
         };
         JournalError::failed("restore the end", at, settings.segment_size.saturating_sub(length), error)
     })
+}
+
+/// Writes what lies above the watermark once more, the same bytes in the same place. A sync that failed in an earlier
+/// process may have dropped them: reads still find them in the system's cache, the next sync succeeds, and the disk
+/// never gets them (Rebello and others, "Can Applications Recover from fsync Failures?", 2020).
+fn rewrite_unconfirmed(current: &mut Current, report: &Report) -> io::Result<()> {
+    let Some(watermark) = report.watermark else { return Ok(()) };
+    let is_here = watermark.segment == current.number;
+    let mut at = if is_here { watermark.offset } else { report.settings.header_bytes() };
+    let mut buffer = vec![0; usize::try_from(current.offset.saturating_sub(at).min(1 << 20)).unwrap_or(0)];
+    while at < current.offset {
+        let wanted = (current.offset - at).min(buffer.len() as u64) as usize;
+        let read = current.file.read_full_at(&mut buffer[..wanted], at)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        current.file.write_full_at(&buffer[..read], at)?;
+        at += read as u64;
+    }
+    Ok(())
 }
 
 fn fill_end(current: &mut Current, length: u64, torn: u64, settings: &Settings) -> io::Result<()> {

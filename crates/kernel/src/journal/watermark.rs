@@ -192,13 +192,14 @@ impl WatermarkFile {
         Ok(WatermarkFile { path, file, epoch, counter: 2, index: 0, is_synced: true })
     }
 
-    /// Opens the one that [`read_watermark`] has accepted. What a killed process left unsynced is synced first, so
-    /// that the other slot may be overwritten.
+    /// Opens the one that [`read_watermark`] has accepted. What a killed process left unsynced, or a failed sync has
+    /// dropped from the cache, is written and synced first, so that the other slot may be overwritten.
     pub(super) fn open(disk: &dyn Disk, directory: &Path, epoch: u64) -> Result<Self, JournalError> {
         let path = directory.join(WATERMARK_NAME);
         let mut file = open_file(disk, directory, Access::ReadWrite)?;
         let Newest { index, slot } = require_newest(file.as_ref(), &path)?;
-        file.sync().map_err(|error| JournalError::unreachable("sync the watermark", &path, error))?;
+        let synced = file.write_full_at(slot.as_bytes(), SLOT_OFFSETS[index]).and_then(|()| file.sync());
+        synced.map_err(|error| JournalError::unreachable("sync the watermark", &path, error))?;
         Ok(WatermarkFile { path, file, epoch, counter: slot.counter, index: 1 - index, is_synced: true })
     }
 

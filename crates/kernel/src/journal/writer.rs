@@ -1,5 +1,6 @@
 //! Appends records and commits them in batches.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -116,7 +117,7 @@ impl JournalWriter {
     ) -> Result<Self, JournalError> {
         check_settings(identity, &settings)?;
         let unreachable = |action, error| JournalError::unreachable(action, path, error);
-        let parents = new_parents(disk.as_ref(), path);
+        let missing = missing_parents(disk.as_ref(), path);
         disk.create_directory(path).map_err(|error| unreachable("create the directory", error))?;
         let lock = take_lock(disk.as_ref(), path)?;
         let names = disk.list(path).map_err(|error| unreachable("list the directory", error))?;
@@ -125,7 +126,7 @@ impl JournalWriter {
         }
         // before there is a segment, so that whoever finds one need not ask how durable its directory is
         if settings.durability.syncs() {
-            sync_directories(disk.as_ref(), &parents)?;
+            sync_parents(disk.as_ref(), path, missing)?;
         }
         let log = SegmentLog::create(disk, path, identity, settings)?;
         Ok(JournalWriter::new(log, lock, identity.first_sequence, None))
@@ -472,20 +473,24 @@ impl JournalWriter {
     }
 }
 
-/// The directories whose entries change when `path` is created: its parent (also when `path` is there, perhaps not
-/// yet durable), and those of the parents that are missing.
-fn new_parents<'a>(disk: &dyn Disk, path: &'a Path) -> Vec<&'a Path> {
-    let missing = path.ancestors().skip(1).take_while(|parent| !disk.is_directory(parent)).count();
-    let parents = path.ancestors().skip(1).take(missing + 1);
-    parents.map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent }).collect()
+/// How many of the directories that `path` is in are not there yet.
+fn missing_parents(disk: &dyn Disk, path: &Path) -> usize {
+    path.ancestors().skip(1).take_while(|parent| !disk.is_directory(parent)).count()
 }
 
-/// Makes the journal's own name, and those of the directories it is in, durable.
-fn sync_directories(disk: &dyn Disk, directories: &[&Path]) -> Result<(), JournalError> {
-    directories.iter().try_for_each(|path| {
-        disk.sync_directory(path)
-            .map_err(|error| JournalError::unreachable("sync the directory", path, error))
-    })
+/// Makes the journal's own name, and those of the directories it is in, durable. All of them: what is there may have
+/// been made by a process that died before it could sync it. Above the `missing` ones just made and the first that
+/// was there, one that we may not open is somebody else's, and so is its durability.
+fn sync_parents(disk: &dyn Disk, path: &Path, missing: usize) -> Result<(), JournalError> {
+    for (index, parent) in path.ancestors().skip(1).enumerate() {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match disk.sync_directory(parent) {
+            Err(error) if index > missing && error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(JournalError::unreachable("sync the directory", parent, error)),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Why records of an older layout are not taken: who writes knows today's.
