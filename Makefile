@@ -59,6 +59,7 @@ test: test-rust test-python ## build and run every test
 
 test-rust: $(VENV)/.created ## the kernel's own tests
 	cargo test --workspace --exclude openbell-python --locked --quiet
+	cargo test -p openbell-simulation --features sabotage --test sabotage --locked --quiet
 
 test-python: $(VENV)/.development $(VENV)/.built ## the tests of the Python side, on the compiled engine
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)

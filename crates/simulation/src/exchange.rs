@@ -123,7 +123,7 @@ impl RecordSink for TappedJournal {
     }
 
     fn durable_sequence(&mut self) -> Result<u64, JournalError> {
-        self.journal.durable_sequence()
+        Ok(self.journal.durable_sequence())
     }
 
     fn close(

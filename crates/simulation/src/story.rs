@@ -511,7 +511,8 @@ fn settings(random: &mut Random) -> Settings {
     settings_of(if random.once_in(2) { random.pick(&often) } else { random.pick(Durability::ALL.as_slice()) })
 }
 
-pub(crate) fn settings_of(durability: Durability) -> Settings {
+/// A small journal in this mode.
+pub fn settings_of(durability: Durability) -> Settings {
     Settings::of(durability, Content::Full).with_segment_size(SEGMENT_SIZE)
 }
 

@@ -8,6 +8,7 @@ use zerocopy::IntoBytes;
 
 use crate::disk::{Access, Disk, DiskFile};
 use crate::record::{SLOT_SIZE, Slot};
+use crate::sabotage::{Check, is_removed};
 
 use super::batch::{BATCH_HEADER_SIZE, BatchHeader, chain};
 use super::bounds::Bounds;
@@ -186,7 +187,8 @@ impl JournalReader {
             upcast: Vec::new(),
         };
         let begin = Position { offset: settings.header_bytes(), ..reader.position() };
-        reader.bounds = Bounds::new(watermark, snapshot, &begin);
+        let held_to = watermark.filter(|_| !is_removed(Check::Watermark));
+        reader.bounds = Bounds::new(held_to, snapshot, &begin);
         reader.enter_segment()?;
         Ok(reader)
     }
@@ -375,7 +377,7 @@ impl JournalReader {
             );
             return Err(Fault::damage(JournalRule::SequenceMustContinue, found));
         }
-        if header.previous_chain() != self.chain {
+        if header.previous_chain() != self.chain && !is_removed(Check::Chain) {
             let found =
                 format!("the batch continues {:032x}, not {:032x}", header.previous_chain(), self.chain);
             return Err(Fault::damage(JournalRule::ChainMustContinue, found));
@@ -446,7 +448,7 @@ impl JournalReader {
             );
             return Err(self.damaged(JournalRule::SequenceMustContinue, found));
         }
-        if header.previous_chain != self.chain {
+        if header.previous_chain != self.chain && !is_removed(Check::Chain) {
             let found =
                 format!("the segment continues {:032x}, not {:032x}", header.previous_chain, self.chain);
             return Err(self.damaged(JournalRule::ChainMustContinue, found));
