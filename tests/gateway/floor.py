@@ -53,15 +53,19 @@ class Floor:
     def __init__(self, limits: SessionLimits) -> None:
         self.seconds = 0.0
         self.keys: dict[str, str] = {}
-        known = []
+        self.known: list[ApiKey] = []
         for number, account in LISTING.accounts.items():
             self.keys[account.name], sha256 = new_key(f"{account.name}-1")
-            known.append(ApiKey(f"{account.name}-1", number, sha256))
+            self.known.append(ApiKey(f"{account.name}-1", number, sha256))
         self.node = InlineNode(LISTING, [1_000_000, 1_000_000])
-        self.gateway = ExchangeGateway(
-            self.node, LISTING, known, "none", limits, "openbell test", lambda: self.seconds
-        )
+        self.limits = limits
+        self.gateway = self.new_gateway()
         self.gateway.pump()
+
+    def new_gateway(self) -> ExchangeGateway:
+        return ExchangeGateway(
+            self.node, LISTING, self.known, "none", self.limits, "openbell test", lambda: self.seconds
+        )
 
     def connect(self, wake: Callable[[], None] = lambda: None) -> Talk:
         talk = Talk(self, self.gateway.open_session(wake))

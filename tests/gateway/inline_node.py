@@ -25,6 +25,7 @@ class InlineNode:
     def __init__(self, listing: Listing, cash: Sequence[int]) -> None:
         self.node = Node()
         self.taken = True
+        self.history: list[NDArray[np.uint8]] = []
         self.failure: Exception | None = None
         self.commands = 0
         self.answers: list[NDArray[np.uint8]] = []
@@ -86,7 +87,9 @@ class InlineNode:
         self.node.advance_clock(self.time)
         self.node.run(None, None, [])
         answers, self.answers = self.answers, []
-        return np.concatenate([*answers, self.node.take_output()])
+        output = self.node.take_output()
+        self.history.append(output)
+        return np.concatenate([*answers, output])
 
     def fileno(self) -> int:
         return self._bell

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from openbell.gateway import protocol
 from openbell.gateway.event_codec import Event, number_of
 from openbell.gateway.listing import ListedAccount, Listing, money_text
+from openbell.gateway.past import EngineView, Past
+from openbell.kernel import OrderRecord
 from openbell.messages.layouts import REPEATED
 from openbell.model.terms import OrderState, OrderType, Side, TimeInForce
 
@@ -44,7 +46,8 @@ class PastMessage:
     """A private message with its place."""
 
     place: tuple[int, int]
-    frame: str
+    frame: str | Event
+    """An event of the past is written out only if somebody asks for it."""
 
 
 class AccountProjection:
@@ -66,7 +69,7 @@ class AccountProjection:
         self.positions: dict[int, int] = {}
         self.cash_nano = 0
         self._past: deque[PastMessage] = deque(maxlen=kept_messages)
-        self._forgotten = (-1, -1)
+        self._forgotten_until: tuple[int, int] | None = None
         self._appliers: dict[int, Callable[[Event], None]] = {
             number_of(name): applier
             for name, applier in (
@@ -96,16 +99,30 @@ class AccountProjection:
     def remember(self, place: tuple[int, int], frame: str) -> None:
         """Keep a private message, for a client that was away."""
         if len(self._past) == self._past.maxlen:
-            self._forgotten = self._past[0].place
+            self._forgotten_until = self._past[0].place
         self._past.append(PastMessage(place, frame))
 
-    def begin_past_at(self, sequence: int) -> None:
-        """Say that what was sent up to `sequence` is not known here."""
-        self._forgotten = max(self._forgotten, (sequence, _LOW_64_BITS))
+    def restore(self, past: Past, engine: EngineView) -> None:
+        """Begin where the journal ends: its last executions, and what the engine has for the account."""
+        executions, self._forgotten_until = past.executions(self.account.number)
+        self._past.extend(PastMessage((event.sequence, event.event_index), event) for event in executions)
+        account = self.account.number
+        for client_order_id in dict.fromkeys(_client_order_id(event) for event in executions):
+            order = engine.order(account, client_order_id)
+            if order is not None and not order.is_open:
+                known = _known(order)
+                self._by_client[client_order_id] = known
+                self._close(known, known.state)
+        for order in engine.open_orders(account):
+            known = _known(order)
+            self.open[known.order_id] = self._by_client[known.client_order_id] = known
+        for number in self._listing.instruments:
+            self.positions[number] = engine.position(account, number)[0]
+        self.cash_nano = engine.cash(account)
 
-    def messages_after(self, place: tuple[int, int]) -> list[str] | None:
-        """The private messages after `place`, oldest first; None where some of them are forgotten."""
-        if place < self._forgotten:
+    def messages_after(self, place: tuple[int, int]) -> Sequence[str | Event] | None:
+        """The private messages after `place`, oldest first, some as events; None where some of them are forgotten."""
+        if self._forgotten_until is not None and place < self._forgotten_until:
             return None
         first = bisect_right(self._past, place, key=lambda past: past.place)
         return [past.frame for past in islice(self._past, first, None)]
@@ -271,3 +288,26 @@ class AccountProjection:
     def _cash(self, event: Event) -> None:
         low, high, _, _ = event.body
         self.cash_nano = (high << 64) | (low & _LOW_64_BITS)
+
+
+def _known(order: OrderRecord) -> KnownOrder:
+    return KnownOrder(
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
+        instrument=order.instrument,
+        side=order.side,
+        order_type=order.order_type,
+        time_in_force=order.time_in_force,
+        state=order.state,
+        price=order.price_units,
+        stop_price=order.stop_price_units,
+        quantity=order.quantity_units,
+        cumulative_quantity=order.cumulative_units,
+    )
+
+
+def _client_order_id(event: Event) -> int:
+    """The order an execution is about; 0 where it is about none. A fill has the id in its payload, others in their body."""
+    if event.message == number_of("CommandRefused"):
+        return 0
+    return event.payload[1] if event.message == number_of("OrderFilled") else event.body[1]

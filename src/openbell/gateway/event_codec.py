@@ -71,6 +71,22 @@ def number_of(name: str) -> int:
     return message_numbers()[name]
 
 
+EXECUTIONS = (
+    "OrderAccepted",
+    "OrderDenied",
+    "OrderRejected",
+    "OrderFilled",
+    "OrderReplaced",
+    "OrderCanceled",
+    "OrderExpired",
+    "OrderTriggered",
+    "CancelRejected",
+    "ReplaceRejected",
+    "CommandRefused",
+)
+"""Events that their account is told of. None has more than two slots."""
+
+
 class ExecutionCodec:
     """Turns events about orders into the messages their account is sent."""
 
@@ -80,22 +96,20 @@ class ExecutionCodec:
         self._rules = rule_names()
         self._names = {number: name for name, number in message_numbers().items()}
         self._time = (0, "")
-        self._writers: dict[int, Callable[[Event], protocol.Execution]] = {
-            number_of(name): writer
-            for name, writer in (
-                ("OrderAccepted", self._accepted),
-                ("OrderDenied", self._denied),
-                ("OrderRejected", self._rejected),
-                ("OrderFilled", self._filled),
-                ("OrderReplaced", self._replaced),
-                ("OrderCanceled", self._canceled),
-                ("OrderExpired", self._expired),
-                ("OrderTriggered", self._triggered),
-                ("CancelRejected", self._cancel_rejected),
-                ("ReplaceRejected", self._replace_rejected),
-                ("CommandRefused", self._command_refused),
-            )
-        }
+        writers: tuple[Callable[[Event], protocol.Execution], ...] = (
+            self._accepted,
+            self._denied,
+            self._rejected,
+            self._filled,
+            self._replaced,
+            self._canceled,
+            self._expired,
+            self._triggered,
+            self._cancel_rejected,
+            self._replace_rejected,
+            self._command_refused,
+        )
+        self._writers = dict(zip(map(number_of, EXECUTIONS), writers, strict=True))
 
     def message(self, event: Event) -> protocol.Execution | None:
         """What the account of `event` is told of it; None where nothing is."""

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from openbell.gateway import protocol
 from openbell.gateway.account_projection import AccountProjection
 from openbell.gateway.event_codec import Event, ExecutionCodec, events, number_of
@@ -17,6 +14,7 @@ from openbell.gateway.keys import ApiKey, verify
 from openbell.gateway.listing import Listing
 from openbell.gateway.market_projection import Change, DepthProjection, TradesProjection
 from openbell.gateway.node_port import NodePort
+from openbell.gateway.past import EngineView, Past
 from openbell.gateway.protocol import ProtocolError
 from openbell.gateway.session import Session, SessionLimits
 
@@ -27,7 +25,7 @@ MOST_ROUNDS = 8
 class ExchangeGateway:
     """Sessions, accounts and books of one exchange.
 
-    `fold` takes in what happened before (from a journal), `pump` what happens now. `now` gives seconds that do not go back.
+    `restore` takes over what a journal holds, `pump` takes in what happens now. `now` gives seconds that do not go back.
     """
 
     def __init__(
@@ -68,14 +66,30 @@ class ExchangeGateway:
 
     # -- events
 
-    def fold(self, slots: NDArray[np.uint8]) -> None:
-        """Take in events of the past: nobody is told, and clients that were away can still ask for them."""
-        for event in events(slots):
-            self._apply(event)
-        for number in self._touched:
-            self.depths[number].take_change()
+    def empty_past(self) -> Past:
+        """What gathers the events of a journal for `restore`."""
+        return Past(
+            tuple(self.listing.accounts), tuple(self.listing.instruments), self.limits.private_messages
+        )
+
+    def restore(self, past: Past, engine: EngineView) -> None:
+        """Begin where a journal ends: `past` has gathered its events, `engine` has replayed it."""
+        self.place = past.place
+        for account in self.accounts.values():
+            account.restore(past, engine)
+        for number in self.listing.instruments:
+            self.depths[number].restore(past.levels[number], past.place[0])
+            for event in past.trades(number):
+                self.trades[number].apply(event, self._codec.time_text(event.time))
             self.trades[number].take_change()
-        self._touched.clear()
+
+    def written(self, message: str | Event) -> str:
+        """A private message as its frame; one of the past may still be an event."""
+        if isinstance(message, str):
+            return message
+        told = self._codec.message(message)
+        assert told is not None, "only executions are remembered"
+        return protocol.encode(told)
 
     def pump(self) -> None:
         """Take in what became durable and tell whom it concerns. Raises EngineStopped when the node has failed."""

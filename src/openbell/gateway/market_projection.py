@@ -88,6 +88,11 @@ class DepthProjection:
         self._changed[key] = (quantity, orders)
         self.sequence = event.sequence
 
+    def restore(self, levels: Levels, sequence: int) -> None:
+        """Begin with a book as it stood after `sequence`."""
+        self.levels = dict(levels)
+        self.sequence = sequence
+
     def take_change(self) -> DepthChange | None:
         """What changed since this was last called."""
         if not self._changed:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from openbell.gateway import protocol
 from openbell.gateway.account_projection import AccountProjection
+from openbell.gateway.event_codec import Event
 from openbell.gateway.listing import Listing
 from openbell.gateway.market_projection import Change, Subscription
 from openbell.gateway.node_port import NodePort
@@ -49,6 +50,9 @@ class Exchange(Protocol):
 
     def log_in(self, session: Session, key: str) -> AccountProjection:
         """The account of a key; raises ProtocolError."""
+
+    def written(self, message: str | Event) -> str:
+        """A private message as its frame."""
 
     def leave(self, session: Session) -> None:
         """The connection is gone."""
@@ -177,7 +181,7 @@ class Session:
 
     def _resume(self, account: AccountProjection, message: protocol.Login) -> None:
         place = self._gateway.place
-        missed: list[str] | None = []
+        missed: Sequence[str | Event] | None = ()
         if message.resume_from is not None:
             # Without an index: all messages of that sequence were seen.
             index = 2**16 if message.resume_index is None else message.resume_index
@@ -196,9 +200,9 @@ class Session:
         if missed is None:
             self._answer(account.state(place))
         else:
-            self._private.extend(missed)
+            self._private.extend(map(self._gateway.written, missed))
 
-    def _missed(self, account: AccountProjection, seen: tuple[int, int]) -> list[str] | None:
+    def _missed(self, account: AccountProjection, seen: tuple[int, int]) -> Sequence[str | Event] | None:
         if seen[0] > self._gateway.place[0]:
             told = (
                 f"field 'resume_from': sequence {seen[0]} has not been reached, the last is "

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openbell.model.errors import ConfigError
-from openbell.runtime.exchange_directory import open_node, past_events
+from openbell.runtime.exchange_directory import open_node, replay_past
 from openbell.runtime.exchange_settings import ExchangeSettings, ServerTable
 from openbell.runtime.versions import versions
 
@@ -160,8 +160,8 @@ class Exchange:
             f"openbell {versions()['openbell']}",
             time.monotonic,
         )
-        for slots in past_events(self._directory, node.health().sequence):
-            gateway.fold(slots)
+        past = gateway.empty_past()
+        gateway.restore(past, replay_past(self._directory, node.health().sequence, past.add))
         return gateway
 
     def _pump(self, gateway: ExchangeGateway) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +45,15 @@ def open_node(directory: Path, settings: ExchangeSettings) -> LiveNode:
     return LiveNode.open(directory / JOURNAL)
 
 
-def past_events(directory: Path, last: int) -> Iterator[NDArray[np.uint8]]:
-    """The events of every record up to sequence `last`, by replaying the journal."""
+def replay_past(directory: Path, last: int, take: Callable[[NDArray[np.uint8]], None]) -> Node:
+    """Replay the journal up to sequence `last`, give `take` the events, and return the engine that did it."""
     node = Node(mode="replay")
     reader = JournalReader(directory / JOURNAL)
     while node.sequence < last and (slots := reader.read()) is not None:
         node.run(_up_to(slots, last), None, [])
         node.commit()
-        yield node.take_output()
+        take(node.take_output())
+    return node
 
 
 def _up_to(slots: NDArray[np.uint8], last: int) -> NDArray[np.uint8]:

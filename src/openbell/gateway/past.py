@@ -1,0 +1,121 @@
+"""What a gateway must know of the past when its exchange goes on: last executions of each account, last trades, books.
+
+A journal of millions of records has millions of events, and Python would look at each of them. Only the last of each kind
+matter: they are found with NumPy, and what the engine knows itself (orders, positions, cash) is asked of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openbell.gateway.event_codec import EXECUTIONS, Event, events, number_of
+from openbell.gateway.market_projection import BUY_SIDE, KEPT_TRADES, SELL_SIDE, Levels
+from openbell.kernel import OrderRecord
+from openbell.messages.layouts import HEAD_DTYPE, SELL, SLOT_SIZE, select
+
+Slots = NDArray[np.uint8]
+
+
+class EngineView(Protocol):
+    """What is asked of an engine that has replayed the journal. `openbell.kernel.Node` is one."""
+
+    def open_orders(self, account: int, instrument: int = 0) -> list[OrderRecord]:
+        """Open orders, oldest first."""
+
+    def order(self, account: int, client_order_id: int) -> OrderRecord | None:
+        """An order of the session day."""
+
+    def position(self, account: int, instrument: int) -> tuple[int, int, int, int]:
+        """Quantity first."""
+
+    def cash(self, account: int) -> int:
+        """Cash in 10^-9."""
+
+
+class Past:
+    """Gathers what matters from events in order; `kept` executions of each of the accounts numbered in `accounts`."""
+
+    def __init__(self, accounts: Sequence[int], instruments: Sequence[int], kept: int) -> None:
+        self._kept = kept
+        self._executions = np.array([number_of(name) for name in EXECUTIONS], dtype=np.uint16)
+        self._continuation = number_of("Continuation")
+        self._trade_executed = number_of("TradeExecuted")
+        self._recent: dict[int, deque[Slots]] = {account: deque() for account in accounts}
+        self._trades: dict[int, deque[Event]] = {one: deque(maxlen=KEPT_TRADES) for one in instruments}
+        self.levels: dict[int, Levels] = {one: {} for one in instruments}
+        self.place = (0, 0)
+        """Sequence and index of the last event."""
+
+    def add(self, slots: Slots) -> None:
+        """Take in the next events."""
+        heads = slots.view(HEAD_DTYPE)
+        starts = np.flatnonzero(heads["message"] != self._continuation)
+        if not len(starts):
+            return
+        self.place = (int(heads["sequence"][starts[-1]]), int(heads["source"][starts[-1]]))
+        self._add_executions(slots, heads, starts)
+        self._add_trades(slots, heads, starts)
+        self._add_levels(slots)
+
+    def executions(self, account: int) -> tuple[list[Event], tuple[int, int] | None]:
+        """The last executions of an account, oldest first, and the place of the last one that is left out."""
+        found = [event for part in self._recent[account] for event in events(part)]
+        if len(found) <= self._kept:
+            return found, None  # one more is gathered than is kept, so nothing was left out
+        last = found[-self._kept - 1]
+        return found[-self._kept :], (last.sequence, last.event_index)
+
+    def trades(self, instrument: int) -> list[Event]:
+        """The last trades of an instrument, oldest first."""
+        return list(self._trades[instrument])
+
+    def _add_executions(self, slots: Slots, heads: NDArray[np.void], starts: NDArray[np.intp]) -> None:
+        mine = starts[np.isin(heads["message"][starts], self._executions)]
+        accounts = heads["account"][mine]
+        for account, recent in self._recent.items():
+            places = mine[accounts == account]
+            if not len(places):
+                continue
+            recent.append(_events_at(slots, heads, places[-self._kept - 1 :]))
+            while sum(map(len, list(recent)[1:])) > 2 * SLOT_SIZE * (self._kept + 1):
+                # No execution has more than two slots: what is left is enough without the oldest part.
+                recent.popleft()
+
+    def _add_trades(self, slots: Slots, heads: NDArray[np.void], starts: NDArray[np.intp]) -> None:
+        traded = starts[heads["message"][starts] == self._trade_executed]
+        instruments = heads["instrument"][traded]
+        for instrument, latest in self._trades.items():
+            places = traded[instruments == instrument][-KEPT_TRADES:]
+            if len(places):
+                latest.extend(events(_events_at(slots, heads, places)))
+
+    def _add_levels(self, slots: Slots) -> None:
+        # The newest first: of each level the first row is the one that holds.
+        rows = select(slots, "BookLevelChanged")[::-1]
+        keys = np.empty(len(rows), dtype=[("instrument", "<u4"), ("sell", "u1"), ("price", "<i8")])
+        keys["instrument"], keys["price"] = rows["instrument"], rows["price"]
+        keys["sell"] = (rows["flags"] & SELL) != 0
+        _, newest = np.unique(keys, return_index=True)
+        for row in rows[newest].tolist():
+            self._set_level(dict(zip(rows.dtype.names or (), row, strict=True)))
+
+    def _set_level(self, row: dict[str, Any]) -> None:
+        levels = self.levels[row["instrument"]]
+        key = (SELL_SIDE if row["flags"] & SELL else BUY_SIDE, row["price"])
+        if row["quantity"]:
+            levels[key] = (row["quantity"], row["orders"])
+        else:
+            levels.pop(key, None)
+
+
+def _events_at(slots: Slots, heads: NDArray[np.void], places: NDArray[np.intp]) -> Slots:
+    """A copy of the events that begin at `places`, of two slots at most each."""
+    second = places[heads["slots"][places] > 1] + 1
+    rows = np.sort(np.concatenate([places, second]))
+    picked: Slots = slots.reshape(-1, SLOT_SIZE)[rows].reshape(-1)
+    return picked

@@ -1,0 +1,94 @@
+"""A gateway that begins where a journal ends knows what the one before it knew."""
+
+import random
+
+import numpy as np
+import pytest
+
+from openbell.gateway.exchange_gateway import ExchangeGateway
+from tests.gateway.floor import LISTING, Floor, floor, order
+from tests.gateway.seeds import campaign_seed
+
+
+def traded(room: Floor, chance: random.Random, orders: int) -> None:
+    """Let alice and bob trade in both instruments, with every kind of answer."""
+    talks = [room.talk("alice"), room.talk("bob")]
+    for number in range(1, orders + 1):
+        talk = chance.choice(talks)
+        price = f"{100 + chance.randint(-4, 4) * 0.05:.2f}"
+        terms: dict[str, object] = {
+            "instrument": chance.choice(("ACME", "BELL")),
+            "side": chance.choice(("BUY", "SELL")),
+            "price": price,
+            "quantity": str(chance.randint(1, 9)),
+            "time_in_force": chance.choice(("GTC", "GTC", "IOC", "FOK")),
+        }
+        if chance.random() < 0.1:
+            terms |= {"order_type": "STOP_LIMIT", "stop_price": price, "time_in_force": "GTC"}
+        talk.say(**order(number, **terms))
+        known = chance.randint(1, number)
+        if chance.random() < 0.3:
+            talk.say(type="cancel", client_order_id=known)
+        if chance.random() < 0.2:
+            talk.say(type="replace", client_order_id=known, quantity=str(chance.randint(1, 20)))
+    for talk in talks:
+        talk.session.end()
+
+
+def restored(room: Floor, chance: random.Random) -> ExchangeGateway:
+    """A new gateway from the same events, handed over in pieces of any size."""
+    gateway = room.new_gateway()
+    past = gateway.empty_past()
+    history = room.node.history
+    cuts = sorted(chance.sample(range(1, len(history)), chance.randint(0, 5)))
+    for start, end in zip((0, *cuts), (*cuts, len(history)), strict=True):
+        past.add(np.concatenate(history[start:end]))
+    gateway.restore(past, room.node.node)
+    return gateway
+
+
+@pytest.mark.parametrize("kept", [1, 20, 100_000])
+def test_a_restored_gateway_knows_orders_books_trades_and_executions(kept: int) -> None:
+    seed = campaign_seed()
+    chance = random.Random(seed)
+    with floor(messages_per_second=10**6, private_messages=kept) as room:
+        traded(room, chance, 300)
+        before, after = room.gateway, restored(room, chance)
+        place = max(before.place, after.place)
+        for number in LISTING.accounts:
+            old, new = before.accounts[number], after.accounts[number]
+            assert old.state(place) == new.state(place), f"seed {seed}"
+            _compare_executions(before, after, number, seed)
+            if kept > 1_000:
+                for client_order_id in range(1, 301):
+                    assert old.order(client_order_id) == new.order(client_order_id), f"seed {seed}"
+        for number in LISTING.instruments:
+            assert before.depths[number].levels == after.depths[number].levels, f"seed {seed}"
+            assert _trades(before, number) == _trades(after, number), f"seed {seed}"
+
+
+def _compare_executions(before: ExchangeGateway, after: ExchangeGateway, account: int, seed: int) -> None:
+    wholly_compared = 0
+    for place in ((sequence, index) for sequence in range(before.place[0] + 1) for index in (0, 2, 2**16)):
+        old = before.accounts[account].messages_after(place)
+        new = after.accounts[account].messages_after(place)
+        assert (old is None) == (new is None), f"seed {seed}, place {place}"
+        if old is None or new is None:
+            continue
+        assert len(old) == len(new), f"seed {seed}, place {place}"
+        if not wholly_compared:
+            assert list(old) == [after.written(one) for one in new], f"seed {seed}, place {place}"
+            wholly_compared += 1
+    assert wholly_compared
+
+
+def _trades(gateway: ExchangeGateway, instrument: int) -> object:
+    return list(gateway.trades[instrument]._latest)
+
+
+def test_an_empty_past_is_an_empty_exchange() -> None:
+    with floor() as room:
+        gateway = room.new_gateway()
+        gateway.restore(gateway.empty_past(), room.node.node)
+        assert gateway.place == (0, 0)
+        assert gateway.accounts[1].messages_after((0, 0)) == []
