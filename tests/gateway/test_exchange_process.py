@@ -84,6 +84,17 @@ def test_the_example_trades_and_the_exchange_goes_on_where_it_stopped(tmp_path: 
     assert second["ended"]["sequence"] > first["ended"]["sequence"]
 
 
+@pytest.mark.parametrize("durability", ["strict", "interval", "os", "none"])
+def test_every_mode_of_durability_is_named_in_hello_and_acknowledgments(
+    tmp_path: Path, durability: str
+) -> None:
+    with exchange("--demo", "--directory", tmp_path / "x", "--durability", durability) as told:
+        assert told["durability"] == durability
+        assert f"durable as '{durability}'" in trade(told)
+    code, message = fails("--demo", "--directory", tmp_path / "x")
+    assert (code, "began with other durability" in message) == (2, True)
+
+
 def test_a_start_that_is_not_used_changes_nothing(tmp_path: Path) -> None:
     hashes = []
     for _ in range(2):

@@ -95,12 +95,12 @@ class Past:
                 latest.extend(events(_events_at(slots, heads, places)))
 
     def _add_levels(self, slots: Slots) -> None:
-        # The newest first: of each level the first row is the one that holds.
-        rows = select(slots, "BookLevelChanged")[::-1]
-        keys = np.empty(len(rows), dtype=[("instrument", "<u4"), ("sell", "u1"), ("price", "<i8")])
-        keys["instrument"], keys["price"] = rows["instrument"], rows["price"]
-        keys["sell"] = (rows["flags"] & SELL) != 0
-        _, newest = np.unique(keys, return_index=True)
+        rows = select(slots, "BookLevelChanged")
+        books = rows["instrument"].astype(np.int64) * 2 + ((rows["flags"] & SELL) != 0)
+        order = np.lexsort((rows["price"], books))  # stable: the last row of each level is its newest
+        is_last = np.ones(len(rows), dtype=bool)
+        is_last[:-1] = (np.diff(books[order]) != 0) | (np.diff(rows["price"][order]) != 0)
+        newest = order[is_last]
         for row in rows[newest].tolist():
             self._set_level(dict(zip(rows.dtype.names or (), row, strict=True)))
 
