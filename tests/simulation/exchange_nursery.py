@@ -5,6 +5,8 @@ Reads a line of arguments (JSON) for each start; writes the process id, what the
 
 import json
 import os
+import select
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,8 +28,19 @@ def nurse() -> None:
         if child == 0:
             os._exit(_exit_code(run, arguments))
         _tell({"event": "started", "pid": child})
-        _, status = os.waitpid(child, 0)
+        status = _wait_for(child)
         _tell({"event": "exited", "pid": child, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _wait_for(child: int) -> int:
+    """Wait until a process ends. Nothing is asked for meanwhile: stdin that can be read has ended, and so must the process."""
+    while True:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return status
+        if select.select([0], [], [], 0.005)[0]:
+            os.kill(child, signal.SIGKILL)
+            return os.waitpid(child, 0)[1]
 
 
 def _exit_code(run: Callable[[list[str]], int], arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ stop once everything is answered. Exit code 1, with a line on stderr, when the e
 
 import asyncio
 import json
+import os
 import random
 import sys
 from pathlib import Path
@@ -41,7 +42,8 @@ class KillClient:
                 await asyncio.sleep(0.01)
 
     def _finish(self) -> None:
-        sys.stdin.readline()
+        if not sys.stdin.readline():
+            os._exit(2)  # the campaign is gone
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
         self.is_finishing = True
 
