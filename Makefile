@@ -17,7 +17,7 @@ unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test test-rust test-python simulate torture check lint format types architecture wheel \
+.PHONY: help setup build demo test test-rust test-python simulate torture loom check lint format types architecture wheel \
 	bench bench-matching bench-backtest bench-import bench-journal lock clean determinism golden
 
 help: ## list the verbs
@@ -75,6 +75,9 @@ torture: $(VENV)/.created ## lose power, fail and damage the disk of the journal
 
 golden: $(VENV)/.development $(VENV)/.built ## make the golden journals of today's format and rules again, on purpose
 	$(BIN)/python -m tests.golden.make
+
+loom: $(VENV)/.created ## every interleaving of the rings, the published sequence, sleep and wake, as models
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test -p openbell-simulation --test loom --locked --quiet
 
 check: lint types architecture test ## exactly what CI runs: lint, types, architecture, every test
 

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use openbell_kernel::disk::Disk;
 use openbell_kernel::engine::{Engine, EngineStopped};
 use openbell_kernel::journal::{
-    Durability, Identity, JournalError, JournalReader, JournalWriter, Recovery, Settings,
+    Durability, Identity, JournalError, JournalReader, JournalWriter, Recovery, Room, Settings,
 };
 use openbell_kernel::node::{Input, Mode, Node, NodeError, Poll, RecordSink};
 use openbell_kernel::record::{RecordBuffer, Slot};
@@ -85,6 +86,7 @@ pub fn records(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
 struct TappedJournal {
     journal: JournalWriter,
     told: Arc<Mutex<Told>>,
+    room: Arc<Mutex<Room>>,
     /// Of the last record.
     time: u64,
 }
@@ -99,13 +101,14 @@ impl TappedJournal {
             self.journal.sync_when_due(self.time, SYNC_INTERVAL_NS)?;
         }
         // now and then nobody has the time
-        if self.time.is_multiple_of(3) {
-            return Ok(());
+        if !self.time.is_multiple_of(3) || self.journal.shortage().is_some() {
+            match self.journal.prepare_next() {
+                Ok(_) | Err(JournalError::DiskFull { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        match self.journal.prepare_next() {
-            Ok(_) | Err(JournalError::DiskFull { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        *lock(&self.room) = self.journal.room();
+        Ok(())
     }
 }
 
@@ -135,8 +138,8 @@ impl RecordSink for TappedJournal {
     }
 }
 
-fn lock(told: &Mutex<Told>) -> MutexGuard<'_, Told> {
-    told.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why an exchange did not start.
@@ -209,25 +212,42 @@ pub struct Restarted {
 pub struct Exchange {
     node: Node,
     told: Arc<Mutex<Told>>,
+    room: Arc<Mutex<Room>>,
 }
 
 impl Exchange {
-    /// Begins a history.
+    /// Begins a history on the simulated disk.
     ///
     /// # Errors
     /// What the journal answers.
     pub fn create(disk: &SimulatedDisk, settings: Settings) -> Result<Self, StartError> {
-        let writer = JournalWriter::create(Arc::new(disk.clone()), &journal_path(), &identity(), settings)?;
+        Exchange::create_on(Arc::new(disk.clone()), &journal_path(), settings)
+    }
+
+    /// Begins a history on any disk.
+    ///
+    /// # Errors
+    /// What the journal answers.
+    pub fn create_on(disk: Arc<dyn Disk>, path: &Path, settings: Settings) -> Result<Self, StartError> {
+        let writer = JournalWriter::create(disk, path, &identity(), settings)?;
         Ok(Exchange::on(Engine::new(SHARD), writer, Told::default()))
     }
 
-    /// Goes on where the journal ends.
+    /// Goes on where the journal on the simulated disk ends.
     ///
     /// # Errors
     /// A journal that refuses to be opened, or a record the engine stops at.
     pub fn restart(disk: &SimulatedDisk) -> Result<Restarted, StartError> {
-        let (writer, recovery) = JournalWriter::open(Arc::new(disk.clone()), &journal_path())?;
-        let records = read(disk, &journal_path())?;
+        Exchange::restart_on(Arc::new(disk.clone()), &journal_path())
+    }
+
+    /// Goes on where a journal ends.
+    ///
+    /// # Errors
+    /// A journal that refuses to be opened, or a record the engine stops at.
+    pub fn restart_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Restarted, StartError> {
+        let (writer, recovery) = JournalWriter::open(disk.clone(), path)?;
+        let records = read(disk, path)?;
         let fold = Fold::of(&records)?;
         let exchange = Exchange::on(fold.engine, writer, Told::of(&records));
         Ok(Restarted { exchange, recovery, records, events: fold.events })
@@ -235,8 +255,15 @@ impl Exchange {
 
     fn on(engine: Engine, writer: JournalWriter, told: Told) -> Self {
         let told = Arc::new(Mutex::new(told));
-        let sink = TappedJournal { journal: writer, told: told.clone(), time: 0 };
-        Exchange { node: Node::from_engine(engine, Mode::Run, Some(Box::new(sink))), told }
+        let room = Arc::new(Mutex::new(writer.room()));
+        let sink = TappedJournal { journal: writer, told: told.clone(), room: room.clone(), time: 0 };
+        Exchange { node: Node::from_engine(engine, Mode::Run, Some(Box::new(sink))), told, room }
+    }
+
+    /// What the journal said of the disk after the last commit: in [`Room::Reserve`] only cancels and the kill
+    /// switch may be sent.
+    pub fn room(&self) -> Room {
+        *lock(&self.room)
     }
 
     pub fn submit(&mut self, command: RecordBuffer) {
@@ -303,8 +330,8 @@ impl Exchange {
 ///
 /// # Errors
 /// What the reader answers.
-pub fn read(disk: &SimulatedDisk, path: &Path) -> Result<Vec<Slot>, JournalError> {
-    let mut reader = JournalReader::open(Arc::new(disk.clone()), path)?;
+fn read(disk: Arc<dyn Disk>, path: &Path) -> Result<Vec<Slot>, JournalError> {
+    let mut reader = JournalReader::open(disk, path)?;
     let mut slots = Vec::new();
     while let Some(batch) = reader.next_batch()? {
         slots.extend_from_slice(batch.slots);

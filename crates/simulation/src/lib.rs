@@ -9,6 +9,7 @@
 //! | what must be true after every start | `oracle.rs` |
 //! | the course of one seed | `story.rs` |
 //! | damage to files at rest | `damage.rs` |
+//! | a real file system that is full | `full_disk.rs` |
 //! | which cases there are, and how one is named | `case.rs`, `proof.rs` |
 //!
 //! `make simulate SEED=n` tells one seed in words, `make torture` runs campaigns.
@@ -20,6 +21,7 @@ pub mod clients;
 pub mod damage;
 pub mod disk;
 pub mod exchange;
+pub mod full_disk;
 pub mod oracle;
 pub mod proof;
 pub mod random;

@@ -1,5 +1,5 @@
 //! `simulation case NAME` tells one case in words; `simulation torture ci|long` runs the campaigns and prints a
-//! scorecard.
+//! scorecard; `simulation seeds FIRST COUNT` and `simulation full-disk RUNS` run one of them.
 
 #![deny(unsafe_code)]
 
@@ -12,15 +12,17 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["case", name] => name.parse().map_or_else(|problem: String| wrong(&problem), |case| tell(&case)),
-        ["torture", "ci"] => torture(2_000, 0, 7),
-        ["torture", "long"] => torture(200_000, 25, 1),
+        ["torture", "ci"] => torture(2_000, 0, 11, 10),
+        ["torture", "long"] => torture(200_000, 25, 1, 50),
+        ["full-disk", runs] => match runs.parse() {
+            Ok(runs) => print_scorecard(&[proof::full_disk(runs)]),
+            Err(_) => wrong(&format!("{runs:?} is no number of runs")),
+        },
         ["seeds", first, count] => match (first.parse(), count.parse()) {
             (Ok(first), Ok(count)) => print_scorecard(&[proof::seeds(first, count)]),
             _ => wrong("two numbers are expected: the first seed and how many"),
         },
-        _ => wrong(
-            "say `simulation case NAME`, `simulation torture ci|long` or `simulation seeds FIRST COUNT`",
-        ),
+        _ => wrong("say `case NAME`, `torture ci|long`, `seeds FIRST COUNT` or `full-disk RUNS`"),
     }
 }
 
@@ -41,12 +43,18 @@ fn wrong(problem: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn torture(seeds: u64, depth: u64, step: usize) -> ExitCode {
+fn torture(seeds: u64, depth: u64, step: usize, full_disks: u64) -> ExitCode {
     let damage = match proof::damage(step) {
         Ok(damage) => damage,
         Err(problem) => return wrong(&problem),
     };
-    let all = [proof::seeds(0, seeds), proof::power_cut_at_every_call(depth), proof::failpoints(), damage];
+    let all = [
+        proof::seeds(0, seeds),
+        proof::power_cut_at_every_call(depth),
+        proof::failpoints(),
+        damage,
+        proof::full_disk(full_disks),
+    ];
     print_scorecard(&all)
 }
 

@@ -9,6 +9,7 @@ use openbell_kernel::journal::Durability;
 use crate::case::{Case, FAULTS};
 use crate::damage::{Answer, Change, Remains};
 use crate::disk::{Call, Manner};
+use crate::full_disk::{Mount, run_into_full};
 use crate::oracle::Violation;
 use crate::story::Tally;
 
@@ -174,4 +175,27 @@ pub fn damage(step: usize) -> Result<Outcome, String> {
     let [refused, cut, whole] = answers;
     let detail = format!("{refused} refused, {cut} cut and said so, {whole} with everything acknowledged");
     Ok(Outcome { name: "bit flips and truncations", cases, detail, red })
+}
+
+/// A real, small file system that fills up, so many times.
+pub fn full_disk(runs: u64) -> Outcome {
+    let name = "a full disk, a real file system";
+    let mount = match Mount::new() {
+        Ok(mount) => mount,
+        Err(reason) => {
+            return Outcome { name, cases: 0, detail: format!("skipped: {reason}"), red: Vec::new() };
+        }
+    };
+    let results: Vec<_> = (1..=runs).map(|seed| (seed, run_into_full(&mount, seed))).collect();
+    let withstood = results.iter().filter_map(|(_, result)| result.as_ref().ok());
+    let (records, reserved) = withstood
+        .fold((0, 0), |(records, reserved), run| (records + run.records, reserved + run.from_reserve));
+    let red = results.into_iter().filter_map(|(seed, result)| {
+        let command = format!("cargo run -p openbell-simulation -- full-disk {seed}");
+        Some(Red { command, violation: result.err()? })
+    });
+    let detail = format!(
+        "{records} records acknowledged, {reserved} of them cancels from the reserve; room found again each time"
+    );
+    Outcome { name, cases: runs, detail, red: red.collect() }
 }

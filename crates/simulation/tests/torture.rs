@@ -32,3 +32,8 @@ fn no_flipped_bit_and_no_cut_end_of_any_file_is_taken_for_acknowledged_data() {
         Err(problem) => panic!("{problem}"),
     }
 }
+
+#[test]
+fn a_full_disk_leaves_cancels_and_goes_on_when_there_is_room() {
+    require_green(&proof::full_disk(10));
+}
