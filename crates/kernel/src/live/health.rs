@@ -71,6 +71,11 @@ pub struct Health {
     pub egress: RingFill,
     /// Slots of events that wait for the journal or for room in the egress ring.
     pub held_slots: u64,
+    /// Why the journal's next segment cannot be prepared: the disk is full. Nothing is refused yet while
+    /// `reserve_left` is `None`.
+    pub shortage: Option<String>,
+    /// Bytes left for cancels and the kill switch, in [`LiveState::CancelOnly`].
+    pub reserve_left: Option<u64>,
     /// Commits since the start, and how long the last thousand took.
     pub commits: u64,
     pub commit_p50_ns: Option<u64>,
@@ -86,7 +91,6 @@ pub(super) struct Vitals {
     pub time: AtomicU64,
     pub held_slots: AtomicU64,
     pub clock_offset_ns: AtomicI64,
-    pub is_cancel_only: AtomicBool,
     pub is_stopping: AtomicBool,
     pub accepts_clock: AtomicBool,
     /// The node thread has ended; set after `failure`.
@@ -96,13 +100,13 @@ pub(super) struct Vitals {
 }
 
 impl Vitals {
-    pub fn state(&self) -> LiveState {
+    pub fn state(&self, is_cancel_only: bool) -> LiveState {
         let is = |flag: &AtomicBool| flag.load(Ordering::Acquire);
         if is(&self.has_stopped) || self.failure.get().is_some() {
             LiveState::Stopped
         } else if is(&self.is_stopping) {
             LiveState::Stopping
-        } else if is(&self.is_cancel_only) {
+        } else if is_cancel_only {
             LiveState::CancelOnly
         } else {
             LiveState::Running

@@ -3,12 +3,12 @@
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use crate::clock::Clock;
-use crate::journal::{Content, Durability, JournalError, JournalWriter};
+use crate::journal::{Content, Durability, JournalError, JournalWriter, Room};
 use crate::message::Message;
 use crate::node::RecordSink;
 use crate::record::Slot;
@@ -16,8 +16,26 @@ use crate::ring::{Consumer, Gauge, Producer, Published, Signal, ring};
 
 use super::durations::RecentDurations;
 
-/// Slots the ring must have at least: a whole batch of the node, its longest last record and its mark.
-pub const LEAST_SLOTS: usize = 8192;
+/// Slots the ring has at least: twice [`INTAKE_ROOM`].
+pub const LEAST_SLOTS: usize = 2 * INTAKE_ROOM;
+
+/// Slots that must be free for the node to take anything in. More than a whole batch of the node (its commits are at
+/// most 4,096 slots apart), its longest last record and its mark, so that it never waits in the middle of one.
+pub(super) const INTAKE_ROOM: usize = 8192;
+
+/// How often a full disk is tried again.
+const RETRY_NS: u64 = 100_000_000;
+
+/// Of a [`ThreadedJournal`].
+#[derive(Clone, Copy, Debug)]
+pub struct JournalThreadOptions {
+    /// Size of the ring.
+    pub slots: usize,
+    /// How often the thread looks for work before it sleeps.
+    pub spins: u32,
+    /// In the mode `interval`: what is written is synced after this.
+    pub interval_ns: u64,
+}
 
 /// What the two threads share.
 #[derive(Debug)]
@@ -29,6 +47,14 @@ pub(super) struct JournalLink {
     durable: Published,
     is_abandoned: AtomicBool,
     failure: OnceLock<JournalError>,
+    /// Why the next segment cannot be prepared, or a commit has to wait: the disk is full.
+    shortage: Mutex<Option<JournalError>>,
+    /// Saves a lock where there is none and was none.
+    has_shortage: AtomicBool,
+    /// Bytes left of the reserve; `u64::MAX` while there is more.
+    reserve_left: AtomicU64,
+    /// A commit waits for room on the disk.
+    is_stuck: AtomicBool,
     closed: Mutex<Option<Result<u64, JournalError>>>,
     pub commits: RecentDurations,
     pub durability: Durability,
@@ -45,12 +71,30 @@ impl JournalLink {
         self.failure.get()
     }
 
+    /// Bytes left, while there is nothing but the reserve.
+    pub fn reserve_left(&self) -> Option<u64> {
+        Some(self.reserve_left.load(Ordering::Acquire)).filter(|bytes| *bytes != u64::MAX)
+    }
+
+    pub fn shortage(&self) -> Option<JournalError> {
+        lock(&self.shortage).clone()
+    }
+
+    /// The error because of which a commit waits: records are applied and cannot become durable.
+    pub fn stuck(&self) -> Option<JournalError> {
+        if self.is_stuck.load(Ordering::Acquire) { self.shortage() } else { None }
+    }
+
     fn check(&self) -> Result<u64, JournalError> {
         match self.failure() {
             Some(error) => Err(error.clone()),
             None => Ok(self.durable.get()),
         }
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A [`RecordSink`] that hands what it is given to a thread around a [`JournalWriter`].
@@ -65,7 +109,7 @@ pub struct ThreadedJournal {
 }
 
 impl ThreadedJournal {
-    /// Starts the thread. `node` wakes the caller's; `slots` is the ring's size.
+    /// Starts the thread. `node` wakes the caller's.
     ///
     /// # Errors
     /// When the system gives no thread, or the journal is one by reference, which only a backtest has.
@@ -73,9 +117,9 @@ impl ThreadedJournal {
         writer: JournalWriter,
         clock: Arc<dyn Clock>,
         node: Arc<Signal>,
-        slots: usize,
-        spins: u32,
+        sizes: JournalThreadOptions,
     ) -> io::Result<Self> {
+        let JournalThreadOptions { slots, spins, interval_ns } = sizes;
         if writer.settings().content != Content::Full {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -89,13 +133,20 @@ impl ThreadedJournal {
             durable: Published::new(writer.durable_sequence()),
             is_abandoned: AtomicBool::new(false),
             failure: OnceLock::new(),
+            shortage: Mutex::new(None),
+            has_shortage: AtomicBool::new(false),
+            reserve_left: AtomicU64::new(u64::MAX),
+            is_stuck: AtomicBool::new(false),
             closed: Mutex::new(None),
             commits: RecentDurations::default(),
             durability: writer.settings().durability,
             epoch: writer.identity().epoch,
             spins,
         });
-        let thread = JournalThread { consumer, writer, clock, link: link.clone(), slots: Vec::new() };
+        let interval_ns = (link.durability == Durability::Interval).then_some(interval_ns);
+        let link_of_thread = link.clone();
+        let thread =
+            JournalThread { consumer, writer, clock, link: link_of_thread, interval_ns, slots: Vec::new() };
         let thread = Builder::new().name("openbell-journal".to_owned()).spawn(move || thread.run())?;
         Ok(ThreadedJournal { producer, link, thread: Some(thread) })
     }
@@ -156,7 +207,7 @@ impl RecordSink for ThreadedJournal {
         self.link.check()?;
         self.send_mark(CLOSE, state_hash, output_hash)?;
         self.join();
-        let closed = self.link.closed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let closed = lock(&self.link.closed).take();
         closed.unwrap_or_else(|| self.link.check())
     }
 }
@@ -203,6 +254,8 @@ struct JournalThread {
     writer: JournalWriter,
     clock: Arc<dyn Clock>,
     link: Arc<JournalLink>,
+    /// Of the mode `interval`.
+    interval_ns: Option<u64>,
     /// What was taken from the ring, marks among it.
     slots: Vec<Slot>,
 }
@@ -213,6 +266,7 @@ impl JournalThread {
         link.work.attend();
         let error = match catch_unwind(AssertUnwindSafe(|| self.write_until_closed())) {
             Ok(Ok(())) => None,
+            Ok(Err(JournalError::Stopped { cause })) => Some(*cause),
             Ok(Err(error)) => Some(error),
             Err(panic) => Some(JournalError::Panicked { reason: text_of(&*panic) }),
         };
@@ -228,10 +282,10 @@ impl JournalThread {
             // All of it: the node publishes whole batches, so a mark is the last.
             self.consumer.take(&mut self.slots, usize::MAX);
             let Some(last) = self.slots.last().copied() else {
-                if self.link.is_abandoned.load(Ordering::Acquire) && self.consumer.available() == 0 {
+                if self.is_abandoned() && self.consumer.available() == 0 {
                     return Ok(());
                 }
-                self.wait();
+                self.rest()?;
                 continue;
             };
             // There is room again; a node that waits for it need not wait for the sync.
@@ -243,17 +297,35 @@ impl JournalThread {
                 return self.close(&last);
             }
             self.commit(&last)?;
+            self.sync_when_due()?;
         }
     }
 
+    fn is_abandoned(&self) -> bool {
+        self.link.is_abandoned.load(Ordering::Acquire)
+    }
+
+    /// A disk without room for the next segment is tried again until there is some, or nobody waits any more.
     fn commit(&mut self, mark: &Slot) -> Result<(), JournalError> {
         let (state_hash, output_hash) = hashes(mark);
         let before = self.clock.steady();
-        let durable = self.writer.commit(state_hash, output_hash)?;
-        self.link.commits.record(self.clock.steady().saturating_sub(before));
-        self.link.durable.publish(durable);
-        self.link.node.wake();
-        Ok(())
+        loop {
+            match self.writer.commit(state_hash, output_hash) {
+                Ok(durable) => {
+                    self.link.commits.record(self.clock.steady().saturating_sub(before));
+                    self.link.durable.publish(durable);
+                    self.tell_room(None);
+                    self.link.node.wake();
+                    return Ok(());
+                }
+                Err(error @ JournalError::DiskFull { .. }) if !self.is_abandoned() => {
+                    self.tell_room(Some(error));
+                    self.link.node.wake();
+                    self.link.work.wait(0, Some(RETRY_NS), || self.link.is_abandoned.load(Ordering::Acquire));
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn close(self, mark: &Slot) -> Result<(), JournalError> {
@@ -262,14 +334,57 @@ impl JournalThread {
         if let Ok(durable) = &closed {
             self.link.durable.publish(*durable);
         }
-        *self.link.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(closed.clone());
+        *lock(&self.link.closed) = Some(closed.clone());
         closed.map(|_| ())
     }
 
-    fn wait(&mut self) {
+    /// Does what commits should not wait for, a piece at a time, and sleeps when all of it is done.
+    fn rest(&mut self) -> Result<(), JournalError> {
+        let before = self.writer.room();
+        let is_prepared = match self.writer.prepare_next() {
+            Ok(is_prepared) => is_prepared,
+            Err(JournalError::DiskFull { .. }) => true,
+            Err(error) => return Err(error),
+        };
+        self.tell_room(None);
+        if before != self.writer.room() {
+            self.link.node.wake();
+        }
+        let until_sync = self.sync_when_due()?;
+        if !is_prepared {
+            return Ok(());
+        }
+        let retry = self.writer.shortage().map(|_| RETRY_NS);
+        let timeout = [retry, until_sync].into_iter().flatten().min();
         let JournalThread { consumer, link, .. } = self;
-        link.work
-            .wait(link.spins, None, || consumer.available() > 0 || link.is_abandoned.load(Ordering::Acquire));
+        link.work.wait(link.spins, timeout, || {
+            consumer.available() > 0 || link.is_abandoned.load(Ordering::Acquire)
+        });
+        Ok(())
+    }
+
+    /// Nanoseconds until the next sync, in the mode `interval`.
+    fn sync_when_due(&mut self) -> Result<Option<u64>, JournalError> {
+        if let Some(interval_ns) = self.interval_ns {
+            self.writer.sync_when_due(self.clock.steady(), interval_ns)?;
+        }
+        Ok(self.interval_ns)
+    }
+
+    /// Publishes how the disk stands; `stuck` is why a commit has to wait.
+    fn tell_room(&self, stuck: Option<JournalError>) {
+        let reserve_left = match self.writer.room() {
+            Room::Ample => u64::MAX,
+            Room::Reserve { bytes } => bytes,
+        };
+        let is_stuck = stuck.is_some();
+        let shortage = stuck.or_else(|| self.writer.shortage().cloned());
+        if shortage.is_some() || self.link.has_shortage.load(Ordering::Relaxed) {
+            self.link.has_shortage.store(shortage.is_some(), Ordering::Relaxed);
+            *lock(&self.link.shortage) = shortage;
+        }
+        self.link.reserve_left.store(reserve_left, Ordering::Release);
+        self.link.is_stuck.store(is_stuck, Ordering::Release);
     }
 }
 

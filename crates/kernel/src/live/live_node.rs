@@ -15,7 +15,7 @@ use crate::ring::{Consumer, Gauge, Producer, Signal, ring};
 
 use super::admission::{Inadmissible, check_admissible};
 use super::health::{Failure, Health, RingFill, Vitals};
-use super::journal_thread::{JournalLink, ThreadedJournal};
+use super::journal_thread::{JournalLink, JournalThreadOptions, ThreadedJournal};
 use super::node_thread::NodeThread;
 use super::outlet::{Doorbell, Leftover, OutputBell};
 use super::stamp_clock::StampClock;
@@ -32,6 +32,8 @@ pub struct LiveOptions {
     pub egress_slots: usize,
     /// How often a thread looks for work before it sleeps. More saves microseconds and costs a processor.
     pub spins: u32,
+    /// In the mode `interval`: what is written is synced after this.
+    pub interval_ns: u64,
     /// A step of the machine's clock beyond this is not followed.
     pub clock_bound_ns: u64,
     /// Start even though the clock is behind the last record or more than a year ahead of it.
@@ -45,6 +47,7 @@ impl Default for LiveOptions {
             journal_slots: 1 << 16,
             egress_slots: 1 << 16,
             spins: 200,
+            interval_ns: 10_000_000,
             clock_bound_ns: 10_000_000_000,
             accepts_clock: false,
         }
@@ -121,9 +124,18 @@ impl LiveNode {
             return Err(LiveError::JournalMustFollow { node, journal });
         }
         check_clock(clock.now(), node.time(), &options)?;
-        let LiveOptions { ingress_slots, journal_slots, egress_slots, spins, clock_bound_ns, .. } = options;
+        let LiveOptions {
+            ingress_slots,
+            journal_slots,
+            egress_slots,
+            spins,
+            interval_ns,
+            clock_bound_ns,
+            ..
+        } = options;
         let signal = Arc::new(Signal::default());
-        let journal = ThreadedJournal::start(writer, clock.clone(), signal.clone(), journal_slots, spins)?;
+        let sizes = JournalThreadOptions { slots: journal_slots, spins, interval_ns };
+        let journal = ThreadedJournal::start(writer, clock.clone(), signal.clone(), sizes)?;
         let (link, journal_fill) = (journal.link(), journal.gauge());
         let (vitals, leftover) = (Arc::new(Vitals::default()), Arc::new(Leftover::default()));
         let doorbell = Arc::new(Doorbell::new(bell));
@@ -132,13 +144,14 @@ impl LiveNode {
         let shard = node.engine().shard();
         let stamp_clock = StampClock::new(clock, node.time(), clock_bound_ns);
         node.go_live(Box::new(journal));
-        let fills = Fills { ingress: ingress.gauge(), journal: journal_fill, egress: egress.gauge() };
+        let fills = Fills { ingress: ingress.gauge(), journal: journal_fill.clone(), egress: egress.gauge() };
         let thread = NodeThread {
             node,
             clock: stamp_clock,
             ingress: taken,
             egress: put,
             journal: link.clone(),
+            journal_fill,
             signal: signal.clone(),
             doorbell: doorbell.clone(),
             vitals: vitals.clone(),
@@ -224,9 +237,10 @@ impl LiveNode {
     pub fn health(&self) -> Health {
         let vitals = &self.vitals;
         let commits = self.journal.commits.p50_p99();
+        let reserve_left = self.journal.reserve_left();
         let offset_ns = vitals.clock_offset_ns.load(Ordering::Relaxed);
         Health {
-            state: vitals.state(),
+            state: vitals.state(reserve_left.is_some()),
             failure: vitals.failure().cloned(),
             durability: self.journal.durability,
             epoch: self.journal.epoch,
@@ -238,6 +252,8 @@ impl LiveNode {
             journal: RingFill::from(&self.fills.journal),
             egress: RingFill::from(&self.fills.egress),
             held_slots: vitals.held_slots.load(Ordering::Relaxed),
+            shortage: self.journal.shortage().map(|error| error.to_string()),
+            reserve_left,
             commits: self.journal.commits.recorded(),
             commit_p50_ns: commits.map(|(p50, _)| p50),
             commit_p99_ns: commits.map(|(_, p99)| p99),

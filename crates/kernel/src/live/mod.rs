@@ -26,7 +26,7 @@ mod stamp_clock;
 
 pub use admission::{Inadmissible, check_admissible};
 pub use health::{Failure, Health, LiveState, RingFill};
-pub use journal_thread::ThreadedJournal;
+pub use journal_thread::{JournalThreadOptions, ThreadedJournal};
 pub use live_node::{LiveError, LiveNode, LiveOptions};
 pub use opening::{OpeningError, configure, restart};
 pub use outlet::{OutputBell, durability_of};

@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 use crate::journal::JournalError;
 use crate::node::{Node, NodeError, describe};
 use crate::record::{MAX_SLOTS, Slot, split_first};
-use crate::ring::{Consumer, Producer, Signal};
+use crate::ring::{Consumer, Gauge, Producer, Signal};
 
 use super::admission::{passes_without_room, refusal_without_room};
 use super::health::{Failure, Vitals};
-use super::journal_thread::{JournalLink, text_of};
+use super::journal_thread::{INTAKE_ROOM, JournalLink, text_of};
 use super::outlet::{Doorbell, Leftover, Stamp};
 use super::stamp_clock::StampClock;
 
@@ -26,6 +26,7 @@ pub(super) struct NodeThread {
     pub ingress: Consumer,
     pub egress: Producer,
     pub journal: Arc<JournalLink>,
+    pub journal_fill: Gauge,
     pub signal: Arc<Signal>,
     pub doorbell: Arc<Doorbell>,
     pub vitals: Arc<Vitals>,
@@ -71,7 +72,8 @@ impl NodeThread {
         loop {
             let time = self.read_clock();
             let taken = self.take_in(time)?;
-            if !self.vitals.is_cancel_only.load(Ordering::Relaxed) {
+            if !self.is_cancel_only() {
+                // Else they wait: firing them would use up the reserve, and nothing can trade meanwhile.
                 self.node.fire_due_until(time)?;
             }
             self.node.commit()?;
@@ -81,8 +83,13 @@ impl NodeThread {
             if taken || released {
                 continue;
             }
-            if self.is_stopping() && self.is_drained() {
-                return self.finish();
+            if self.is_stopping() {
+                if self.is_drained() {
+                    return self.finish();
+                }
+                if let Some(shortage) = self.journal.stuck() {
+                    return Err(shortage.into());
+                }
             }
             self.rest(time);
         }
@@ -104,7 +111,7 @@ impl NodeThread {
             self.ingress.take(&mut self.intake, INTAKE_SLOTS);
         }
         let before = self.at;
-        let is_cancel_only = self.vitals.is_cancel_only.load(Ordering::Relaxed);
+        let is_cancel_only = self.is_cancel_only();
         while self.has_appetite()
             && let Ok((record, _)) = split_first(&self.intake[self.at..])
         {
@@ -120,7 +127,12 @@ impl NodeThread {
     }
 
     fn has_appetite(&self) -> bool {
-        self.is_stopping() || self.answers.len() + self.node.held_slots() < self.most_held
+        let has_reader = self.answers.len() + self.node.held_slots() < self.most_held;
+        (has_reader || self.is_stopping()) && has_room(&self.journal_fill)
+    }
+
+    fn is_cancel_only(&self) -> bool {
+        self.journal.reserve_left().is_some()
     }
 
     fn is_stopping(&self) -> bool {
@@ -160,19 +172,25 @@ impl NodeThread {
 
     /// Sleeps until there is something to do.
     fn rest(&mut self, time: u64) {
-        let due = self.node.engine().next_due().map(|due| due.saturating_sub(time));
+        let due = self.node.engine().next_due().filter(|_| !self.is_cancel_only());
+        let due = due.map(|due| due.saturating_sub(time));
         let longest = due.unwrap_or(LONGEST_REST_NS).min(LONGEST_REST_NS);
-        let has_appetite = self.has_appetite();
+        let has_reader = self.answers.len() + self.node.held_slots() < self.most_held;
         let has_intake = self.at < self.intake.len();
         let waits_for_room = !self.answers.is_empty() || !self.node.released().is_empty();
         let durable = self.node.durable_sequence();
         let was_stopping = self.is_stopping();
-        let NodeThread { ingress, egress, journal, vitals, signal, spins, .. } = self;
+        let was_cancel_only = self.is_cancel_only();
+        let was_stuck = self.journal.stuck().is_some();
+        let NodeThread { ingress, egress, journal, journal_fill, vitals, signal, spins, .. } = self;
         signal.wait(*spins, Some(longest), || {
+            let has_appetite = (has_reader || was_stopping) && has_room(journal_fill);
             (has_appetite && (has_intake || ingress.available() > 0))
                 || (waits_for_room && egress.free() >= MAX_SLOTS)
                 || journal.durable_sequence() != durable
                 || journal.failure().is_some()
+                || journal.reserve_left().is_some() != was_cancel_only
+                || (!was_stuck && was_stopping && journal.stuck().is_some())
                 || vitals.is_stopping.load(Ordering::Acquire) != was_stopping
                 || vitals.accepts_clock.load(Ordering::Acquire)
         });
@@ -189,6 +207,11 @@ impl NodeThread {
         self.vitals.stopped_with(state_hash);
         Ok(())
     }
+}
+
+/// Whether the journal's ring takes what one intake may lead to.
+fn has_room(journal: &Gauge) -> bool {
+    journal.capacity() - journal.filled() >= INTAKE_ROOM
 }
 
 /// Pushes whole events, as many as fit, and says how many slots those had.

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::journal::Durability;
 use crate::record::{MAX_SLOTS, Slot, flags, split_first};
@@ -15,6 +15,17 @@ pub trait OutputBell: Debug + Send + Sync {
 
     /// The reader has taken everything.
     fn silence(&self);
+}
+
+/// Several may ring the same bell.
+impl<B: OutputBell> OutputBell for Arc<B> {
+    fn ring(&self) {
+        self.as_ref().ring();
+    }
+
+    fn silence(&self) {
+        self.as_ref().silence();
+    }
 }
 
 /// The reader's thread sleeps in [`Signal::wait`].

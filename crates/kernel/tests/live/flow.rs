@@ -21,6 +21,7 @@ const SMALL: LiveOptions = LiveOptions {
     journal_slots: 0,
     egress_slots: 64,
     spins: 0,
+    interval_ns: 1_000_000,
     clock_bound_ns: 10_000_000_000,
     accepts_clock: false,
 };

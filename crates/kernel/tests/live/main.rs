@@ -3,5 +3,7 @@
 
 mod failures;
 mod flow;
+mod full_disk;
 mod market;
+mod modes;
 mod stalling;

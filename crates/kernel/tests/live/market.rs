@@ -26,7 +26,7 @@ pub const SELLER: u32 = 2;
 /// Longer than any step of a test takes; nothing is measured with it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn command<B: Body>(account: u32, instrument: u32, body: B) -> RecordBuffer {
+pub fn command<B: Body>(account: u32, instrument: u32, body: B) -> RecordBuffer {
     let mut record = RecordBuffer::new(body);
     (record.head_mut().account, record.head_mut().instrument) = (account, instrument);
     record
