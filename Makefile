@@ -120,8 +120,10 @@ bench-matching: $(VENV)/.development ## orders matched per second, native and fr
 	@PIP_QUIET=1 $(BIN)/maturin develop --release --locked --features bench
 	$(BIN)/python -m benchmarks.matching
 
-bench-journal: $(VENV)/.created ## records made durable per second, beside a probe of the disk
+bench-journal: $(VENV)/.development $(VENV)/.built ## records made durable per second, beside a probe of the disk
 	cargo bench -p openbell-kernel --bench journal --locked
+	cargo bench -p openbell-kernel --bench live --locked
+	$(BIN)/python -m benchmarks.journal_from_python
 
 .PHONY: bench-replay
 bench-replay: $(VENV)/.created ## order records replayed per second, state hash on and off

@@ -1256,6 +1256,12 @@ class LiveHealth:
     def held_slots(self) -> int:
         """Slots of events that wait for the journal or for room in the ring of outputs."""
     @property
+    def shortage(self) -> str | None:
+        """Why the journal's next segment cannot be prepared (the disk is full); nothing is refused yet while RUNNING."""
+    @property
+    def reserve_left(self) -> int | None:
+        """Bytes left for cancels and the kill switch, while CANCEL_ONLY."""
+    @property
     def commits(self) -> int:
         """Batches written since the start."""
     @property
@@ -1288,6 +1294,7 @@ class LiveNode:
         shard: Number of this engine, 0 to 255; part of every `order_id`.
         ingress_slots, egress_slots: Sizes of the rings, rounded up to powers of two.
         spins: How often a thread looks for work before it sleeps; more saves microseconds and costs a processor.
+        interval_ns: In the mode "interval", what is written is synced after this.
         clock_bound_ns: A step of the machine's clock beyond this is not followed; `LiveHealth.clock_offset_ns` shows it.
         accept_clock: Start though the clock is behind the last record or more than a year ahead of it.
         accept_any_file_system: Begin also on a network or in memory, where a sync promises nothing.
@@ -1305,6 +1312,7 @@ class LiveNode:
         ingress_slots: int = 16384,
         egress_slots: int = 65536,
         spins: int = 200,
+        interval_ns: int = 10_000_000,
         clock_bound_ns: int = 10_000_000_000,
         accept_clock: bool = False,
         accept_any_file_system: bool = False,
@@ -1317,6 +1325,7 @@ class LiveNode:
         ingress_slots: int = 16384,
         egress_slots: int = 65536,
         spins: int = 200,
+        interval_ns: int = 10_000_000,
         clock_bound_ns: int = 10_000_000_000,
         accept_clock: bool = False,
     ) -> LiveNode:

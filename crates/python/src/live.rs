@@ -57,6 +57,7 @@ fn options(
     ingress_slots: usize,
     egress_slots: usize,
     spins: u32,
+    interval_ns: u64,
     clock_bound_ns: u64,
     accept_clock: bool,
 ) -> LiveOptions {
@@ -64,6 +65,7 @@ fn options(
         ingress_slots,
         egress_slots,
         spins,
+        interval_ns,
         clock_bound_ns,
         accepts_clock: accept_clock,
         ..LiveOptions::default()
@@ -94,7 +96,8 @@ impl LiveNode {
     /// Begins a history in a directory without one.
     #[staticmethod]
     #[pyo3(signature = (directory, configuration, *, epoch, created_by, durability="batch", shard=0,
-        ingress_slots=16384, egress_slots=65536, spins=200, clock_bound_ns=10_000_000_000, accept_clock=false,
+        ingress_slots=16384, egress_slots=65536, spins=200, interval_ns=10_000_000,
+        clock_bound_ns=10_000_000_000, accept_clock=false,
         accept_any_file_system=false))]
     #[allow(clippy::too_many_arguments)]
     fn create<'py>(
@@ -108,6 +111,7 @@ impl LiveNode {
         ingress_slots: usize,
         egress_slots: usize,
         spins: u32,
+        interval_ns: u64,
         clock_bound_ns: u64,
         accept_clock: bool,
         accept_any_file_system: bool,
@@ -129,26 +133,28 @@ impl LiveNode {
         LiveNode::start(
             py,
             started,
-            options(ingress_slots, egress_slots, spins, clock_bound_ns, accept_clock),
+            options(ingress_slots, egress_slots, spins, interval_ns, clock_bound_ns, accept_clock),
         )
     }
 
     /// Goes on with the history in a directory.
     #[staticmethod]
-    #[pyo3(signature = (directory, *, ingress_slots=16384, egress_slots=65536, spins=200,
+    #[pyo3(signature = (directory, *, ingress_slots=16384, egress_slots=65536, spins=200, interval_ns=10_000_000,
         clock_bound_ns=10_000_000_000, accept_clock=false))]
+    #[allow(clippy::too_many_arguments)]
     fn open(
         py: Python<'_>,
         directory: PathBuf,
         ingress_slots: usize,
         egress_slots: usize,
         spins: u32,
+        interval_ns: u64,
         clock_bound_ns: u64,
         accept_clock: bool,
     ) -> PyResult<Self> {
         let opened = py.detach(|| restart(Arc::new(RealDisk), &directory));
         let (node, writer, _) = opened.map_err(|found| opening_error(py, &found))?;
-        let options = options(ingress_slots, egress_slots, spins, clock_bound_ns, accept_clock);
+        let options = options(ingress_slots, egress_slots, spins, interval_ns, clock_bound_ns, accept_clock);
         LiveNode::start(py, Start { node, writer }, options)
     }
 
