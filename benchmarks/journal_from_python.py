@@ -125,10 +125,13 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--directory", type=Path, default=None, help="on the disk to measure; a new one by default"
+        "--directory",
+        type=Path,
+        default=None,
+        help="on the disk to measure; a new one below target by default",
     )
     arguments = parser.parse_args()
-    root = Path(tempfile.mkdtemp(prefix="openbell-bench-", dir=arguments.directory or Path.cwd()))
+    root = Path(tempfile.mkdtemp(prefix="openbell-bench-", dir=arguments.directory or "target"))
     columns = ("orders, batch", "orders, none", "trades, batch", "probe")
     print(f"durable records per second from Python, median of {arguments.rounds}")
     print(f"{'batch':>6} " + " ".join(f"{column:>19}" for column in columns))
