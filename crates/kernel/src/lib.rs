@@ -34,6 +34,7 @@ pub mod risk;
 pub mod rules;
 pub mod sabotage;
 pub mod seqlock;
+pub mod snapshot;
 pub mod state;
 mod sync;
 pub mod terms;

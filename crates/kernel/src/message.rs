@@ -97,6 +97,7 @@ registry! {
     InputReferenced = 73, Observation, 1;
     JournalCut = 74, Observation, 1;
     RecordSkipped = 75, Observation, 1;
+    ParticipantSaved = 76, Observation, 1;
     VenueOrderAccepted = 80, Observation, 1;
     VenueOrderRejected = 81, Observation, 1;
     VenueOrderFilled = 82, Observation, 1;

@@ -6,8 +6,9 @@
 
 mod describe;
 mod gate;
+mod saved;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
 
 use thiserror::Error;
@@ -199,8 +200,13 @@ pub struct Node {
     mode: Mode,
     /// Commands that wait to be sequenced, first in first out.
     commands: VecDeque<RecordBuffer>,
-    /// In a rerun: what each participant sent and the journal has not shown yet.
-    resent: Vec<VecDeque<RecordBuffer>>,
+    /// In a rerun: what each participant sent and the journal has not shown yet, with its place among all that was
+    /// sent.
+    resent: Vec<VecDeque<(u64, RecordBuffer)>>,
+    sent: u64,
+    /// Sequences whose records a replay does not apply.
+    passed_over: BTreeSet<u64>,
+    hashes_state: bool,
     sequence: u64,
     time: u64,
     durable_sequence: u64,
@@ -236,6 +242,9 @@ impl Node {
             mode,
             commands: VecDeque::new(),
             resent: Vec::new(),
+            sent: 0,
+            passed_over: BTreeSet::new(),
+            hashes_state: true,
             uncommitted_slots: 0,
             output_hash: 0,
             state_hash: None,
@@ -276,13 +285,17 @@ impl Node {
             Mode::Run => self.commands.push_back(record),
             Mode::Replay => {}
             Mode::Rerun => {
-                let index = usize::from(participant);
-                if self.resent.len() <= index {
-                    self.resent.resize_with(index + 1, VecDeque::new);
-                }
-                self.resent[index].push_back(record);
+                self.resend(usize::from(participant), record);
             }
         }
+    }
+
+    fn resend(&mut self, index: usize, record: RecordBuffer) {
+        if self.resent.len() <= index {
+            self.resent.resize_with(index + 1, VecDeque::new);
+        }
+        self.sent += 1;
+        self.resent[index].push_back((self.sent, record));
     }
 
     /// Runs until something outside is needed; at most `budget` records.
@@ -338,7 +351,9 @@ impl Node {
             return if is_answered { None } else { Some(Poll::Fee(*question)) };
         }
         while let Some(participant) = self.engine.take_awake(&mut self.news) {
-            if self.mode != Mode::Replay {
+            if self.mode == Mode::Replay {
+                self.engine.note_start(participant);
+            } else {
                 self.command_index = 0;
                 return Some(Poll::Wake(participant));
             }
@@ -349,7 +364,7 @@ impl Node {
     fn fee_is_answered(&self) -> bool {
         let waiting = match self.mode {
             Mode::Run => self.commands.front(),
-            _ => self.resent.first().and_then(VecDeque::front),
+            _ => self.resent.first().and_then(VecDeque::front).map(|(_, record)| record),
         };
         waiting.is_some_and(|record| record.slots()[0].message == Message::FeeAssessed as u16)
     }
@@ -467,7 +482,7 @@ impl Node {
             // They left when the journal was written. What was not answered since is asked about, never sent again.
             self.engine.take_outbox(u64::MAX);
         }
-        if self.sequence.is_multiple_of(STATE_HASH_INTERVAL) {
+        if self.hashes_state && self.sequence.is_multiple_of(STATE_HASH_INTERVAL) {
             self.state_hash = Some((self.sequence, self.engine.state_hash()));
         }
         if self.uncommitted_slots >= COMMIT_SLOTS { self.commit_batch() } else { Ok(()) }
@@ -567,7 +582,12 @@ impl Node {
         if self.mode == Mode::Rerun {
             self.compare_with_journal(record)?;
         }
-        self.apply(record, input.source)?;
+        if self.passed_over.contains(&head.sequence) {
+            self.engine.pass_over(head.sequence, head.time);
+            (self.sequence, self.time) = (head.sequence, head.time);
+        } else {
+            self.apply(record, input.source)?;
+        }
         input.at += record.len();
         Ok(true)
     }
@@ -582,12 +602,12 @@ impl Node {
             is_answer || (is_command && head.source != 0 && message != Some(Message::RegisterParticipant));
         let index = if is_answer { 0 } else { usize::from(head.source) };
         if is_sent {
-            let sent = self.resent.get_mut(index).and_then(VecDeque::pop_front);
+            let sent = self.resent.get_mut(index).and_then(VecDeque::pop_front).map(|(_, record)| record);
             let is_same = sent.as_ref().is_some_and(|sent| same_command(sent.slots(), record));
             return if is_same { Ok(()) } else { Err(diverged(head, sent.as_ref(), Some(record)).into()) };
         }
         let extra =
-            self.resent.iter().enumerate().find_map(|(id, queue)| queue.front().map(|sent| (id, sent)));
+            self.resent.iter().enumerate().find_map(|(id, queue)| queue.front().map(|(_, sent)| (id, sent)));
         match extra {
             Some((participant, sent)) if !is_command => {
                 let head = Slot { source: participant as u16, ..*head };
@@ -612,10 +632,7 @@ impl Node {
             Mode::Run => self.commands.push_front(record),
             Mode::Replay => {}
             Mode::Rerun => {
-                if self.resent.is_empty() {
-                    self.resent.push(VecDeque::new());
-                }
-                self.resent[0].push_back(record);
+                self.resend(0, record);
             }
         }
     }

@@ -53,6 +53,9 @@ layouts! {
     /// The record `skipped_sequence` stopped the engine and is passed over whenever the journal is replayed. Changes
     /// no state. Followed by texts: who decided so, and why.
     RecordSkipped = RecordSkipped { skipped_sequence: u64, reserved: [u64; 3], }
+    /// The head's source saved its own state in a file of that SHA-256, after all it had been shown before this record;
+    /// the file was synced before.
+    ParticipantSaved = ParticipantSaved { sha256: [u8; 32], }
 
     /// The data ended. Open orders are canceled; market orders sent afterwards fill at the last price.
     RunEnded = RunEnded { reserved: [u64; 4], }

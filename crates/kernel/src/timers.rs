@@ -44,6 +44,15 @@ impl Timers {
         Ok(())
     }
 
+    pub fn get(&self, key: TimerKey) -> Option<&Timer> {
+        self.by_key.get(key)
+    }
+
+    /// In the order of their owners and names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (TimerKey, &Timer)> {
+        self.by_key.iter()
+    }
+
     pub fn next_due(&self) -> Option<u64> {
         self.by_time.first().map(|(time, _)| *time)
     }

@@ -11,6 +11,7 @@
 
 mod administration;
 mod contingency;
+mod difference;
 mod events;
 mod order_entry;
 mod order_reports;
@@ -25,10 +26,11 @@ use thiserror::Error;
 use crate::instrument::Instruments;
 use crate::message::{Message, MessageKind};
 use crate::observation::{
-    BarObserved, ExternalSignalReceived, FeedGapObserved, QuoteObserved, SessionClosed, TradeObserved,
+    BarObserved, ExternalSignalReceived, FeedGapObserved, ParticipantSaved, QuoteObserved, SessionClosed,
+    TradeObserved,
 };
 use crate::orders::Orders;
-use crate::participant::Participants;
+use crate::participant::{Participants, SavedState};
 use crate::portfolio::{FeeSchedules, Marks, Portfolio};
 use crate::record::{Body, Slot, flags};
 use crate::risk::{RiskGate, RiskView};
@@ -41,6 +43,7 @@ use crate::venue::remote::RemoteVenue;
 use crate::venue::simulated::SimulatedVenue;
 use crate::venue::{Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
 
+pub use difference::{Difference, differences};
 pub use events::{About, Events};
 
 /// A broken invariant: the engine stops rather than go on with a state it cannot vouch for.
@@ -240,6 +243,10 @@ impl Engine {
             Message::SessionClosed => {
                 self.close_session(head.instrument, SessionClosed::of(head).session_end)
             }
+            Message::ParticipantSaved => {
+                self.note_saved(head);
+                Ok(())
+            }
             Message::RunEnded => self.end_run(),
             // Say where replay finds the data, and what became of the journal; change no state.
             Message::InputReferenced | Message::JournalCut | Message::RecordSkipped => Ok(()),
@@ -355,6 +362,18 @@ impl Engine {
         Ok(())
     }
 
+    /// A participant's own state was kept in a file; nobody else is concerned.
+    fn note_saved(&mut self, head: &Slot) {
+        let sha256 = ParticipantSaved::of(head).sha256;
+        match self.participants.get_mut(head.source) {
+            Some(participant) => participant.saved = Some(SavedState { sequence: head.sequence, sha256 }),
+            None => {
+                let reason = order_reports::Unmatched::UnknownParticipant;
+                self.unmatched(0, Message::ParticipantSaved, 0, reason);
+            }
+        }
+    }
+
     fn end_run(&mut self) -> Result<(), EngineStopped> {
         for venue in 0..self.venues.len() {
             if let AnyVenue::Simulated(simulated) = &mut self.venues[venue] {
@@ -405,6 +424,19 @@ impl Engine {
 
     pub fn take_awake(&mut self, out: &mut Vec<Slot>) -> Option<u16> {
         self.participants.take_awake(out)
+    }
+
+    /// Takes the place and time of a record that is not applied.
+    pub(crate) fn pass_over(&mut self, sequence: u64, time: u64) {
+        (self.sequence, self.time) = (sequence, time);
+        self.events.begin(sequence, time);
+    }
+
+    /// A participant has had its first wake-up: it is not started a second time.
+    pub fn note_start(&mut self, participant: u16) {
+        if let Some(participant) = self.participants.get_mut(participant) {
+            participant.is_started = true;
+        }
     }
 
     pub fn sequence(&self) -> u64 {

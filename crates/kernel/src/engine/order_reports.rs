@@ -30,6 +30,7 @@ pub(super) enum Unmatched {
     NothingWasAsked = 5,
     BadFill = 6,
     BadTerms = 7,
+    UnknownParticipant = 8,
 }
 
 /// Reason of a kill switch that the engine itself engaged.

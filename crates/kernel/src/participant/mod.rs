@@ -55,6 +55,26 @@ impl Subscriptions {
     }
 }
 
+/// A participant's own state, in a file named by its SHA-256, as it was after all it had been shown by `sequence`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedState {
+    pub sequence: u64,
+    pub sha256: [u8; 32],
+}
+
+impl State for SavedState {
+    fn write(&self, out: &mut StateWriter) {
+        out.u64(self.sequence);
+        out.bytes(&self.sha256);
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let (sequence, bytes) = (input.u64()?, input.bytes()?);
+        let sha256 = bytes.try_into().map_err(|_| input.invalid("SHA-256", bytes.len() as u64))?;
+        Ok(SavedState { sequence, sha256 })
+    }
+}
+
 /// One participant: its subscriptions, its view, and what it has not been shown yet.
 #[derive(Clone, Debug)]
 pub struct Participant {
@@ -64,6 +84,11 @@ pub struct Participant {
     /// Sequence of the last record or event it has been shown.
     pub cursor: u64,
     pub is_stopped: bool,
+    /// It was woken before: its next wake-up is not its start. Not part of the hash: when it was shown what is not
+    /// in the journal.
+    pub is_started: bool,
+    /// Where its own state was last saved.
+    pub saved: Option<SavedState>,
     pub view: View,
     subscriptions: Subscriptions,
     /// Market data that its feed latency still holds back, with the time it arrives.
@@ -83,6 +108,7 @@ impl Participant {
             out.u64(self.feed_latency_ns);
             out.u64(self.cursor);
             out.bool(self.is_stopped);
+            out.option(self.saved.as_ref());
             out.length(self.delayed.len());
             self.subscriptions.write(out);
             out.u128(view);
@@ -151,6 +177,8 @@ impl Participants {
             feed_latency_ns,
             cursor: 0,
             is_stopped: false,
+            is_started: false,
+            saved: None,
             view: View::new(history, warm_up),
             subscriptions: Subscriptions::default(),
             delayed: VecDeque::new(),
@@ -278,6 +306,8 @@ impl State for Participant {
         out.u64(self.feed_latency_ns);
         out.u64(self.cursor);
         out.bool(self.is_stopped);
+        out.bool(self.is_started);
+        out.option(self.saved.as_ref());
         self.view.write(out);
         self.subscriptions.write(out);
         out.length(self.delayed.len());
@@ -296,6 +326,8 @@ impl State for Participant {
             feed_latency_ns: input.u64()?,
             cursor: input.u64()?,
             is_stopped: input.bool()?,
+            is_started: input.bool()?,
+            saved: input.option()?,
             view: View::read(input)?,
             subscriptions: Subscriptions::read(input)?,
             delayed: {

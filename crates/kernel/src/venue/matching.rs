@@ -173,6 +173,11 @@ impl MatchingVenue {
         self.last_prices.get(instrument).copied()
     }
 
+    /// The highest number of an instrument that has had an order.
+    pub fn last_instrument(&self) -> u32 {
+        self.markets.len() as u32
+    }
+
     fn market(&self, instrument: u32) -> Option<&Market> {
         self.markets.get((instrument as usize).wrapping_sub(1))?.as_deref()
     }

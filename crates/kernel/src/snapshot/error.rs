@@ -1,0 +1,42 @@
+//! Why a snapshot is not written, or not used.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::state::StateError;
+
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Unreachable { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("{}: the snapshot is damaged: {found}", path.display())]
+    Damaged { path: PathBuf, found: String },
+    #[error("{}: the snapshot is damaged: its state cannot be read: {source}", path.display())]
+    State { path: PathBuf, source: StateError },
+    #[error("{}: the snapshot has {what} {found:#x}, this {owner} has {expected:#x}; nothing was changed", path.display())]
+    Foreign { path: PathBuf, what: &'static str, found: u128, expected: u128, owner: &'static str },
+    #[error(
+        "{}: the snapshot has format {found} and this program reads up to {supported}: it was written by a newer one",
+        path.display()
+    )]
+    NewerFormat { path: PathBuf, found: u16, supported: u16 },
+    #[error("no snapshot is taken at sequence {sequence}: {reason}")]
+    NotNow { sequence: u64, reason: &'static str },
+}
+
+impl SnapshotError {
+    pub(super) fn unreachable(action: &'static str, path: &Path, source: io::Error) -> Self {
+        SnapshotError::Unreachable { action, path: path.to_owned(), source }
+    }
+
+    pub(super) fn damaged(path: &Path, found: impl Into<String>) -> Self {
+        SnapshotError::Damaged { path: path.to_owned(), found: found.into() }
+    }
+
+    /// Whether an older snapshot may serve instead.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, SnapshotError::Damaged { .. } | SnapshotError::State { .. })
+    }
+}

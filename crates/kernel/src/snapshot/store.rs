@@ -1,0 +1,338 @@
+//! The directory of snapshots: writes one so that it is whole or not there, and finds the newest that is whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+use super::error::SnapshotError;
+use super::head::{BLOCK_SIZE, FORMAT_VERSION, HEAD_SIZE, HeadProblem, SnapshotHead};
+use crate::disk::{Access, Disk, DiskFile};
+use crate::journal::{Identity, Position, RULES_VERSION, SCHEMA};
+use crate::node::{Mode, Node};
+use crate::state::{StateReader, StateWriter};
+
+/// Snapshots that stay when a new one is written.
+pub const KEPT: usize = 2;
+
+const NEXT_NAME: &str = "next.snap";
+const SUFFIX: &str = ".snap";
+const CHECKSUM_SIZE: u64 = 4;
+
+/// Whose snapshots these are: one of somebody else is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub epoch: u64,
+    pub shard: u8,
+    /// Hash of whatever else must be the same, as the caller sees fit.
+    pub configuration: u128,
+}
+
+impl Owner {
+    /// The owner of a journal's snapshots.
+    pub fn of(identity: &Identity, configuration: u128) -> Self {
+        Owner { epoch: identity.epoch, shard: identity.shard, configuration }
+    }
+}
+
+/// A snapshot that was read and checked.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub head: SnapshotHead,
+    pub path: PathBuf,
+    body: Vec<u8>,
+}
+
+/// A snapshot that was passed over, and why.
+#[derive(Debug)]
+pub struct Rejected {
+    pub path: PathBuf,
+    pub error: SnapshotError,
+}
+
+/// The newest snapshot that can be used, and newer ones that cannot.
+#[derive(Debug)]
+pub struct Found {
+    pub node: Option<(SnapshotHead, Node)>,
+    pub rejected: Vec<Rejected>,
+}
+
+/// A directory of snapshots of one owner.
+#[derive(Clone, Debug)]
+pub struct SnapshotStore {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+    owner: Owner,
+}
+
+impl SnapshotStore {
+    pub fn new(disk: Arc<dyn Disk>, directory: &Path, owner: Owner) -> Self {
+        SnapshotStore { disk, directory: directory.to_owned(), owner }
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Sequences of the snapshots that are there, ascending; nothing is said about what is in them.
+    ///
+    /// # Errors
+    /// What the operating system answers; a directory that does not exist holds none.
+    pub fn sequences(&self) -> Result<Vec<u64>, SnapshotError> {
+        if !self.disk.is_directory(&self.directory) {
+            return Ok(Vec::new());
+        }
+        let names = self.disk.list(&self.directory).map_err(|error| self.unreachable("list", error))?;
+        let mut sequences: Vec<u64> = names.iter().filter_map(|name| sequence_in(name)).collect();
+        sequences.sort_unstable();
+        Ok(sequences)
+    }
+
+    /// Saves the state of a node after a record whose batch ends at `position` in the journal. Returns the file.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NotNow`] for a node in the middle of something; what the operating system answers, also when
+    /// the disk gives back something else than was written. An older snapshot is never touched then.
+    pub fn save(&self, node: &mut Node, position: Position) -> Result<PathBuf, SnapshotError> {
+        node.check_savable(position.sequence)?;
+        let state_hash = node.state_hash();
+        let mut out = StateWriter::new();
+        node.write_state(&mut out);
+        let body = out.into_bytes();
+        let head = SnapshotHead {
+            format: FORMAT_VERSION,
+            schema: SCHEMA,
+            rules_version: RULES_VERSION,
+            epoch: self.owner.epoch,
+            shard: self.owner.shard,
+            configuration: self.owner.configuration,
+            time: node.time(),
+            state_hash,
+            output_hash: node.output_hash(),
+            position,
+            body_length: body.len() as u64,
+            body_hash: xxh3_128(&body),
+        };
+        self.write(&head, &body)
+    }
+
+    fn write(&self, head: &SnapshotHead, body: &[u8]) -> Result<PathBuf, SnapshotError> {
+        let (next, path) = (self.directory.join(NEXT_NAME), self.path(head.sequence()));
+        self.make_directory()?;
+        self.write_file(&next, head, body)
+            .map_err(|error| SnapshotError::unreachable("write the snapshot", &next, error))?;
+        self.read_back(&next, head)?;
+        self.disk
+            .rename(&next, &path)
+            .and_then(|()| self.disk.sync_directory(&self.directory))
+            .map_err(|error| SnapshotError::unreachable("name the snapshot", &path, error))?;
+        self.remove_old();
+        Ok(path)
+    }
+
+    fn make_directory(&self) -> Result<(), SnapshotError> {
+        if self.disk.is_directory(&self.directory) {
+            return Ok(());
+        }
+        let parent = self.directory.parent().unwrap_or(Path::new("."));
+        self.disk
+            .create_directory(&self.directory)
+            .and_then(|()| self.disk.sync_directory(parent))
+            .map_err(|error| self.unreachable("create", error))
+    }
+
+    fn write_file(&self, path: &Path, head: &SnapshotHead, body: &[u8]) -> io::Result<()> {
+        let mut file = self.disk.create(path)?;
+        file.write_full_at(&head.encode(), 0)?;
+        let mut at = HEAD_SIZE as u64;
+        let mut sealed = Vec::with_capacity(BLOCK_SIZE as usize + CHECKSUM_SIZE as usize);
+        for block in body.chunks(BLOCK_SIZE as usize) {
+            sealed.clear();
+            sealed.extend_from_slice(block);
+            sealed.extend_from_slice(&crc32c::crc32c(block).to_le_bytes());
+            file.write_full_at(&sealed, at)?;
+            at += sealed.len() as u64;
+        }
+        file.sync()
+    }
+
+    /// What was written is looked at once more before it takes the place of an older one. The bytes may still come
+    /// from memory: a disk that lies is found out at the next restart, and then the older one is there.
+    fn read_back(&self, path: &Path, head: &SnapshotHead) -> Result<(), SnapshotError> {
+        let (found, file, length) = self.open(path)?;
+        if found != *head {
+            return Err(SnapshotError::damaged(path, "it reads back with another head than was written"));
+        }
+        check_body(path, file.as_ref(), &found, length, |_| ())
+    }
+
+    /// All but the newest ones go. One that cannot be removed only takes up room.
+    fn remove_old(&self) {
+        let sequences = self.sequences().unwrap_or_default();
+        let old = sequences.len().saturating_sub(KEPT);
+        for sequence in &sequences[..old] {
+            self.disk.remove(&self.path(*sequence)).ok();
+        }
+    }
+
+    /// Reads the snapshot of a sequence and checks all of it.
+    ///
+    /// # Errors
+    /// See [`SnapshotError`].
+    pub fn read(&self, sequence: u64) -> Result<Snapshot, SnapshotError> {
+        let path = self.path(sequence);
+        let (head, file, length) = self.open(&path)?;
+        if head.sequence() != sequence {
+            let found = format!("it is named after sequence {sequence} and holds {}", head.sequence());
+            return Err(SnapshotError::damaged(&path, found));
+        }
+        self.check_owner(&path, &head)?;
+        let mut body = Vec::new();
+        check_body(&path, file.as_ref(), &head, length, |block| body.extend_from_slice(block))?;
+        Ok(Snapshot { head, path, body })
+    }
+
+    /// The newest snapshot at or before `sequence` that is whole, as a node.
+    ///
+    /// # Errors
+    /// Whatever is no damage: a snapshot of another owner, a newer format, a directory that cannot be read.
+    pub fn newest(&self, sequence: u64, mode: Mode) -> Result<Found, SnapshotError> {
+        let mut rejected = Vec::new();
+        for sequence in self.sequences()?.into_iter().rev().filter(|one| *one <= sequence) {
+            match self.read(sequence).and_then(|snapshot| snapshot.into_node(mode)) {
+                Ok(node) => return Ok(Found { node: Some(node), rejected }),
+                Err(error) if error.is_damage() => {
+                    rejected.push(Rejected { path: self.path(sequence), error });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Found { node: None, rejected })
+    }
+
+    fn open(&self, path: &Path) -> Result<(SnapshotHead, Box<dyn DiskFile>, u64), SnapshotError> {
+        let unreachable = |error| SnapshotError::unreachable("read the snapshot", path, error);
+        let file = self.disk.open(path, Access::Read).map_err(unreachable)?;
+        let length = file.length().map_err(unreachable)?;
+        let mut bytes = [0; HEAD_SIZE];
+        if file.read_full_at(&mut bytes, 0).map_err(unreachable)? < HEAD_SIZE {
+            return Err(SnapshotError::damaged(path, format!("it has {length} bytes, fewer than a head")));
+        }
+        let head = SnapshotHead::decode(&bytes).map_err(|problem| explain(path, &problem))?;
+        Ok((head, file, length))
+    }
+
+    fn check_owner(&self, path: &Path, head: &SnapshotHead) -> Result<(), SnapshotError> {
+        let Owner { epoch, shard, configuration } = self.owner;
+        let compared = [
+            ("rules version", u128::from(head.rules_version), u128::from(RULES_VERSION), "program"),
+            ("epoch", u128::from(head.epoch), u128::from(epoch), "journal"),
+            ("shard", u128::from(head.shard), u128::from(shard), "journal"),
+            ("configuration", head.configuration, configuration, "node"),
+        ];
+        match compared.into_iter().find(|(_, found, expected, _)| found != expected) {
+            Some((what, found, expected, owner)) => {
+                Err(SnapshotError::Foreign { path: path.to_owned(), what, found, expected, owner })
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn path(&self, sequence: u64) -> PathBuf {
+        self.directory.join(format!("{sequence:020}{SUFFIX}"))
+    }
+
+    fn unreachable(&self, action: &'static str, error: io::Error) -> SnapshotError {
+        SnapshotError::unreachable(action, &self.directory, error)
+    }
+}
+
+impl Snapshot {
+    /// The node as it was after the snapshot's record.
+    ///
+    /// # Errors
+    /// A body that is no state, or one of another hash than the head says.
+    pub fn into_node(self, mode: Mode) -> Result<(SnapshotHead, Node), SnapshotError> {
+        let Snapshot { head, path, body } = self;
+        let mut input = StateReader::new(&body);
+        let node = Node::read_state(&mut input, mode).and_then(|node| input.finish().map(|()| node));
+        let mut node = node.map_err(|source| SnapshotError::State { path: path.clone(), source })?;
+        drop(body);
+        let state_hash = node.state_hash();
+        let told = (head.sequence(), head.state_hash, head.output_hash);
+        if (node.sequence(), state_hash, node.output_hash()) != told {
+            let found = format!(
+                "its head says sequence {} and state hash {:032x}, its state is of {} with {state_hash:032x}",
+                head.sequence(),
+                head.state_hash,
+                node.sequence()
+            );
+            return Err(SnapshotError::damaged(&path, found));
+        }
+        Ok((head, node))
+    }
+}
+
+fn explain(path: &Path, problem: &HeadProblem) -> SnapshotError {
+    let found = match problem {
+        HeadProblem::NewerFormat(found) => {
+            return SnapshotError::NewerFormat {
+                path: path.to_owned(),
+                found: *found,
+                supported: FORMAT_VERSION,
+            };
+        }
+        HeadProblem::NoMark => "it does not begin as a snapshot does".to_owned(),
+        HeadProblem::Checksum { written, computed } => {
+            format!("its head has CRC32C {written:#010x} and {computed:#010x} is computed")
+        }
+        HeadProblem::Field(field) => format!("its head has an impossible {field}"),
+    };
+    SnapshotError::damaged(path, found)
+}
+
+/// Reads the body block by block and checks each, then all of it.
+fn check_body(
+    path: &Path,
+    file: &dyn DiskFile,
+    head: &SnapshotHead,
+    length: u64,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), SnapshotError> {
+    let (block_size, body) = (u64::from(BLOCK_SIZE), head.body_length);
+    let expected = body
+        .checked_add(body.div_ceil(block_size) * CHECKSUM_SIZE)
+        .and_then(|bytes| bytes.checked_add(HEAD_SIZE as u64));
+    if expected != Some(length) {
+        return Err(SnapshotError::damaged(path, format!("it has {length} bytes, its head says otherwise")));
+    }
+    let (mut at, mut left, mut hash) = (HEAD_SIZE as u64, body, Xxh3::new());
+    let mut sealed = vec![0; (block_size + CHECKSUM_SIZE) as usize];
+    while left > 0 {
+        let bytes = left.min(block_size) as usize;
+        let sealed = &mut sealed[..bytes + CHECKSUM_SIZE as usize];
+        let read = file
+            .read_full_at(sealed, at)
+            .map_err(|error| SnapshotError::unreachable("read the snapshot", path, error))?;
+        let (block, checksum) = sealed.split_at(bytes);
+        if read < sealed.len() || crc32c::crc32c(block).to_le_bytes() != checksum {
+            return Err(SnapshotError::damaged(path, format!("the block at byte {at} has another CRC32C")));
+        }
+        hash.update(block);
+        take(block);
+        at += sealed.len() as u64;
+        left -= bytes as u64;
+    }
+    if hash.digest128() != head.body_hash {
+        return Err(SnapshotError::damaged(path, "its body has another hash than its head says"));
+    }
+    Ok(())
+}
+
+/// The sequence in a snapshot's name; `None` for every other name.
+fn sequence_in(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(SUFFIX)?;
+    let is_plain = digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if is_plain { digits.parse().ok() } else { None }
+}
