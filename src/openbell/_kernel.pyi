@@ -11,6 +11,7 @@ field OverflowError, as anywhere in Python.
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from os import PathLike
+from pathlib import Path
 from typing import Final, Literal, Protocol, Self, SupportsFloat, SupportsIndex, TypeAlias, final
 
 import numpy as np
@@ -850,9 +851,34 @@ class Node:
         """Raises ConfigError for another mode, JournalError when the journal cannot be created."""
     @staticmethod
     def restore(snapshot: bytes, *, mode: _Mode = "run") -> Node:
-        """Return a node whose engine is in the state `snapshot()` wrote. Raises JournalError for other bytes."""
+        """Return a node in the state `snapshot()` wrote, its output hash included. Raises JournalError for other bytes.
+
+        A participant that was woken before has been started: its `on_start` is not called again.
+        """
+    @staticmethod
+    def at(
+        journal: str | PathLike[str],
+        sequence: int,
+        snapshots: str | PathLike[str] | None = None,
+        *,
+        configuration: int = 0,
+    ) -> Node:
+        """Return a node in mode "replay", as one was after the record `sequence` of a full journal, or at its end.
+
+        It begins at the nearest snapshot in the folder `snapshots`, else at the journal's first record. Raises JournalError
+        for a damaged journal and for a snapshot of another owner, EngineStopped for a record that stops the engine.
+        """
     def snapshot(self) -> bytes:
-        """Return the whole engine state: equal for equal states. Queued commands are not in it."""
+        """Return the whole state: equal for equal states after equal histories. Queued commands are not in it."""
+    def rerun(self) -> None:
+        """Have participants run again from here on, as in mode "rerun"."""
+    def go_live(self) -> None:
+        """Say that the journal has ended: what participants sent beyond it is sequenced, and what comes now is new."""
+    def participant_saved(self, participant: int, sha256: bytes) -> None:
+        """Queue the record that names the file with a participant's saved state, which must be synced before.
+
+        Raises InputError for anything but 32 bytes.
+        """
 
     # -- set-up
 
@@ -1594,3 +1620,45 @@ def payload_layouts() -> list[tuple[str, int, list[tuple[str, str]]]]:
 
 def rule_registry() -> list[tuple[int, str]]:
     """Return (number, name) of every rule a refusal can name."""
+
+@final
+class Follower:
+    """A second engine that follows a journal while it is written, compares the hashes in it and saves snapshots.
+
+    Args:
+        journal: The folder of a full journal.
+        snapshots: The folder the snapshots go to; the two newest are kept.
+        configuration: What else must be the same for a snapshot to be used, as a hash.
+        records: Save after so many records.
+        bytes: Save after so many bytes of records.
+        interval_ns: Save after so long, if anything came.
+    """
+
+    def __new__(
+        cls,
+        journal: str | PathLike[str],
+        snapshots: str | PathLike[str],
+        *,
+        configuration: int = 0,
+        records: int = 4_000_000,
+        bytes: int = 536_870_912,
+        interval_ns: int = 30_000_000_000,
+    ) -> Follower:
+        """Begin at the newest snapshot that is whole. Raises JournalError where journal or snapshot cannot be used."""
+    def follow(self, now_ns: int) -> tuple[int, int, Path | None, bool]:
+        """Take in what is durable: (records taken in, last sequence, snapshot if one was saved, whether the journal was closed).
+
+        `now_ns` is the caller's clock. Raises DivergenceError for a hash that is not the recorded one, EngineStopped for a
+        record that stops the engine, JournalError for a damaged journal or a snapshot that cannot be written.
+        """
+    def save(self, now_ns: int) -> Path:
+        """Save the state now and return the file. Errors as of `follow`."""
+
+def compare_history(
+    journal: str | PathLike[str], snapshots: str | PathLike[str] | None = None, *, configuration: int = 0
+) -> list[str]:
+    """Replay a full journal from its first record and compare every hash and every snapshot on the way.
+
+    Returns the first difference in words, "here" being the replay, or an empty list. Raises JournalError for what cannot be
+    read, EngineStopped for a record that stops the engine.
+    """

@@ -2,6 +2,7 @@
 
 use openbell_kernel::journal::{ExpansionError, JournalError};
 use openbell_kernel::node::NodeError;
+use openbell_kernel::snapshot::{ReplayError, RestartError, SnapshotError};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -33,6 +34,20 @@ pub fn journal_error(py: Python<'_>, found: &JournalError) -> PyErr {
     let name = match found {
         JournalError::BadSettings { .. } => "ConfigError",
         _ => "JournalError",
+    };
+    error(py, name, found.to_string())
+}
+
+/// What a restart, a follower or a comparison of histories ends with.
+pub fn restart_error(py: Python<'_>, found: &RestartError) -> PyErr {
+    let name = match found {
+        RestartError::Journal(found) | RestartError::Replay(ReplayError::Journal(found)) => {
+            return journal_error(py, found);
+        }
+        RestartError::Replay(ReplayError::Node(found)) => return node_error(py, found),
+        RestartError::Replay(ReplayError::Mismatch(_)) => "DivergenceError",
+        RestartError::Snapshot(SnapshotError::NotNow { .. }) => "EngineStopped",
+        RestartError::Snapshot(_) | RestartError::NothingToBeginWith { .. } => "JournalError",
     };
     error(py, name, found.to_string())
 }

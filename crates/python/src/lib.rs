@@ -16,6 +16,7 @@ mod messages;
 mod new_journal;
 mod node;
 mod orders;
+mod snapshots;
 
 use pyo3::prelude::*;
 
@@ -33,5 +34,6 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     messages::register(module)?;
     new_journal::register(module)?;
     node::register(module)?;
-    orders::register(module)
+    orders::register(module)?;
+    snapshots::register(module)
 }

@@ -6,6 +6,7 @@ mod outbox;
 mod rows;
 mod running;
 
+use std::path::PathBuf;
 use std::sync::MutexGuard;
 
 use numpy::PyArray1;
@@ -15,10 +16,10 @@ use openbell_kernel::command::{
     RegisterParticipant, ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetRiskLimit,
     StartTimer, StopParticipant, SubmitOrder, Subscribe, TextPayload, VenuePayload, WithdrawCash,
 };
-use openbell_kernel::engine::Engine;
 use openbell_kernel::node::{self, Mode};
+use openbell_kernel::observation::ParticipantSaved;
 use openbell_kernel::record::{Body, RecordBuffer};
-use openbell_kernel::state::{State, StateReader, StateWriter};
+use openbell_kernel::state::{StateReader, StateWriter};
 use openbell_kernel::terms::{OrderType, Side, Sizing, TimeInForce};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -28,6 +29,7 @@ use crate::errors::error;
 use crate::hooks::Hooks;
 use crate::new_journal::NewJournal;
 use crate::orders::OrderRecord;
+use crate::snapshots::state_at;
 use guard::{FailedHook, Guarded, Inner};
 use outbox::OutboxRow;
 use rows::{BarRow, ValuationRow};
@@ -120,16 +122,53 @@ impl Node {
     #[pyo3(signature = (snapshot, *, mode="run"))]
     fn restore(py: Python<'_>, snapshot: &[u8], mode: &str) -> PyResult<Self> {
         let mut reader = StateReader::new(snapshot);
-        let engine = Engine::read(&mut reader).and_then(|engine| reader.finish().map(|()| engine));
-        let engine = engine.map_err(|found| error(py, "JournalError", format!("not a snapshot: {found}")))?;
-        Ok(Node::of(node::Node::from_engine(engine, mode_of(py, mode)?, None)))
+        let node = node::Node::read_state(&mut reader, mode_of(py, mode)?);
+        let node = node.and_then(|node| reader.finish().map(|()| node));
+        node.map(Node::of).map_err(|found| error(py, "JournalError", format!("not a snapshot: {found}")))
+    }
+
+    /// The state after a record of a journal, from the nearest snapshot before it.
+    #[staticmethod]
+    #[pyo3(signature = (journal, sequence, snapshots=None, *, configuration=0))]
+    fn at(
+        py: Python<'_>,
+        journal: PathBuf,
+        sequence: u64,
+        snapshots: Option<PathBuf>,
+        configuration: u128,
+    ) -> PyResult<Self> {
+        state_at(py, &journal, snapshots.as_deref(), configuration, sequence).map(Node::of)
     }
 
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let mut writer = StateWriter::new();
         // Not of a node that failed: it would bring the failure back.
-        self.guarded.change(py)?.node.engine().write(&mut writer);
+        self.guarded.change(py)?.node.write_state(&mut writer);
         Ok(PyBytes::new(py, writer.as_slice()))
+    }
+
+    /// Participants run again from here on.
+    fn rerun(&self, py: Python<'_>) -> PyResult<()> {
+        self.guarded.change(py)?.node.rerun();
+        Ok(())
+    }
+
+    /// The journal has ended: what comes now is new.
+    fn go_live(&self, py: Python<'_>) -> PyResult<()> {
+        self.guarded.change(py)?.node.go_live();
+        Ok(())
+    }
+
+    /// Queues the record that names a participant's saved state.
+    fn participant_saved(&self, py: Python<'_>, participant: u16, sha256: &[u8]) -> PyResult<()> {
+        let length = sha256.len();
+        let sha256 = sha256
+            .try_into()
+            .map_err(|_| error(py, "InputError", format!("sha256 has {length} bytes; a SHA-256 has 32")))?;
+        let mut record = RecordBuffer::new(ParticipantSaved { sha256 });
+        record.head_mut().source = participant;
+        self.guarded.change(py)?.node.command(record);
+        Ok(())
     }
 
     fn define_currency(&self, py: Python<'_>, currency: u32, code: &str) -> PyResult<()> {

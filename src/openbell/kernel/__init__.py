@@ -15,11 +15,13 @@ All of it can be imported from here too, but for the columns and reports of the 
 from openbell.kernel.codec import BinanceDecoder, BinanceUnitScan, DecodeError, Depth, Indicator
 from openbell.kernel.journal import (
     RULES_VERSION,
+    Follower,
     InputExpansion,
     JournalReader,
     JournalReport,
     JournalWriter,
     NewJournal,
+    compare_history,
     verify_journal,
 )
 from openbell.kernel.live_node import Commands, LiveHealth, LiveNode, durability_of
@@ -55,6 +57,7 @@ __all__ = [
     "DecodeError",
     "Depth",
     "Fill",
+    "Follower",
     "Holdings",
     "Hooks",
     "Indicator",
@@ -74,6 +77,7 @@ __all__ = [
     "RequestKind",
     "Trade",
     "body_layouts",
+    "compare_history",
     "crossover",
     "durability_of",
     "message_registry",

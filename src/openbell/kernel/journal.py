@@ -2,20 +2,24 @@
 
 from openbell._kernel import (
     RULES_VERSION,
+    Follower,
     InputExpansion,
     JournalReader,
     JournalReport,
     JournalWriter,
     NewJournal,
+    compare_history,
     verify_journal,
 )
 
 __all__ = [
     "RULES_VERSION",
+    "Follower",
     "InputExpansion",
     "JournalReader",
     "JournalReport",
     "JournalWriter",
     "NewJournal",
+    "compare_history",
     "verify_journal",
 ]

@@ -17,8 +17,6 @@ pub type FailedHook = (&'static str, u64, u64);
 pub struct Inner {
     pub node: Node,
     pub failed_hook: Option<FailedHook>,
-    /// Participants whose `on_start` was called.
-    pub started: Vec<u16>,
     failure: Option<Failure>,
 }
 
@@ -44,7 +42,7 @@ thread_local! {
 
 impl Guarded {
     pub fn new(node: Node) -> Self {
-        let inner = Inner { node, failed_hook: None, started: Vec::new(), failure: None };
+        let inner = Inner { node, failed_hook: None, failure: None };
         Guarded {
             inner: Mutex::new(inner),
             owner: THREAD.with(|thread| *thread),

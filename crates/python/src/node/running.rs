@@ -60,9 +60,10 @@ impl Carried<'_> {
     /// Takes along what the participant is to be shown, so that it can send commands while it looks at it.
     fn prepare_wake(&mut self, inner: &mut Inner, participant: u16) {
         self.news = inner.node.take_news();
-        self.is_first = self.woken.is_some() && !inner.started.contains(&participant);
+        let known = inner.node.engine().participants().get(participant);
+        self.is_first = self.woken.is_some() && known.is_some_and(|known| !known.is_started);
         if self.is_first {
-            inner.started.push(participant);
+            inner.node.note_start(participant);
         }
         let instruments = inner.node.engine().shared_instruments();
         if !Arc::ptr_eq(&self.instruments, instruments) {
