@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from openbell.model.terms import OrderState, OrderType, Side, TimeInForce
     from openbell.runtime.backtest import Backtest
     from openbell.runtime.replay import replay
+    from openbell.runtime.resume import resume
     from openbell.runtime.run import Run, open_run
     from openbell.strategy import Order, Strategy, crossover, param
     from openbell.venue.models import FeeModel, FillModel, LatencyModel
@@ -86,6 +87,7 @@ _HOME = {
     "read_bars": "market_data.read_bars",
     "read_binance": "market_data.binance",
     "replay": "runtime.replay",
+    "resume": "runtime.resume",
 }
 """Where each public name lives."""
 
@@ -126,6 +128,7 @@ __all__ = [
     "read_bars",
     "read_binance",
     "replay",
+    "resume",
 ]
 
 

@@ -70,6 +70,12 @@ def backtest(
         ),
     ] = None,
     out: Annotated[str | None, Parameter(help="Where the run folder is made. [default: runs]")] = None,
+    resume: Annotated[
+        str | None,
+        Parameter(
+            help="Continue this interrupted run (its folder, or part of its name); nothing else is needed."
+        ),
+    ] = None,
     options: CommonOptions = COMMON,
 ) -> None:
     """Run a strategy over market data and write a run folder with its report.
@@ -79,6 +85,9 @@ def backtest(
     """
     from openbell.cli.settings import layered_settings
 
+    if resume is not None:
+        show(resumed(resume, quiet=options.json), as_json=options.json)
+        return
     given = {
         "strategy": strategy, "data": _data_argument(data), "cash": cash, "fees": _pair(fees), "slippage": slippage,
         "leverage": leverage, "shorting": shorting, "start": start, "end": end, "timezone": timezone, "warm_up": warm_up,
@@ -183,6 +192,15 @@ def strategy_class(named: str) -> type:
         choices = ", ".join(f"{path}:{key}" for key in found)
         raise ConfigError(f"{path} defines {len(found)} strategies, say which: {choices}")
     return next(iter(found.values()))
+
+
+def resumed(run: str, *, quiet: bool = False) -> Run:
+    """Continue an interrupted run, with a progress bar."""
+    from openbell.cli.terminal import progress_bar
+    from openbell.runtime.resume import resume
+
+    with progress_bar("resumed", "bars") as advance:
+        return resume(run, progress=None if quiet else advance)
 
 
 def execute(test: Backtest, out: str, *, quiet: bool = False) -> Run:

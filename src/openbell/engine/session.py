@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -86,6 +87,15 @@ class Session:
         if self._orders >= self._looked[0] + MOST_ORDERS_AT_ONCE:
             self._require_progress()
         return (self.participant << ORDER_BITS) | self._orders
+
+    def counts(self) -> dict[str, int]:
+        """What must be remembered so that a session can be continued in another process."""
+        return {"orders": self._orders}
+
+    def restore_counts(self, counts: Mapping[str, int]) -> None:
+        """Take back what `counts` told."""
+        self._orders = counts["orders"]
+        self._looked = (self._orders, -1)
 
     def _require_progress(self) -> None:
         if self._looked[1] == self.node.time:

@@ -22,7 +22,7 @@ from openbell.runtime.bar_source import BarSource
 from openbell.runtime.benchmark import BUY_AND_HOLD
 from openbell.runtime.result import JournalContent
 from openbell.runtime.run_log import print_line
-from openbell.runtime.setup import NANO, CloseAtEnd, Progress, Setup, fresh
+from openbell.runtime.setup import NANO, CloseAtEnd, Context, Progress, Setup, fresh
 from openbell.strategy.strategy import Strategy
 from openbell.venue.models import (
     FeeModel,
@@ -141,7 +141,7 @@ class Backtest:
 
         setup = self.prepare()
         if out is None:
-            return Run(setup.execute(None, progress, print_line))
+            return Run(setup.execute(Context(log=print_line), progress))
         return run_into_folder(setup, Path(out), progress)
 
     def prepare(self) -> Setup:

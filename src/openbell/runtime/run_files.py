@@ -19,6 +19,7 @@ disk leaves it in place. Every file appears whole or not at all.
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from collections.abc import Mapping
 from io import BytesIO
@@ -131,6 +132,8 @@ class RunFolder:
         self.log.close()
         try:
             self.path.rename(final)
+            shutil.rmtree(final / "journal.interrupted", ignore_errors=True)
+            (final / "begun.toml").unlink(missing_ok=True)
             (final / INCOMPLETE).unlink()
             sync_folder(final)
             sync_folder(final.parent)
@@ -201,19 +204,20 @@ def run_table(result: RunResult, code: RecordedCode) -> dict[str, object]:
         "fee_model": code.fee_table(),
         "settings": dict(result.settings),
         "versions": dict(result.versions),
-        "instrument": [_instrument_table(one) for one in result.instruments],
-        "bars": [_period_table(one) for one in result.bars.values() if len(one)],
+        "instrument": [instrument_table(one) for one in result.instruments],
+        "bars": [period_table(one) for one in result.bars.values() if len(one)],
     }
 
 
-def _instrument_table(instrument: Any) -> dict[str, object]:
+def instrument_table(instrument: Any) -> dict[str, object]:
+    """What a run folder says of an instrument, enough to make it again."""
     names = ("symbol", "currency", "tick", "lot", "price_unit", "quantity_unit", "multiplier")
     return {name: str(getattr(instrument, name)) for name in names} | {
         "tick_declared": instrument.tick_declared
     }
 
 
-def _period_table(series: BarSeries) -> dict[str, object]:
+def period_table(series: BarSeries) -> dict[str, object]:
     """Which bars of the data were run, so that the same are taken again."""
     first, last = int(series.open_time[0]), int(series.open_time[-1])
     period = {"rows": len(series), "first_open": first, "last_open": last, "interval_ns": series.interval}

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from openbell.kernel import NewJournal
+from openbell.runtime.begun import write_begun
+from openbell.runtime.participant_files import ParticipantFiles
 from openbell.runtime.recorded_code import RecordedCode
 from openbell.runtime.result import JournalContent, RunResult
 from openbell.runtime.run import Run
 from openbell.runtime.run_files import RunFolder
 from openbell.runtime.run_log import WallClock
+from openbell.runtime.setup import Context, Interrupted, Setup
 from openbell.runtime.versions import versions
 
 Progress = Callable[[int, int], None]
@@ -39,12 +42,7 @@ class Prepared(Protocol):
     def journal(self) -> JournalContent:
         """What its journal is to hold."""
 
-    def execute(
-        self,
-        journal: NewJournal | None,
-        progress: Progress | None = None,
-        log: Callable[..., None] | None = None,
-    ) -> RunResult:
+    def execute(self, context: Context, progress: Progress | None = None) -> RunResult:
         """Run it. The journal, if any, is closed afterwards."""
 
 
@@ -64,8 +62,30 @@ def run_into_folder(
     code = RecordedCode.of(prepared.strategy, prepared.fees)
     folder = RunFolder.begin(out, strategy_name=prepared.name, clock=clock, code=code, suffix=suffix)
     started = clock()
+    if isinstance(prepared, Setup):
+        write_begun(folder.path, prepared, code, started)
+    return finish_in_folder(prepared, folder, code, started, progress, clock=clock)
+
+
+def finish_in_folder(
+    prepared: Prepared,
+    folder: RunFolder,
+    code: RecordedCode,
+    started: int,
+    progress: Progress | None = None,
+    *,
+    clock: WallClock = time.time_ns,
+    interrupted: Interrupted | None = None,
+) -> Run:
+    """Execute a run in a folder that was begun, from its first record or from where it was interrupted."""
     try:
-        result = prepared.execute(_journal(prepared.journal, folder, started), progress, folder.log.info)
+        context = Context(
+            journal=_journal(prepared.journal, folder, started),
+            log=folder.log.info,
+            keep=ParticipantFiles(folder.path).write,
+            interrupted=interrupted,
+        )
+        result = prepared.execute(context, progress)
         result = dataclasses.replace(result, started_ns=started, ended_ns=clock(), versions=versions())
         for note in result.notes:
             folder.log.info("data", note=note)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from openbell.engine.session import Session, Stage
 from openbell.engine.source import Source
 from openbell.kernel import Hooks, NewJournal, Node
-from openbell.messages.layouts import HEAD_DTYPE, SLOT_SIZE
+from openbell.messages.layouts import HEAD_DTYPE, SLOT_SIZE, message_numbers
 from openbell.model.errors import InputError, StrategyError
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Money
@@ -26,7 +26,8 @@ from openbell.runtime.recorded_figures import recorded_figures
 from openbell.runtime.recorded_inputs import DATA, input_records
 from openbell.runtime.refusals import refusal_notes, require_set_up
 from openbell.runtime.result import JournalContent, RunResult
-from openbell.strategy.binding import bind
+from openbell.strategy.binding import bind, start_again
+from openbell.strategy.saved_state import load, saved_bytes, saves, sha256
 from openbell.strategy.strategy import Strategy
 from openbell.venue.models import (
     CLOSE_OUT_AT_OPEN,
@@ -47,6 +48,44 @@ MAX_LEVERAGE = 6
 
 Progress = Callable[[int, int], None]
 CloseAtEnd = Literal[True, False, "open"]
+
+
+@dataclass(frozen=True)
+class SavedHere:
+    """The state a strategy saved, in the record `sequence` of the journal; `source` names its file."""
+
+    sequence: int
+    content: bytes
+    source: str
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A journal that ends before the run did.
+
+    batches       its records, from the first to the last that counts
+    data_records  how many of them came from the data
+    saves         how often the strategy was saved
+    saved         the last time
+    """
+
+    batches: Callable[[], Iterator[NDArray[np.uint8]]]
+    data_records: int
+    saves: int
+    saved: SavedHere | None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a run is executed: what it is written to, and where it goes on from.
+
+    `keep` puts the saved state of a strategy into a file for good and returns its SHA-256.
+    """
+
+    journal: NewJournal | None = None
+    log: Callable[..., None] | None = None
+    keep: Callable[[bytes], str] = sha256
+    interrupted: Interrupted | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,12 +137,7 @@ class Setup:
             "journal": self.journal,
         }
 
-    def execute(
-        self,
-        journal: NewJournal | None,
-        progress: Progress | None = None,
-        log: Callable[..., None] | None = None,
-    ) -> RunResult:
+    def execute(self, context: Context | None = None, progress: Progress | None = None) -> RunResult:
         """Run it in this thread. The journal, if any, is closed afterwards.
 
         Raises StrategyError when a hook or a model in Python raises, ConfigError for what the engine refuses to set up.
@@ -112,13 +146,30 @@ class Setup:
         first = next(batches, None)
         if first is None or not len(first):
             raise InputError("the data holds no records", expected="at least one")
-        node = Node(journal=journal, valuation_interval_ns=0)
+        context = context or Context()
+        interrupted = context.interrupted
+        node = Node(
+            mode="run" if interrupted is None else "replay", journal=context.journal, valuation_interval_ns=0
+        )
+        drive = _Drive(self, node, self._session(node), fresh(self.strategy), context)
+        if interrupted is None:
+            self._begin(node, first)
+            drive.begin()
+        else:
+            drive.catch_up(interrupted)
+        output = drive.to_end(chain([first], batches), progress)
+        node.close()
+        return self._result(node, drive.strategy, output)
+
+    def _begin(self, node: Node, first: NDArray[np.uint8]) -> None:
         # Time is a record: what on_start schedules counts from here.
         first_time = self._first_time(first)
         node.advance_clock(first_time)
         node.run(input_records(self.source.inputs, first_time), None, [])
         self._set_up(node)
-        session = Session(
+
+    def _session(self, node: Node) -> Session:
+        return Session(
             node,
             PARTICIPANT,
             ACCOUNT,
@@ -127,10 +178,6 @@ class Setup:
             history=self.history,
             interval_ns=self.source.interval_ns if isinstance(self.source, BarSource) else 0,
         )
-        drive = _Drive(self, node, session, fresh(self.strategy), log)
-        output = drive.to_end(chain([first], batches), progress)
-        node.close()
-        return self._result(node, drive.strategy, output)
 
     def _set_up(self, node: Node) -> None:
         node.define_currency(CURRENCY, self.currency)
@@ -213,35 +260,92 @@ class _Drive:
     """One execution: the node, the strategy that runs on it, and what came out so far."""
 
     def __init__(
-        self, setup: Setup, node: Node, session: Session, strategy: Strategy, log: Callable[..., None] | None
+        self, setup: Setup, node: Node, session: Session, strategy: Strategy, context: Context
     ) -> None:
         self.setup = setup
         self.node = node
         self.session = session
         self.strategy = strategy
+        self.keep = context.keep
+        self.log = context.log
+        # What was logged before an interruption is not logged again.
+        log = context.log if context.interrupted is None else None
         self.hooks: Hooks = bind(strategy, session, seed=setup.seed, log=log)
         model = setup.fees
         self.fee = fee_answer(model, setup.currency) if isinstance(model, FeeModel) else None
         self.parts: list[NDArray[np.uint8]] = []
+        self.passed, self.saves = 0, 0
+
+    def begin(self) -> None:
+        """Take up the set-up."""
+        self._run(None)
+        require_set_up(self.parts[0])
+
+    def catch_up(self, interrupted: Interrupted) -> None:
+        """Take in an interrupted journal: the engine alone up to where the strategy was saved, both from there on."""
+        saved = interrupted.saved
+        if saved is None:
+            self.node.rerun()
+        for slots in interrupted.batches():
+            before, after = _parted(slots, 0 if saved is None else saved.sequence)
+            if len(before):
+                self._run(before, [], journaled=True)
+            if saved is not None and self.node.sequence == saved.sequence:
+                start_again(self.strategy)
+                load(self.strategy, saved.content, saved.source)
+                self.node.rerun()
+                saved = None
+            if len(after):
+                self._run(after, [self.hooks], journaled=True)
+        self.node.go_live()
+        self.strategy._log = self.log
+        self.passed, self.saves = interrupted.data_records, interrupted.saves
 
     def to_end(self, batches: Iterable[NDArray[np.uint8]], progress: Progress | None) -> NDArray[np.uint8]:
         """Run over all the data. Returns all events, in order."""
         source = self.setup.source
         total = sum(len(one) for one in source.bars.series) if isinstance(source, BarSource) else 0
-        self._run(None)
-        require_set_up(self.parts[0])
         done = 0
-        for slots in batches:
-            self._run(slots)
+        for number, slots in enumerate(batches, 1):
+            self._run(self._left_of(slots))
+            if saves(self.strategy) and number > self.saves:
+                self._save()
             done = min(done + CHUNK_ROWS, total) if total else done + len(slots) // SLOT_SIZE
             if progress is not None:
                 progress(done, total)
         self._end()
         return np.concatenate(self.parts)
 
-    def _run(self, slots: NDArray[np.uint8] | None) -> None:
+    def _left_of(self, slots: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What of a batch an interrupted journal does not hold yet."""
+        if not self.passed:
+            return slots
+        is_head = slots.view(HEAD_DTYPE)["message"] != message_numbers()["Continuation"]
+        heads = np.flatnonzero(is_head)
+        passed = min(self.passed, len(heads))
+        self.passed -= passed
+        first = heads[passed] if passed < len(heads) else len(is_head)
+        return slots[int(first) * SLOT_SIZE :]
+
+    def _save(self) -> None:
+        """Keep the state of the strategy, at the end of each batch: where that is depends on the data alone."""
         try:
-            self.node.run(slots, None if slots is None else DATA, [self.hooks], self.fee)
+            content = saved_bytes(self.strategy)
+        except Exception as error:
+            raise hook_failure(self.node, self.strategy, error, "on_save") from error
+        self.node.participant_saved(PARTICIPANT, bytes.fromhex(self.keep(content)))
+        self._run(None)
+
+    def _run(
+        self,
+        slots: NDArray[np.uint8] | None,
+        hooks: list[Hooks] | None = None,
+        *,
+        journaled: bool = False,
+    ) -> None:
+        source = None if slots is None or journaled else DATA
+        try:
+            self.node.run(slots, source, [self.hooks] if hooks is None else hooks, self.fee)
         except Exception as error:
             failure = hook_failure(self.node, self.strategy, error)
             if failure is error:
@@ -283,6 +387,12 @@ class _Drive:
             held = self.node.position(ACCOUNT, number)[0]
             if held:
                 yield number, SELL if held > 0 else BUY
+
+
+def _parted(slots: NDArray[np.uint8], sequence: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The records up to a sequence, and those after it."""
+    end = int(np.searchsorted(slots.view(HEAD_DTYPE)["sequence"], sequence, side="right")) * SLOT_SIZE
+    return slots[:end], slots[end:]
 
 
 def fresh(strategy: Strategy) -> Strategy:

@@ -13,8 +13,8 @@ from openbell.strategy.hooks import HOOKS, WANTS
 from openbell.strategy.orders import Order, order_of
 from openbell.strategy.strategy import Strategy
 
-KERNEL_HOOKS = tuple(name for name in HOOKS if name != "on_stop")
-"""Those the engine calls; `on_stop` is left to whoever ends the run."""
+KERNEL_HOOKS = tuple(name for name in HOOKS if name not in ("on_save", "on_load", "on_stop"))
+"""Those the engine calls; the others are left to whoever drives the run."""
 
 
 def bind(strategy: Strategy, session: Session, *, seed: int, log: Callable[..., None] | None = None) -> Hooks:
@@ -46,9 +46,17 @@ def bind(strategy: Strategy, session: Session, *, seed: int, log: Callable[..., 
         session.node.subscribe(session.participant, 0, wants_of(strategy))
         session.stage = Stage.RUNNING
 
+    strategy._start = start
     return Hooks(
         session.participant, session.instruments, on_start=start, on_refused=_refusal_hook(strategy), **own
     )
+
+
+def start_again(strategy: Strategy) -> None:
+    """Call `on_start` of a strategy that was bound and whose first start is long past, so that it has its indicators and its own
+    attributes again. The node must be in mode "replay": what the hook sends is in the journal already.
+    """
+    strategy._start()
 
 
 def _overrides(strategy: Strategy, name: str) -> bool:

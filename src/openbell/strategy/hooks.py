@@ -15,6 +15,8 @@ HOOKS = (
     "on_order",
     "on_fill",
     "on_timer",
+    "on_save",
+    "on_load",
     "on_stop",
 )
 WANTS = {"on_bar": 1, "on_bars": 1, "on_quote": 2, "on_trade": 4}
@@ -31,6 +33,14 @@ def check_hooks(owner: type) -> None:
             f"{owner.__name__} has its own __init__; each run builds the strategy anew from its parameters: annotate what "
             f"can be chosen as class attributes (fast: int = 10) and put the rest into on_start"
         )
+    written = {"on_save", "on_load"} & owner.__dict__.keys()
+    if len(written) == 1:
+        (one,) = written
+        other = "on_load" if one == "on_save" else "on_save"
+        if getattr(owner, other) is getattr(owner.__mro__[-2], other):
+            raise ConfigError(
+                f"{owner.__name__} has {one} and no {other}: what one returns the other is given, so write both"
+            )
     for name, member in owner.__dict__.items():
         if not name.startswith("on_") or not callable(member):
             continue

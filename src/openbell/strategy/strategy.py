@@ -73,6 +73,7 @@ class Strategy:
         self._bound: Session | None = None
         self._random = random.Random(0)
         self._log: Callable[..., None] | None = None
+        self._start: Callable[[], None] = _not_bound
         self._timers: dict[str, int] = {}
         self._recorded: dict[str, list[tuple[int, float]]] = {}
 
@@ -108,6 +109,19 @@ class Strategy:
 
     def on_timer(self, name: str) -> None:
         """Called when the timer `name` of `schedule` is due."""
+
+    def on_save(self) -> Any:
+        """Return what this strategy must remember to go on after a crash: numbers, text, None, lists and dicts of them.
+
+        Called now and then while a run is written to a folder or is live; between two calls the journal keeps what happened.
+        What `on_start` makes again (indicators, constants) does not belong here, nor do timers, orders, `record` and `random`,
+        which are kept anyway. Put a version into it if its form may change.
+        """
+
+    def on_load(self, data: Any) -> None:
+        """Take back what `on_save` returned: called on a fresh strategy after `on_start`, whose orders and timers are not sent
+        again. The hooks that come next are those that came after the save.
+        """
 
     def on_stop(self) -> None:
         """Called once, after the last data: look at the result. Orders sent here are not taken up (`close_at_end` closes)."""
@@ -523,6 +537,10 @@ class Strategy:
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         return f"{type(self).__name__}({values})"
+
+
+def _not_bound() -> None:
+    raise StrategyError("the strategy has not been bound to a run")
 
 
 def _is_whole(value: Any, least: int) -> bool:
