@@ -541,7 +541,7 @@ impl Node {
     /// Goes on live from what was replayed: from now on records are sequenced and written to `sink`. What the
     /// replay derived left when it was written, so it is forgotten.
     pub fn go_live(&mut self, sink: Box<dyn RecordSink>) {
-        self.mode = Mode::Run;
+        self.go_on();
         self.sink = Some(sink);
         self.durable_sequence = self.sequence;
         self.uncommitted_slots = 0;

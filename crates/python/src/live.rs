@@ -19,7 +19,7 @@ use openbell_kernel::record::{RecordBuffer, Slot};
 use pyo3::prelude::*;
 
 use crate::arrays::{SlotArray, slot_array};
-use crate::errors::{error, journal_error, node_error};
+use crate::errors::{error, journal_error, node_error, restart_error};
 use crate::journal::{create_journal, modes};
 use bell::EventBell;
 use commands::{Commands, cancel_order, order, replace_order};
@@ -87,6 +87,7 @@ fn opening_error(py: Python<'_>, found: &OpeningError) -> PyErr {
     match found {
         OpeningError::Journal(found) => journal_error(py, found),
         OpeningError::Node(found) => node_error(py, found),
+        OpeningError::Restart(found) => restart_error(py, found),
         _ => error(py, "ConfigError", found.to_string()),
     }
 }

@@ -155,7 +155,7 @@ impl Node {
 
     /// The journal has ended: what comes now is new.
     fn go_live(&self, py: Python<'_>) -> PyResult<()> {
-        self.guarded.change(py)?.node.go_live();
+        self.guarded.change(py)?.node.go_on();
         Ok(())
     }
 

@@ -8,11 +8,12 @@ use thiserror::Error;
 use crate::disk::Disk;
 use crate::engine::Engine;
 use crate::event::CommandRefused;
-use crate::journal::{JournalError, JournalReader, JournalWriter, Recovery};
+use crate::journal::{JournalError, JournalWriter};
 use crate::message::Message;
-use crate::node::{Input, Mode, Node, NodeError, Poll};
+use crate::node::{Mode, Node, NodeError};
 use crate::record::{Body, Slot, split_first};
 use crate::rules::Rule;
+use crate::snapshot::{self, RestartError, RestartOptions, RestartReport, SNAPSHOTS_NAME};
 
 use super::admission::{Inadmissible, check_admissible};
 
@@ -23,6 +24,8 @@ pub enum OpeningError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Node(#[from] NodeError),
+    #[error(transparent)]
+    Restart(#[from] RestartError),
     #[error("configuration: {0}")]
     Inadmissible(#[from] Inadmissible),
     #[error("configuration: record {record} ({command}) was refused: {rule} does not hold")]
@@ -81,19 +84,15 @@ fn refusal(event: &Slot) -> OpeningError {
     }
 }
 
-/// Opens a journal to go on with it and replays all of it.
+/// Opens a journal to go on with it and brings a node to its end: from the newest snapshot in its folder `snapshots`,
+/// else from its first record.
 ///
 /// # Errors
-/// What [`JournalWriter::open`] refuses, and a record that stops the engine.
-pub fn restart(disk: Arc<dyn Disk>, path: &Path) -> Result<(Node, JournalWriter, Recovery), OpeningError> {
-    let (writer, recovery) = JournalWriter::open(disk.clone(), path)?;
-    let mut reader = JournalReader::open(disk, path)?;
-    let mut node = Node::new(writer.identity().shard, Mode::Replay, None);
-    while let Some(batch) = reader.next_batch()? {
-        let mut input = Input::new(batch.slots, None);
-        while node.poll(&mut input, usize::MAX)? != Poll::Idle {}
-        // They left when the journal was written.
-        node.take_output();
-    }
-    Ok((node, writer, recovery))
+/// As [`crate::snapshot::restart`].
+pub fn restart(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+) -> Result<(Node, JournalWriter, RestartReport), OpeningError> {
+    let snapshots = Some(path.join(SNAPSHOTS_NAME));
+    Ok(snapshot::restart(disk, path, &RestartOptions { snapshots, ..RestartOptions::default() })?)
 }

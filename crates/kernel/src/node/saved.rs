@@ -75,7 +75,7 @@ impl Node {
 
     /// The journal has ended: what participants have sent beyond it is sequenced now, in the order in which it was
     /// sent, and so is all that comes.
-    pub fn go_live(&mut self) {
+    pub fn go_on(&mut self) {
         if self.mode == Mode::Rerun {
             let mut sent: Vec<_> = std::mem::take(&mut self.resent).into_iter().flatten().collect();
             sent.sort_by_key(|(order, _)| *order);
@@ -88,11 +88,5 @@ impl Node {
             self.commands.extend(answers.into_iter().chain(others));
         }
         self.mode = Mode::Run;
-    }
-
-    /// Lets a node that has caught up write on in the journal it was replayed from.
-    pub fn journal_into(&mut self, sink: Box<dyn super::RecordSink>) {
-        self.sink = Some(sink);
-        self.durable_sequence = self.sequence;
     }
 }

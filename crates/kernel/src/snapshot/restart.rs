@@ -65,7 +65,7 @@ fn listed(rejected: &[Rejected]) -> String {
 }
 
 /// Opens a journal to go on with it and brings a node to its end. The node is in [`Mode::Replay`] and writes nowhere;
-/// [`Node::go_live`] and [`Node::journal_into`] let it go on.
+/// [`Node::go_live`] lets it go on.
 ///
 /// # Errors
 /// What [`JournalWriter::open_with`] refuses; a snapshot of somebody else; a record that stops the engine, by name; a

@@ -16,6 +16,9 @@ use crate::state::{StateReader, StateWriter};
 /// Snapshots that stay when a new one is written.
 pub const KEPT: usize = 2;
 
+/// The folder of snapshots in that of a journal.
+pub const SNAPSHOTS_NAME: &str = "snapshots";
+
 const NEXT_NAME: &str = "next.snap";
 const SUFFIX: &str = ".snap";
 const CHECKSUM_SIZE: u64 = 4;

@@ -55,7 +55,11 @@ pub fn create(disk: &Arc<MemoryDisk>) -> JournalWriter {
 
 /// Records of a day, one order after the other.
 pub fn records(seed: u64, commands: usize) -> Vec<Slot> {
-    let mut flow = Flow::new(day(seed));
+    records_of(day(seed), commands)
+}
+
+pub fn records_of(day: Day, commands: usize) -> Vec<Slot> {
+    let mut flow = Flow::new(day);
     (0..commands).for_each(|_| flow.step());
     flow.records().to_vec()
 }

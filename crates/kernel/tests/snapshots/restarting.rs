@@ -1,11 +1,16 @@
 //! Restart: snapshot and tail are the same as everything, and what cannot be continued is said.
 
 use openbell_kernel::journal::{JournalReader, JournalWriter};
+use openbell_kernel::node::Node;
 use openbell_kernel::observation::{ClockAdvanced, RecordSkipped};
-use openbell_kernel::record::{RecordBuffer, stamp};
+use openbell_kernel::record::{RecordBuffer, Slot, split_first, stamp};
 use openbell_kernel::snapshot::{RestartError, RestartOptions, restart};
 
-use crate::{Writer, disk, file_bytes, journal_path, options, put_bytes, records, replayed, run, store};
+use crate::order_flow::Day;
+use crate::{
+    Writer, day, disk, file_bytes, journal_path, options, put_bytes, records, records_of, replayed, run,
+    store,
+};
 
 #[test]
 fn a_restart_from_any_snapshot_ends_where_the_writer_was() {
@@ -34,15 +39,16 @@ fn a_restart_from_any_snapshot_ends_where_the_writer_was() {
 
 #[test]
 fn a_restarted_node_writes_on_and_restarts_again() {
-    let (disk, all) = (disk(), records(11, 600));
+    // Without timers, which a live node fires before the next record.
+    let (disk, all) = (disk(), records_of(Day { has_specials: false, ..day(11) }, 600));
     let cut = all.partition_point(|slot| slot.sequence <= 400);
     let mut writer = Writer::new(&disk);
     writer.take(&all[..cut], 32);
     store(&disk).save(&mut writer.node, writer.journal.position()).unwrap();
     drop(writer);
     let (mut node, journal, _) = restart(disk.clone(), &journal_path(), &options()).unwrap();
-    node.journal_into(Box::new(journal));
-    run(&mut node, &all[cut..]);
+    node.go_live(Box::new(journal));
+    submit_all(&mut node, &all[cut..]);
     node.close().unwrap();
     let (mut again, _, _) = restart(disk.clone(), &journal_path(), &options()).unwrap();
     assert_eq!(again.state_hash(), replayed(&all).state_hash());
@@ -124,4 +130,14 @@ fn a_snapshot_that_is_ahead_of_the_journal_is_refused() {
     drop(writer);
     let error = restart(disk, &journal_path(), &options()).unwrap_err();
     assert!(matches!(error, RestartError::Journal(_)), "{error}");
+}
+
+/// Has a node give the same places to the same records.
+fn submit_all(node: &mut Node, records: &[Slot]) {
+    let mut at = 0;
+    while at < records.len() {
+        let (record, _) = split_first(&records[at..]).unwrap();
+        at += record.len();
+        node.submit(&mut record.to_vec(), record[0].time).unwrap();
+    }
 }
