@@ -17,6 +17,7 @@ from openbell import Backtest
 from openbell.journal import verify
 from openbell.kernel import NewJournal, Node
 from openbell.runtime.history import open_history
+from openbell.runtime.setup import Context
 from openbell.runtime.time_travel import replayed
 from openbell.runtime.toml_text import toml_text
 from tests.cli.histories import START, exchange
@@ -37,15 +38,14 @@ def backtest(folder: Path) -> None:
         leverage=2,
         seed=11,
     ).prepare()
-    prepared.execute(
-        NewJournal(
-            folder / "journal",
-            epoch=1,
-            created_time=START,
-            created_by="openbell golden",
-            durability="none",
-        )
+    journal = NewJournal(
+        folder / "journal",
+        epoch=1,
+        created_time=START,
+        created_by="openbell golden",
+        durability="none",
     )
+    prepared.execute(Context(journal=journal))
 
 
 def session(folder: Path) -> None:
