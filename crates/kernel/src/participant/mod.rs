@@ -108,7 +108,10 @@ impl Participant {
             out.u64(self.feed_latency_ns);
             out.u64(self.cursor);
             out.bool(self.is_stopped);
-            out.option(self.saved.as_ref());
+            // Only once there is one: states from before participants were saved keep their hash.
+            if let Some(saved) = &self.saved {
+                saved.write(out);
+            }
             out.length(self.delayed.len());
             self.subscriptions.write(out);
             out.u128(view);
