@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openbell.model.errors import ConfigError
-from openbell.runtime.exchange_directory import open_node, replay_past
+from openbell.runtime.exchange_directory import JOURNAL, open_node, replay_past
 from openbell.runtime.exchange_settings import ExchangeSettings, ServerTable
+from openbell.runtime.follower import FollowerProcess
 from openbell.runtime.versions import versions
 
 if TYPE_CHECKING:
@@ -97,13 +98,16 @@ class Exchange:
         self._over = asyncio.Event()
         self._failure: Exception | None = None
         self._started = time.monotonic()
+        self._follower = FollowerProcess(directory / JOURNAL)
 
     async def run(self, listening: Callable[[Listening], None]) -> Ending:
         """Start, serve, stop."""
         node = open_node(self._directory, self._settings)
+        self._follower.start()
         try:
             return await self._serve(node, listening)
         finally:
+            self._follower.stop()
             # After a failure this raises nothing new: the first error is on its way.
             if self._failure is None:
                 node.stop()
@@ -200,6 +204,7 @@ class Exchange:
             "egress": {"filled": health.egress[0], "capacity": health.egress[1]},
             "held_slots": health.held_slots,
             "clock_offset_ns": health.clock_offset_ns,
+            "snapshots": self._follower.trouble or "followed",
             "uptime_seconds": round(time.monotonic() - self._started, 3),
         }
 
