@@ -33,7 +33,7 @@ def check_hooks(owner: type) -> None:
             f"{owner.__name__} has its own __init__; each run builds the strategy anew from its parameters: annotate what "
             f"can be chosen as class attributes (fast: int = 10) and put the rest into on_start"
         )
-    written = {"on_save", "on_load"} & owner.__dict__.keys()
+    written = [name for name in ("on_save", "on_load") if name in owner.__dict__]
     if len(written) == 1:
         (one,) = written
         other = "on_load" if one == "on_save" else "on_save"
