@@ -18,7 +18,7 @@ unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help setup build demo test test-rust test-python simulate torture loom check lint format types architecture wheel \
-	bench bench-matching bench-backtest bench-import bench-journal lock clean determinism golden
+	bench bench-matching bench-backtest bench-import bench-journal flame lock clean determinism golden
 
 help: ## list the verbs
 	@echo "make VERB, with VERB one of:"
@@ -119,6 +119,9 @@ bench-matching: $(VENV)/.development ## orders matched per second, native and fr
 	@rm -f $(VENV)/.built # the next verb builds without the benchmark's own entry points again
 	@PIP_QUIET=1 $(BIN)/maturin develop --release --locked --features bench
 	$(BIN)/python -m benchmarks.matching
+
+flame: $(VENV)/.created ## a flame graph of the matching benchmark: flame.svg
+	@scripts/flame.sh flame.svg
 
 bench-journal: $(VENV)/.development $(VENV)/.built ## records made durable per second, beside a probe of the disk
 	cargo bench -p openbell-kernel --bench journal --locked

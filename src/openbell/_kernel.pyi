@@ -24,6 +24,7 @@ from openbell.model.terms import Liquidity, OrderState, OrderType, Side, TimeInF
 
 __all__ = [
     "RULES_VERSION",
+    "AllocationPolicy",
     "Bar",
     "BinanceDecoder",
     "BinanceUnitScan",
@@ -31,6 +32,7 @@ __all__ = [
     "BookCanceled",
     "BookLevel",
     "BookOrder",
+    "BookReader",
     "BookRefused",
     "BookReplaced",
     "BookTrade",
@@ -224,9 +226,53 @@ _BookNumber: TypeAlias = int | Decimal
 _BookInput: TypeAlias = SupportsIndex | SupportsFloat | str
 """What a book takes as a number: whole units, or any decimal where it has a tick and a lot (a float by its shortest form)."""
 
+class _Allocates(Protocol):
+    def allocate(self, incoming: int, resting_quantities: list[int]) -> Sequence[int]: ...
+
+@final
+class AllocationPolicy:
+    """How a level is shared among its orders, by the steps CME publishes: TOP, lead, by time, pro rata, leveling, time.
+
+    `pro_rata_minimum`: a rounded pro-rata share below it is none; None leaves the step out. `by_time`: millionths of the
+    aggressor that go by time before pro rata. `leveling`: one unit each to orders that pro rata gave nothing. `top`: (smallest
+    order that becomes TOP, most it gets, millionths it gets) of the order that bettered the market. `lead`: (account, millionths)
+    of lead market makers. Raises InputError for settings out of range.
+    """
+
+    def __new__(
+        cls,
+        *,
+        pro_rata_minimum: int | None = None,
+        by_time: int = 0,
+        leveling: bool = False,
+        top: tuple[int, int, int] | None = None,
+        lead: list[tuple[int, int]] | None = None,
+    ) -> AllocationPolicy: ...
+
+@final
+class BookReader:
+    """A book's best levels as last published, from any thread, while another one matches; it never waits for a lock.
+
+    Published after each command, and in a batch after every 64.
+    """
+
+    def depth(self) -> tuple[list[BookLevel], list[BookLevel]]:
+        """Return bids and asks, best first, of one moment."""
+    @property
+    def best_bid(self) -> BookLevel | None:
+        """The best bid; None where nobody bids."""
+    @property
+    def best_ask(self) -> BookLevel | None:
+        """The best ask; None where nobody offers."""
+
 @final
 class OrderBook:
-    """A price-time order book of one instrument.
+    """An order book of one instrument.
+
+    Matching is price-time unless `policy` says otherwise: 'PRICE_TIME', 'PRO_RATA', 'PRICE_SIZE_TIME', an `AllocationPolicy`, or
+    an object with `allocate(incoming, resting_quantities)`, which is asked once per level and aggressor for the quantity of each
+    resting order in time order. Its answer must sum to what can trade and give no order more than it has; when it does not, or
+    raises, what is left of the aggressor is canceled and the error is raised.
 
     Without arguments it counts in whole units: prices and quantities are ints. With `tick` and `lot` it takes Decimal, str,
     int and float, converts them exactly, refuses what is off tick or off lot, and answers with Decimal.
@@ -239,8 +285,14 @@ class OrderBook:
     Not for use from several threads at once: a call that meets another raises RuntimeError.
     """
 
-    def __new__(cls, *, tick: _BookInput | None = None, lot: _BookInput | None = None) -> OrderBook:
-        """Makes an empty book. Raises InputError when only one of both is given or one is not above zero."""
+    def __new__(
+        cls,
+        *,
+        tick: _BookInput | None = None,
+        lot: _BookInput | None = None,
+        policy: str | AllocationPolicy | _Allocates | None = None,
+    ) -> OrderBook:
+        """Makes an empty book. Raises InputError when only one of tick and lot is given or one is not above zero."""
     def submit(
         self,
         side: Side | str | int,
@@ -299,6 +351,8 @@ class OrderBook:
         """Return the resting orders of one side in priority order."""
     def queue_position(self, order_id: SupportsIndex) -> QueuePosition | None:
         """Return what is ahead of a resting order at its price; costs a step per order ahead."""
+    def reader(self, levels: int = 10) -> BookReader:
+        """Return a reader of the best levels for other threads; all readers show as many levels as the first asked for."""
     def submit_batch(self, commands: NDArray[np.void]) -> NDArray[np.void]:
         """Run an array of COMMAND_DTYPE and return its reports as an array of REPORT_DTYPE.
 
@@ -309,7 +363,7 @@ class OrderBook:
     def snapshot(self) -> bytes:
         """Return the whole state: equal for equal books, whatever happened before."""
     @staticmethod
-    def restore(snapshot: bytes) -> OrderBook:
+    def restore(snapshot: bytes, *, policy: _Allocates | None = None) -> OrderBook:
         """Return the book `snapshot` was taken of, with the same future. Raises InputError for other bytes."""
     @property
     def state_hash(self) -> str:

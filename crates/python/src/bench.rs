@@ -1,10 +1,13 @@
 //! The flow and the plain reference of `cargo bench --bench matching`, so that Python is measured beside them in
 //! one process. Compiled with the feature `bench` only.
 
+#[allow(dead_code)] // the benchmark of the kernel measures more books
 #[path = "../../kernel/benches/matching/contestants.rs"]
 mod contestants;
+#[allow(dead_code)]
 #[path = "../../kernel/benches/matching/flow.rs"]
 mod flow;
+#[allow(dead_code)]
 #[path = "../../kernel/benches/matching/measure.rs"]
 mod measure;
 #[path = "../../kernel/benches/matching/reference.rs"]
@@ -16,8 +19,8 @@ use pyo3::prelude::*;
 use zerocopy::IntoBytes;
 
 use crate::book::batch::{self, CANCEL, Command, REPLACE, SUBMIT};
-use contestants::{Contestant, Direct, Hashed, Ours};
-use flow::{Flow, Kind};
+use contestants::{Contestant, Direct, Hashed, PriceTimeBook};
+use flow::{Flow, Kind, Shape};
 
 /// A generated flow that native books and Python can be driven with.
 #[pyclass(frozen)]
@@ -29,7 +32,7 @@ struct MatchingFlow {
 impl MatchingFlow {
     #[new]
     fn new(count: usize, seed: u64) -> Self {
-        MatchingFlow { flow: flow::generate(count, seed) }
+        MatchingFlow { flow: flow::generate(Shape::USUAL, count, seed) }
     }
 
     /// Adds that fill the book, as rows of COMMAND_DTYPE.
@@ -47,7 +50,7 @@ impl MatchingFlow {
         vec![
             self.run::<Hashed>("plain reference, hash index"),
             self.run::<Direct>("plain reference, direct ids"),
-            self.run::<Ours<false>>("ours, native, acks"),
+            self.run::<PriceTimeBook<false>>("ours, native, acks"),
         ]
     }
 

@@ -1,11 +1,13 @@
 //! An order book on its own: `from openbell import OrderBook`.
 
 pub mod batch;
+pub mod policy;
+mod reader;
 mod reports;
 mod units;
 
 use numpy::{PyArray1, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
-use openbell_kernel::book::{Book, NewOrder, PriceTime};
+use openbell_kernel::book::{Book, DepthPublisher, NewOrder};
 use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::state::{State, StateError, StateReader, StateWriter};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce};
@@ -14,6 +16,8 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 use zerocopy::FromBytes;
 
 use crate::errors::error;
+use policy::{AllocationPolicy, BookPolicy};
+use reader::BookReader;
 use reports::{
     BookAccepted, BookCanceled, BookLevel, BookOrder, BookRefused, BookReplaced, BookTrade, Figure, Gathered,
     QueuePosition, RefusedCommand,
@@ -26,10 +30,12 @@ const MAX_BATCH: usize = u32::MAX as usize;
 /// Written at the head of a snapshot.
 const SNAPSHOT_VERSION: u8 = 2;
 
-/// A price-time order book of one instrument.
+/// An order book of one instrument.
 #[pyclass(module = "openbell.kernel.order_book")]
 pub struct OrderBook {
-    book: Book<PriceTime>,
+    book: Book<BookPolicy>,
+    /// Made with the first reader.
+    publisher: Option<DepthPublisher>,
     units: Option<Units>,
     /// The id an order gets that comes without one.
     next_order_id: u64,
@@ -41,15 +47,20 @@ type InUnits = Result<i64, RefusedCommand>;
 #[pymethods]
 impl OrderBook {
     #[new]
-    #[pyo3(signature = (*, tick=None, lot=None))]
-    fn new(tick: Option<&Bound<'_, PyAny>>, lot: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (*, tick=None, lot=None, policy=None))]
+    fn new(
+        tick: Option<&Bound<'_, PyAny>>,
+        lot: Option<&Bound<'_, PyAny>>,
+        policy: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
         let units = match (tick, lot) {
             (None, None) => None,
             (Some(tick), Some(lot)) => Some(Units::new(tick, lot)?),
             (Some(given), None) => return Err(bad_input("tick", given, "a lot beside it, or neither")),
             (None, Some(given)) => return Err(bad_input("lot", given, "a tick beside it, or neither")),
         };
-        Ok(OrderBook { book: Book::new(PriceTime), units, next_order_id: 1 })
+        let book = Book::new(BookPolicy::from_python(policy)?);
+        Ok(OrderBook { book, publisher: None, units, next_order_id: 1 })
     }
 
     #[pyo3(signature = (side, price, quantity, order_id=None, *, account=0, time_in_force=None, post_only=false))]
@@ -103,7 +114,7 @@ impl OrderBook {
         order_id: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let order_id = id_of(order_id)?;
-        gather(py, &mut self.book, self.units, order_id, |book, gathered| book.cancel(order_id, gathered))
+        self.gather(py, order_id, |book, gathered| book.cancel(order_id, gathered))
     }
 
     #[pyo3(signature = (order_id, *, price=None, quantity=None, post_only=false))]
@@ -124,11 +135,9 @@ impl OrderBook {
             return refused(py, self.units, RefusedCommand::new(order_id, &refusal));
         }
         match (price, quantity) {
-            (Ok(price), Ok(quantity)) => {
-                gather(py, &mut self.book, self.units, order_id, |book, gathered| {
-                    book.replace(order_id, price, quantity, post_only, gathered)
-                })
-            }
+            (Ok(price), Ok(quantity)) => self.gather(py, order_id, |book, gathered| {
+                book.replace(order_id, price, quantity, post_only, gathered)
+            }),
             (_, Err(refusal)) | (Err(refusal), _) => refused(py, self.units, refusal),
         }
     }
@@ -178,13 +187,15 @@ impl OrderBook {
                 not_a_batch(commands, "an aligned array (numpy.require(..., requirements='A'))")
             })?
         };
-        let book = &mut self.book;
+        let (book, publisher) = (&mut self.book, &mut self.publisher);
         let (out, next_id) = py.detach(|| {
             let mut out = Vec::with_capacity(rows.len().saturating_mul(96));
-            let next_id = batch::run(book, rows, &mut out);
+            let next_id = batch::run(book, rows, &mut out, publisher);
             (out, next_id)
         });
         self.next_order_id = self.next_order_id.max(next_id);
+        self.publish();
+        self.raise_failure()?;
         PyArray1::from_vec(py, out).call_method1("view", (batch::report_dtype(py)?,))
     }
 
@@ -193,9 +204,29 @@ impl OrderBook {
     }
 
     #[staticmethod]
-    fn restore(py: Python<'_>, snapshot: &[u8]) -> PyResult<Self> {
-        OrderBook::from_bytes(snapshot)
-            .map_err(|reason| error(py, "InputError", format!("field 'snapshot': {reason}")))
+    #[pyo3(signature = (snapshot, *, policy=None))]
+    fn restore(py: Python<'_>, snapshot: &[u8], policy: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let mut restored = OrderBook::from_bytes(snapshot)
+            .map_err(|reason| error(py, "InputError", format!("field 'snapshot': {reason}")))?;
+        let expected = match (restored.book.policy().is_missing(), policy) {
+            (true, Some(policy)) => {
+                *restored.book.policy_mut() = BookPolicy::from_python(Some(policy))?;
+                return Ok(restored);
+            }
+            (false, None) => return Ok(restored),
+            (true, None) => "the policy, which is written in Python and not part of the snapshot",
+            (false, Some(_)) => "None: the snapshot has its policy",
+        };
+        let found = policy.map_or_else(|| py.None().into_bound(py), Clone::clone);
+        Err(bad_input("policy", &found, expected))
+    }
+
+    /// The publisher shows as many levels as the first reader asked for.
+    #[pyo3(signature = (levels=10))]
+    fn reader(&mut self, levels: usize) -> PyResult<BookReader> {
+        let publisher = self.publisher.get_or_insert_with(|| DepthPublisher::new(levels));
+        publisher.publish(&self.book);
+        Ok(BookReader { reader: publisher.reader(), units: self.units })
     }
 
     /// The hash covers orders, units and the next id.
@@ -223,6 +254,34 @@ impl OrderBook {
 }
 
 impl OrderBook {
+    fn publish(&mut self) {
+        if let Some(publisher) = &mut self.publisher {
+            publisher.publish(&self.book);
+        }
+    }
+
+    /// Raises what ended a command early: an error of a policy written in Python.
+    fn raise_failure(&mut self) -> PyResult<()> {
+        self.book.policy_mut().take_failure().map_or(Ok(()), Err)
+    }
+
+    /// Runs one command; a refusal becomes a report like the others.
+    fn gather<'py>(
+        &mut self,
+        py: Python<'py>,
+        order_id: u64,
+        act: impl FnOnce(&mut Book<BookPolicy>, &mut Gathered<'py>) -> Result<i64, Refusal>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let mut gathered = Gathered { py, units: self.units, first: None, more: Vec::new(), failed: None };
+        let result = act(&mut self.book, &mut gathered);
+        self.publish();
+        self.raise_failure()?;
+        match result {
+            Err(refusal) => refused(py, self.units, RefusedCommand::new(order_id, &refusal)),
+            Ok(_) => gathered.into_tuple(),
+        }
+    }
+
     fn level(&self, value: openbell_kernel::book::Level) -> BookLevel {
         BookLevel { value, units: self.units }
     }
@@ -261,12 +320,16 @@ impl OrderBook {
         match terms {
             [Ok(price), Ok(quantity)] => {
                 let order = NewOrder { price, quantity, ..order };
-                let next_id = &mut self.next_order_id;
-                gather(py, &mut self.book, self.units, order.order_id, |book, gathered| {
+                let mut taken = false;
+                let reports = self.gather(py, order.order_id, |book, gathered| {
                     let rests = book.submit(&order, gathered)?;
-                    *next_id = (*next_id).max(order.order_id.saturating_add(1));
+                    taken = true;
                     Ok(rests)
-                })
+                });
+                if taken {
+                    self.next_order_id = self.next_order_id.max(order.order_id.saturating_add(1));
+                }
+                reports
             }
             [_, Err(refusal)] | [Err(refusal), _] => refused(py, self.units, refusal),
         }
@@ -299,27 +362,10 @@ impl OrderBook {
         } else {
             None
         };
-        let restored = OrderBook { units, next_order_id: input.u64()?, book: Book::read(&mut input)? };
+        let next_order_id = input.u64()?;
+        let restored = OrderBook { units, next_order_id, book: Book::read(&mut input)?, publisher: None };
         input.finish()?;
         Ok(restored)
-    }
-}
-
-/// Runs one command; a refusal becomes a report like the others.
-fn gather<'py>(
-    py: Python<'py>,
-    book: &mut Book<PriceTime>,
-    units: Option<Units>,
-    order_id: u64,
-    act: impl FnOnce(&mut Book<PriceTime>, &mut Gathered<'py>) -> Result<i64, Refusal>,
-) -> PyResult<Bound<'py, PyTuple>> {
-    let mut gathered = Gathered { py, units, reports: Vec::with_capacity(2), failed: None };
-    if let Err(refusal) = act(book, &mut gathered) {
-        return refused(py, units, RefusedCommand::new(order_id, &refusal));
-    }
-    match gathered.failed {
-        Some(failed) => Err(failed),
-        None => PyTuple::new(py, gathered.reports),
     }
 }
 
@@ -424,6 +470,8 @@ fn book_report_dtype(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<OrderBook>()?;
+    module.add_class::<AllocationPolicy>()?;
+    module.add_class::<BookReader>()?;
     module.add_class::<BookAccepted>()?;
     module.add_class::<BookTrade>()?;
     module.add_class::<BookCanceled>()?;

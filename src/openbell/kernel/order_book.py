@@ -46,10 +46,12 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from openbell._kernel import (
+    AllocationPolicy,
     BookAccepted,
     BookCanceled,
     BookLevel,
     BookOrder,
+    BookReader,
     BookRefused,
     BookReplaced,
     BookTrade,
@@ -63,10 +65,12 @@ __all__ = [
     "COMMAND_DTYPE",
     "POST_ONLY",
     "REPORT_DTYPE",
+    "AllocationPolicy",
     "BookAccepted",
     "BookCanceled",
     "BookLevel",
     "BookOrder",
+    "BookReader",
     "BookRefused",
     "BookReplaced",
     "BookReport",

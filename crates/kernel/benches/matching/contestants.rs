@@ -1,7 +1,8 @@
 //! The books being measured, behind one function each: the flow in, the checksum of the trades out.
 
 use openbell_kernel::book::{
-    Book, BookCancel, BookReplace, BookTrade, LevelChange, NewOrder, PriceTime, ReportSink,
+    AllocationPolicy, Book, BookCancel, BookReplace, BookTrade, DepthPublisher, LevelChange, MatchingPolicy,
+    NewOrder, PriceTime, ReportSink,
 };
 use openbell_kernel::terms::{Side, TimeInForce};
 
@@ -10,8 +11,12 @@ use super::reference::{Checksum, DirectIds, HashedIds, Ids, Reference};
 
 /// A book that can be driven by the flow.
 pub trait Contestant: Default {
-    fn run(&mut self, commands: &[Command]);
+    fn step(&mut self, command: &Command);
     fn checksum(&self) -> Checksum;
+
+    fn run(&mut self, commands: &[Command]) {
+        commands.iter().for_each(|command| self.step(command));
+    }
 }
 
 /// Hears all reports; `LEVELS` says whether level changes too.
@@ -20,6 +25,8 @@ struct Counted<const LEVELS: bool> {
     checksum: Checksum,
     acknowledged: u64,
     levels: i64,
+    /// Level changes of the last command, for who publishes.
+    heard: Vec<LevelChange>,
 }
 
 impl<const LEVELS: bool> ReportSink for Counted<LEVELS> {
@@ -48,67 +55,116 @@ impl<const LEVELS: bool> ReportSink for Counted<LEVELS> {
     #[inline]
     fn level_changed(&mut self, change: &LevelChange) {
         self.levels = self.levels.wrapping_add(change.price ^ change.quantity);
+        if LEVELS {
+            self.heard.push(*change);
+        }
     }
 }
 
 /// Our book, all features compiled in, acknowledgements on.
 #[derive(Default)]
-pub struct Ours<const LEVELS: bool> {
-    book: Book<PriceTime>,
+pub struct Ours<P: MatchingPolicy, const LEVELS: bool> {
+    pub book: Book<P>,
     sink: Counted<LEVELS>,
 }
 
-impl<const LEVELS: bool> Contestant for Ours<LEVELS> {
-    fn run(&mut self, commands: &[Command]) {
-        for command in commands {
-            let (id, quantity) = (command.id, i64::from(command.quantity));
-            let order = NewOrder::limit(id, command.side, command.price, quantity);
-            let refused = match command.kind {
-                Kind::Add => self.book.submit(&order, &mut self.sink).is_err(),
-                Kind::Take => {
-                    let order = NewOrder { time_in_force: TimeInForce::Ioc, ..order };
-                    self.book.submit(&order, &mut self.sink).is_err()
-                }
-                Kind::Cancel => self.book.cancel(id, &mut self.sink).is_err(),
-                Kind::Replace => {
-                    self.book.replace(id, command.price, quantity, false, &mut self.sink).is_err()
-                }
-            };
-            self.sink.acknowledged = self.sink.acknowledged.wrapping_add(u64::from(refused));
-        }
-        std::hint::black_box((self.sink.acknowledged, self.sink.levels));
+pub type PriceTimeBook<const LEVELS: bool> = Ours<PriceTime, LEVELS>;
+
+impl<P: MatchingPolicy + Default, const LEVELS: bool> Contestant for Ours<P, LEVELS> {
+    #[inline]
+    fn step(&mut self, command: &Command) {
+        let (id, quantity) = (command.id, i64::from(command.quantity));
+        let order = NewOrder::limit(id, command.side, command.price, quantity);
+        let refused = match command.kind {
+            Kind::Add => self.book.submit(&order, &mut self.sink).is_err(),
+            Kind::Take => {
+                let order = NewOrder { time_in_force: TimeInForce::Ioc, ..order };
+                self.book.submit(&order, &mut self.sink).is_err()
+            }
+            Kind::Cancel => self.book.cancel(id, &mut self.sink).is_err(),
+            Kind::Replace => self.book.replace(id, command.price, quantity, false, &mut self.sink).is_err(),
+        };
+        self.sink.acknowledged = self.sink.acknowledged.wrapping_add(u64::from(refused));
     }
 
     fn checksum(&self) -> Checksum {
+        std::hint::black_box((self.sink.acknowledged, self.sink.levels));
         self.sink.checksum
     }
 }
 
+/// Our book sharing its levels pro rata.
+pub struct ProRataBook(Ours<AllocationPolicy, false>);
+
+impl Default for ProRataBook {
+    fn default() -> Self {
+        ProRataBook(Ours { book: Book::new(AllocationPolicy::pro_rata(1)), sink: Counted::default() })
+    }
+}
+
+impl Contestant for ProRataBook {
+    #[inline]
+    fn step(&mut self, command: &Command) {
+        self.0.step(command);
+    }
+
+    fn checksum(&self) -> Checksum {
+        self.0.checksum()
+    }
+}
+
+/// Our book publishing its best ten levels after every command that changes them.
+pub struct PublishedBook {
+    ours: Ours<PriceTime, true>,
+    publisher: DepthPublisher,
+}
+
+impl Default for PublishedBook {
+    fn default() -> Self {
+        PublishedBook { ours: Ours::default(), publisher: DepthPublisher::new(10) }
+    }
+}
+
+impl Contestant for PublishedBook {
+    #[inline]
+    fn step(&mut self, command: &Command) {
+        self.ours.step(command);
+        for change in self.ours.sink.heard.drain(..) {
+            self.publisher.level_changed(&change);
+        }
+        self.publisher.publish_changes(&self.ours.book);
+    }
+
+    fn checksum(&self) -> Checksum {
+        self.ours.checksum()
+    }
+}
+
 /// The plain reference with a hash index, driven by the shuffled ids.
-pub type Hashed = Reference<HashedIds, { 1 << 15 }>;
+pub type Hashed = Reference<HashedIds<{ 1 << 16 }>, { 1 << 15 }>;
+
+/// The same with room for more orders, and for few.
+pub type LargeHashed = Reference<HashedIds<{ 1 << 20 }>, { 1 << 19 }>;
+pub type SmallHashed = Reference<HashedIds<{ 1 << 10 }>, { 1 << 10 }>;
 
 /// The plain reference with slots for ids; room for 2^22 orders.
 pub type Direct = Reference<DirectIds, { 1 << 22 }>;
 
-fn run_reference<I: Ids, const N: usize>(
-    book: &mut Reference<I, N>,
-    commands: &[Command],
-    id: impl Fn(&Command) -> u64,
-) {
-    for command in commands {
-        let side = usize::from(command.side == Side::Sell);
-        match command.kind {
-            Kind::Add => book.submit(id(command), side, command.price, command.quantity),
-            Kind::Take => book.submit_immediate(id(command), side, command.price, command.quantity),
-            Kind::Cancel => book.cancel(id(command)),
-            Kind::Replace => book.replace(id(command), command.price, command.quantity),
-        }
+#[inline]
+fn step_reference<I: Ids, const N: usize>(book: &mut Reference<I, N>, command: &Command, id: u64) {
+    let side = usize::from(command.side == Side::Sell);
+    match command.kind {
+        Kind::Add => book.submit(id, side, command.price, command.quantity),
+        Kind::Take => book.submit_immediate(id, side, command.price, command.quantity),
+        Kind::Cancel => book.cancel(id),
+        Kind::Replace => book.replace(id, command.price, command.quantity),
     }
 }
 
-impl Contestant for Hashed {
-    fn run(&mut self, commands: &[Command]) {
-        run_reference(self, commands, |command| command.id);
+impl<const B: usize, const N: usize> Contestant for Reference<HashedIds<B>, N> {
+    #[inline]
+    fn step(&mut self, command: &Command) {
+        step_reference(self, command, command.id);
     }
 
     fn checksum(&self) -> Checksum {
@@ -117,8 +173,9 @@ impl Contestant for Hashed {
 }
 
 impl Contestant for Direct {
-    fn run(&mut self, commands: &[Command]) {
-        run_reference(self, commands, |command| command.dense);
+    #[inline]
+    fn step(&mut self, command: &Command) {
+        step_reference(self, command, command.dense);
     }
 
     fn checksum(&self) -> Checksum {

@@ -26,16 +26,35 @@ pub struct Command {
     pub price: i64,
 }
 
-/// `setup` fills the book; `commands` are what is timed.
+/// `setup` fills the books; `commands` are what is timed. Command i goes to book i modulo `books`.
 pub struct Flow {
     pub setup: Vec<Command>,
     pub commands: Vec<Command>,
+    pub books: usize,
 }
 
-const LIVE: usize = 10_000;
+/// How large the books are that a flow makes.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    /// Live orders of each book.
+    pub live: usize,
+    /// A passive order lies up to one of these many ticks from the middle, each as likely.
+    pub spreads: [u64; 4],
+    pub books: usize,
+}
+
+impl Shape {
+    /// The flow that is measured first.
+    pub const USUAL: Shape = Shape { live: 10_000, spreads: [8, 32, 128, 512], books: 1 };
+    pub const MANY_BOOKS: Shape = Shape { live: 100, books: 1_000, ..Self::USUAL };
+    pub const MANY_ORDERS: Shape = Shape { live: 350_000, ..Self::USUAL };
+    pub const MANY_LEVELS: Shape = Shape { live: 40_000, spreads: [7_000; 4], books: 1 };
+}
+
 const FIRST_MIDDLE: i64 = 8_000;
 
 struct Generator {
+    shape: Shape,
     state: u64,
     book: Book,
     /// Dense ids of live orders, and where each is in this list.
@@ -67,7 +86,7 @@ impl Generator {
 
     /// Most orders are near the best price, some deep in the book.
     fn passive_price(&mut self, side: Side) -> i64 {
-        let spread = [8, 32, 128, 512][self.random(4) as usize];
+        let spread = self.shape.spreads[self.random(4) as usize];
         self.middle - side.sign() * (1 + self.random(spread) as i64)
     }
 
@@ -75,10 +94,10 @@ impl Generator {
         let side = self.side();
         let price = match kind {
             Kind::Add => self.passive_price(side),
-            _ => self.middle + side.sign() * 600,
+            _ => self.middle + side.sign() * (self.shape.spreads[3] as i64 + 88),
         };
         // 2 % takers must remove what 55 % adds less 40 % cancels put in, so that the book stays its size.
-        let average = if self.live.len() > LIVE { 60 } else { 20 };
+        let average = if self.live.len() > self.shape.live { 60 } else { 20 };
         let quantity = 1 + self.random(if kind == Kind::Add { 9 } else { 2 * average }) as u32;
         self.ids += 1;
         self.place.push(u32::MAX);
@@ -161,9 +180,9 @@ impl Generator {
     }
 }
 
-/// `count` commands after a setup of adds.
-pub fn generate(count: usize, seed: u64) -> Flow {
-    let mut generator = Generator {
+fn generator(shape: Shape, seed: u64) -> Generator {
+    Generator {
+        shape,
         state: seed,
         book: Book::new(PriceTime),
         live: Vec::new(),
@@ -171,13 +190,30 @@ pub fn generate(count: usize, seed: u64) -> Flow {
         ids: 0,
         middle: FIRST_MIDDLE,
         reports: Vec::new(),
-    };
-    let mut setup = Vec::new();
-    for _ in 0..LIVE {
-        let command = generator.new_order(Kind::Add);
-        generator.apply(command);
-        setup.push(command);
     }
-    let commands = (0..count).map(|_| generator.next()).collect();
-    Flow { setup, commands }
+}
+
+/// `count` commands after a setup of adds, interleaved over the books of `shape`.
+pub fn generate(shape: Shape, count: usize, seed: u64) -> Flow {
+    let mut setups = Vec::new();
+    let mut commands = Vec::new();
+    for book in 0..shape.books {
+        let mut generator = generator(shape, seed.wrapping_add(book as u64));
+        let setup: Vec<Command> = (0..shape.live)
+            .map(|_| {
+                let command = generator.new_order(Kind::Add);
+                generator.apply(command);
+                command
+            })
+            .collect();
+        setups.push(setup);
+        commands.push((0..count / shape.books).map(|_| generator.next()).collect::<Vec<_>>());
+    }
+    Flow { setup: interleaved(&setups), commands: interleaved(&commands), books: shape.books }
+}
+
+/// First the first of each list, then the second of each, and so on.
+fn interleaved(lists: &[Vec<Command>]) -> Vec<Command> {
+    let len = lists.first().map_or(0, Vec::len);
+    (0..len).flat_map(|index| lists.iter().map(move |list| list[index])).collect()
 }

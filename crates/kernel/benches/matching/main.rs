@@ -9,10 +9,17 @@ mod flow;
 mod measure;
 mod reference;
 
-use contestants::{Direct, Hashed, Ours};
-use flow::Flow;
-use measure::measure;
+use contestants::{
+    Contestant, Direct, Hashed, LargeHashed, PriceTimeBook, ProRataBook, PublishedBook, SmallHashed,
+};
+use flow::{Flow, Shape};
+use measure::{latencies, measure};
+use openbell_kernel::book::{Book, NewOrder, PriceTime, Silent};
+use openbell_kernel::terms::Side;
 use reference::Checksum;
+
+/// A name, how it is measured, and whether it must trade as the first of its table does.
+type Row = (&'static str, fn(&Flow) -> (f64, Checksum), bool);
 
 fn quantile(sorted: &[f64], at: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * at).round() as usize]
@@ -33,36 +40,88 @@ fn print_row(name: &str, times: &[f64], limit: &[f64]) {
     );
 }
 
+/// Interleaved rounds of all rows on one flow.
+fn table(title: &str, flow: &Flow, rows: &[Row], rounds: usize) {
+    let mut times = vec![Vec::new(); rows.len()];
+    for round in 0..rounds {
+        let mut checksums = vec![Checksum::default(); rows.len()];
+        for turn in 0..rows.len() {
+            let which = (round + turn) % rows.len();
+            let (time, checksum) = rows[which].1(flow);
+            times[which].push(time);
+            checksums[which] = checksum;
+        }
+        for (row, checksum) in rows.iter().zip(&checksums) {
+            assert!(!row.2 || *checksum == checksums[0], "{}, {}: traded differently", title, row.0);
+        }
+    }
+    println!("{title}");
+    println!("{:<34} {:>11}  {:>9}   {:>6}   ratio to the first, spread", "", "median", "", "ratio");
+    for (row, times_of) in rows.iter().zip(&times) {
+        print_row(row.0, times_of, &times[0]);
+    }
+}
+
+fn print_latencies<C: Contestant>(name: &str, flow: &Flow) {
+    for (kind, took) in latencies::<C>(flow) {
+        let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+        println!(
+            "{name:<34} {:<8} {:>6} {:>6} {:>6} {:>9}",
+            format!("{kind:?}"),
+            at(0.5),
+            at(0.99),
+            at(0.999),
+            at(1.0)
+        );
+    }
+}
+
+/// Bytes of a book with nothing in it, and per order of one with very many; prices over the whole range.
+fn print_sizes() {
+    const ORDERS: u64 = 10_000_000;
+    let mut book: Book<PriceTime> = Book::default();
+    println!("memory of an idle book: {} bytes", size_of::<Book<PriceTime>>() + book.heap_bytes());
+    let start = measure::thread_time_ns();
+    for id in 0..ORDERS {
+        let side = if id % 2 == 0 { Side::Buy } else { Side::Sell };
+        let price = -side.sign() * (1 + (id.wrapping_mul(7_919) % 5_000) as i64);
+        let _ = book.submit(&NewOrder::limit(id << 8, side, price, 1), &mut Silent);
+    }
+    let each = (measure::thread_time_ns() - start) / ORDERS as f64;
+    let bytes = book.heap_bytes() as f64 / book.len() as f64;
+    println!("{} live orders in one book: {each:.0} ns per add, {bytes:.1} bytes per order", book.len());
+}
+
 fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
     let count = numbers.next().unwrap_or(2_000_000) as usize;
     let rounds = numbers.next().unwrap_or(11) as usize;
     let seed = numbers.next().unwrap_or(23);
-    let flow = flow::generate(count, seed);
-    let measures: [(&str, fn(&Flow) -> (f64, Checksum)); 4] = [
-        ("plain reference, hash index", measure::<Hashed>),
-        ("plain reference, direct ids", measure::<Direct>),
-        ("ours, acks", measure::<Ours<false>>),
-        ("ours, acks and level changes", measure::<Ours<true>>),
+    let only_usual = std::env::args().any(|argument| argument == "usual");
+    let flow = flow::generate(Shape::USUAL, count, seed);
+    let rows: [Row; 6] = [
+        ("plain reference, hash index", measure::<Hashed>, true),
+        ("plain reference, direct ids", measure::<Direct>, false),
+        ("ours, acks", measure::<PriceTimeBook<false>>, true),
+        ("ours, acks and level changes", measure::<PriceTimeBook<true>>, true),
+        ("ours, published after commands", measure::<PublishedBook>, true),
+        ("ours, pro rata", measure::<ProRataBook>, false),
     ];
-    let mut times = [const { Vec::new() }; 4];
-    let mut trades = 0;
-    for round in 0..rounds {
-        let mut checksums = [Checksum::default(); 4];
-        for turn in 0..measures.len() {
-            let which = (round + turn) % measures.len();
-            let (time, checksum) = measures[which].1(&flow);
-            times[which].push(time);
-            checksums[which] = checksum;
-        }
-        assert_eq!(checksums[0], checksums[2], "ours and the reference traded differently");
-        assert_eq!(checksums[0], checksums[3], "level changes changed the trades");
-        assert_eq!(checksums[0].trades, checksums[1].trades, "the references traded differently");
-        trades = checksums[0].trades;
+    table(&format!("{count} mixed commands, seed {seed}, {rounds} interleaved rounds"), &flow, &rows, rounds);
+    if only_usual {
+        return;
     }
-    println!("{count} mixed commands, seed {seed}, {trades} trades, {rounds} interleaved rounds");
-    println!("{:<34} {:>11}  {:>9}   {:>6}   ratio to the first, spread", "", "median", "", "ratio");
-    for ((name, _), times_of) in measures.iter().zip(&times) {
-        print_row(name, times_of, &times[0]);
-    }
+    println!("nanoseconds per command, the clock's own included   p50    p99  p99.9       max");
+    print_latencies::<Hashed>("plain reference, hash index", &flow);
+    print_latencies::<PriceTimeBook<false>>("ours, acks", &flow);
+    let rounds = rounds.div_ceil(2);
+    let large: [Row; 2] = [
+        ("plain reference, hash index", measure::<LargeHashed>, true),
+        ("ours, acks", measure::<PriceTimeBook<false>>, true),
+    ];
+    let small: [Row; 2] = [("plain reference, hash index", measure::<SmallHashed>, true), large[1]];
+    table("350,000 live orders", &flow::generate(Shape::MANY_ORDERS, count, seed), &large, rounds);
+    table("14,000 levels", &flow::generate(Shape::MANY_LEVELS, count, seed), &large, rounds);
+    table("1,000 books in turn", &flow::generate(Shape::MANY_BOOKS, count, seed), &small, rounds);
+    print_sizes();
 }

@@ -66,16 +66,14 @@ impl Ids for DirectIds {
     }
 }
 
-const BUCKETS: usize = 1 << 16;
-
 /// Any ids: linear probing, backward shift, slots from a free list.
-pub struct HashedIds {
+pub struct HashedIds<const BUCKETS: usize> {
     entries: Box<[(u64, u32); BUCKETS]>,
     free: Vec<u32>,
     next: u32,
 }
 
-impl Default for HashedIds {
+impl<const BUCKETS: usize> Default for HashedIds<BUCKETS> {
     fn default() -> Self {
         HashedIds { entries: boxed((0, NONE)), free: Vec::new(), next: 0 }
     }
@@ -83,10 +81,10 @@ impl Default for HashedIds {
 
 #[inline]
 fn home(id: u64) -> usize {
-    (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize
+    (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
 }
 
-impl HashedIds {
+impl<const BUCKETS: usize> HashedIds<BUCKETS> {
     #[inline]
     fn find(&self, id: u64) -> Option<usize> {
         let mut place = home(id);
@@ -103,7 +101,7 @@ impl HashedIds {
     }
 }
 
-impl Ids for HashedIds {
+impl<const BUCKETS: usize> Ids for HashedIds<BUCKETS> {
     #[inline]
     fn slot(&self, id: u64) -> Option<u32> {
         self.find(id).map(|place| self.entries[place % BUCKETS].1)

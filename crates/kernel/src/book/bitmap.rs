@@ -19,6 +19,10 @@ impl Bitmap {
         Bitmap { words: vec![0; words], summary: vec![0; words.div_ceil(64)], top: 0 }
     }
 
+    pub fn heap_bytes(&self) -> usize {
+        (self.words.capacity() + self.summary.capacity()) * size_of::<u64>()
+    }
+
     #[inline(always)]
     pub fn set(&mut self, bit: usize) {
         let (word, group) = (bit / 64, bit / 4096);

@@ -205,6 +205,12 @@ impl Ladder {
         self.far_uses = 0;
     }
 
+    /// Of the map only what its entries need.
+    pub fn heap_bytes(&self) -> usize {
+        let far = self.far.len() * size_of::<(i64, u32)>();
+        self.window.capacity() * size_of::<u32>() + self.occupied.heap_bytes() + far
+    }
+
     fn window_levels(&self) -> impl Iterator<Item = (i64, u32)> {
         let mut next = self.occupied.first();
         std::iter::from_fn(move || {

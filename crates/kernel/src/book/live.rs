@@ -73,6 +73,10 @@ impl Buckets {
         self.tags.len()
     }
 
+    fn heap_bytes(&self) -> usize {
+        self.tags.capacity() * size_of::<u64>() + self.slots.capacity() * size_of::<u32>()
+    }
+
     /// Home bucket and tag of a hash; a tag is never 0.
     #[inline(always)]
     fn home(&self, order_id: u64) -> (usize, u64) {
@@ -173,6 +177,11 @@ impl Default for LiveOrders {
 impl LiveOrders {
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    pub fn heap_bytes(&self) -> usize {
+        let left = self.left.as_ref().map_or(0, |(left, _)| left.heap_bytes());
+        self.table.heap_bytes() + left
     }
 
     /// Slot of a live order, [`NONE`] when there is none.

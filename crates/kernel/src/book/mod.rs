@@ -131,6 +131,11 @@ impl<P: MatchingPolicy> Book<P> {
         &self.policy
     }
 
+    /// The policy's settings, to change: what rests keeps its place.
+    pub fn policy_mut(&mut self) -> &mut P {
+        &mut self.policy
+    }
+
     /// Takes a new order: it trades as far as it reaches, and what is left rests or is canceled, as its terms
     /// say. Returns the quantity that rests.
     ///

@@ -191,6 +191,13 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         }
     }
 
+    /// Cancels what is left of the order that takes, for a policy that cannot say how to go on.
+    pub fn cancel_incoming(&mut self, reason: Refusal) {
+        let Taker { order_id, account, side, leaves } = *self.taker;
+        self.taker.leaves = 0;
+        self.sink.canceled(&BookCancel { order_id, account, side, price: self.price, leaves, reason });
+    }
+
     /// Takes `quantity` from the first order without telling of a trade: the other half of one told.
     pub(super) fn lessen_first(&mut self, quantity: i64) {
         let slot = self.slab.next(self.level);

@@ -109,6 +109,10 @@ impl Slab {
         slot
     }
 
+    pub fn heap_bytes(&self) -> usize {
+        self.links.capacity() * size_of::<Link>() + self.nodes.capacity() * size_of::<Node>()
+    }
+
     /// Puts an order at the end of a level's queue.
     #[inline(always)]
     pub fn append(&mut self, level: u32, order: u32) {

@@ -87,6 +87,12 @@ impl<P: MatchingPolicy> Book<P> {
         self.reachable(opposite, mirror(opposite, price.clamp(-MAX_UNITS, MAX_UNITS))) != NONE
     }
 
+    /// Memory outside the book itself: orders, levels, index and windows, not what few orders need beside.
+    pub fn heap_bytes(&self) -> usize {
+        let ladders: usize = self.ladders.iter().map(|ladder| ladder.heap_bytes()).sum();
+        self.slab.heap_bytes() + self.live.heap_bytes() + ladders
+    }
+
     pub fn contains(&self, order_id: u64) -> bool {
         self.live.find(order_id, &self.slab) != NONE
     }

@@ -1,7 +1,7 @@
 //! Batches: commands and reports as rows of NumPy structured arrays over the same bytes.
 
 use openbell_kernel::book::{
-    Book, BookCancel, BookReplace, BookTrade, NewOrder, PriceTime, ReportSink, SHOW_ALL,
+    Book, BookCancel, BookReplace, BookTrade, DepthPublisher, MatchingPolicy, NewOrder, ReportSink, SHOW_ALL,
 };
 use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce, options};
@@ -217,11 +217,24 @@ fn new_order(command: &Command) -> Result<NewOrder, Refusal> {
     })
 }
 
+/// Commands of a batch after which readers see the book again.
+const PUBLISHED_EVERY: usize = 64;
+
 /// Runs every command; returns one above the largest id accepted.
-pub fn run(book: &mut Book<PriceTime>, commands: &[Command], bytes: &mut Vec<u8>) -> u64 {
+pub fn run<P: MatchingPolicy>(
+    book: &mut Book<P>,
+    commands: &[Command],
+    bytes: &mut Vec<u8>,
+    publisher: &mut Option<DepthPublisher>,
+) -> u64 {
     let mut next_id = 0;
     let mut rows = Rows { bytes, command: 0 };
     for (index, command) in commands.iter().enumerate() {
+        if let Some(publisher) = publisher
+            && index % PUBLISHED_EVERY == 0
+        {
+            publisher.publish(book);
+        }
         rows.command = index as u32;
         let post_only = command.options & options::POST_ONLY != 0;
         let result = match command.kind {

@@ -5,7 +5,7 @@ use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::terms::{OrderType, Side};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyTuple, PyType};
 
 use super::units::{Decimal, Units, figure};
 
@@ -202,15 +202,27 @@ impl Figure {
 pub struct Gathered<'py> {
     pub py: Python<'py>,
     pub units: BookUnits,
-    pub reports: Vec<Py<PyAny>>,
+    /// Most commands have one report, which then needs no list.
+    pub first: Option<Py<PyAny>>,
+    pub more: Vec<Py<PyAny>>,
     /// The first error of making an object; told when the command is done.
     pub failed: Option<PyErr>,
 }
 
-impl Gathered<'_> {
+impl<'py> Gathered<'py> {
+    /// The reports in order, or the first error of making one.
+    pub fn into_tuple(self) -> PyResult<Bound<'py, PyTuple>> {
+        match (self.failed, self.first) {
+            (Some(failed), _) => Err(failed),
+            (None, Some(first)) if self.more.is_empty() => PyTuple::new(self.py, [first]),
+            (None, first) => PyTuple::new(self.py, first.into_iter().chain(self.more).collect::<Vec<_>>()),
+        }
+    }
+
     fn add(&mut self, object: PyResult<Py<PyAny>>) {
         match object {
-            Ok(object) => self.reports.push(object),
+            Ok(object) if self.first.is_none() => self.first = Some(object),
+            Ok(object) => self.more.push(object),
             Err(error) => self.failed = self.failed.take().or(Some(error)),
         }
     }
