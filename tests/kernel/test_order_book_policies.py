@@ -41,7 +41,9 @@ class Halves:
 
 
 def trades(reports: tuple[Any, ...]) -> list[tuple[int, int]]:
-    return [(report.maker_order_id, report.quantity) for report in reports if isinstance(report, BookTrade)]
+    return [
+        (report.maker_order_id, int(report.quantity)) for report in reports if isinstance(report, BookTrade)
+    ]
 
 
 shares = st.integers(0, 300_000)
