@@ -61,6 +61,9 @@ journal_rules! {
     EndMustReachWatermark => "END_MUST_REACH_WATERMARK",
     SnapshotMustMatch => "SNAPSHOT_MUST_MATCH",
     EndMustReachSnapshot => "END_MUST_REACH_SNAPSHOT",
+    SealsMustBeValid => "SEALS_MUST_BE_VALID",
+    SealMustBeSigned => "SEAL_MUST_BE_SIGNED",
+    SegmentMustBeAsSealed => "SEGMENT_MUST_BE_AS_SEALED",
 }
 
 impl fmt::Display for JournalRule {
@@ -117,6 +120,18 @@ pub enum JournalError {
         "{}: is on {file_system}, which survives neither the machine nor a broken connection; durability {durability:?} needs a local disk: choose another directory or the durability os or none, or accept this file system expressly", path.display()
     )]
     UnsafeFileSystem { path: PathBuf, file_system: &'static str, durability: &'static str },
+
+    #[error("{}: cannot be cut behind sequence {sequence}: {found}", path.display())]
+    CannotCut { path: PathBuf, sequence: u64, found: String },
+
+    #[error("{}: a cut of this journal was begun and not finished; cut it again behind the same record", path.display())]
+    CutUnfinished { path: PathBuf },
+
+    #[error("{}: record {sequence} cannot be skipped: {found}", path.display())]
+    CannotSkip { path: PathBuf, sequence: u64, found: String },
+
+    #[error("{}: {found}", path.display())]
+    NotSealed { path: PathBuf, found: String },
 
     #[error("journal settings: {problem}")]
     BadSettings { problem: String },

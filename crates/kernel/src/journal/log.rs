@@ -1,5 +1,6 @@
 //! The segments as they are written: one current, one being prepared, and the watermark that follows them.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,10 +8,13 @@ use crate::disk::{Disk, DiskFile};
 
 use super::batch::chain;
 use super::error::{JournalError, Place};
-use super::next_segment::NextSegment;
+use super::next_segment::{self, PreparedFile};
 use super::position::Position;
 use super::reader::place;
+use super::retention::remove_sealed_before;
+use super::seals::{Ended, SealFile, SealKey};
 use super::segment::{Durability, Identity, NEXT_NAME, SegmentHeader, Settings, header_chain};
+use super::upkeep::{Helper, Upkeep};
 use super::watermark::WatermarkFile;
 
 /// Where nobody prepares the next segment in time, it is filled by so many times the bytes of each commit, once the
@@ -31,8 +35,17 @@ pub enum Room {
 
 #[derive(Debug)]
 pub(super) struct SegmentLog {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+    identity: Identity,
+    settings: Settings,
     current: Current,
-    next: NextSegment,
+    prepared: Option<PreparedFile>,
+    /// Why the next segment could not be prepared, or the last one sealed, when it was last tried.
+    shortage: Option<JournalError>,
+    /// Here, or with the helper; with neither only after the helper was lost to a panic.
+    upkeep: Option<Upkeep>,
+    helper: Option<Helper>,
     watermark: Option<WatermarkFile>,
     /// Whether everything written was synced, or need not be.
     is_synced: bool,
@@ -46,6 +59,8 @@ pub(super) struct Current {
     pub file: Box<dyn DiskFile>,
     /// Where the next batch begins.
     pub offset: u64,
+    /// Of the first record in it.
+    pub first_sequence: u64,
     /// The last sequence written.
     pub sequence: u64,
     /// What the next batch has as its previous chain.
@@ -58,14 +73,19 @@ impl Current {
         Position { segment, offset, sequence, chain }
     }
 
+    fn ended(&self) -> Ended {
+        let Current { number: segment, first_sequence, sequence: last_sequence, chain, .. } = *self;
+        Ended { segment, first_sequence, last_sequence, chain }
+    }
+
     fn place(&self, sequence: u64) -> Place {
         place(&self.path, self.number, self.offset, sequence)
     }
 }
 
 impl SegmentLog {
-    /// Begins a journal in an existing, locked directory without segments. The watermark comes first: no segment is
-    /// ever without one.
+    /// Begins a journal in an existing, locked directory without segments. Watermark and seals come first: no segment
+    /// is ever without them.
     pub(super) fn create(
         disk: Arc<dyn Disk>,
         directory: &Path,
@@ -83,23 +103,54 @@ impl SegmentLog {
             true => Some(create_watermark(disk.as_ref(), directory, identity.epoch, &begin)?),
             false => None,
         };
-        let mut next = NextSegment::new(disk, directory, identity, settings);
-        next.prepare_all(&place(&directory.join(NEXT_NAME), first.segment, 0, first.first_sequence))?;
-        let current = next.begin(first.segment, first.first_sequence, first.previous_chain)?;
-        Ok(SegmentLog { current, next, watermark, is_synced: true })
+        let seals = match first.has_seals() {
+            true => Some(SealFile::create(disk.clone(), directory, &first)?),
+            false => None,
+        };
+        let mut upkeep = Upkeep::new(disk.clone(), directory, &first, seals, Vec::new());
+        let prepared = loop {
+            if let Some(prepared) = upkeep.fill(u64::MAX)? {
+                break prepared;
+            }
+        };
+        let at = place(&directory.join(NEXT_NAME), first.segment, 0, first.first_sequence);
+        let current = next_segment::begin(disk.as_ref(), directory, prepared, &first);
+        let current =
+            current.map_err(|error| JournalError::failed("begin a segment", at, begin.offset, error))?;
+        upkeep.turn_to(first.segment + 1, first.first_sequence);
+        Ok(SegmentLog::resume(disk, directory, &first, current, upkeep, watermark))
     }
 
-    /// Goes on in the segment `current`.
-    pub(super) fn resume(current: Current, next: NextSegment, watermark: Option<WatermarkFile>) -> Self {
-        SegmentLog { current, next, watermark, is_synced: true }
+    /// Goes on in the segment `current` of a journal with the header `of`.
+    pub(super) fn resume(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        of: &SegmentHeader,
+        current: Current,
+        upkeep: Upkeep,
+        watermark: Option<WatermarkFile>,
+    ) -> Self {
+        SegmentLog {
+            disk,
+            directory: directory.to_owned(),
+            identity: of.identity.clone(),
+            settings: of.settings,
+            current,
+            prepared: None,
+            shortage: None,
+            upkeep: Some(upkeep),
+            helper: None,
+            watermark,
+            is_synced: true,
+        }
     }
 
     pub(super) fn identity(&self) -> &Identity {
-        &self.next.identity
+        &self.identity
     }
 
     pub(super) fn settings(&self) -> &Settings {
-        &self.next.settings
+        &self.settings
     }
 
     pub(super) fn position(&self) -> Position {
@@ -113,13 +164,13 @@ impl SegmentLog {
 
     pub(super) fn room(&self) -> Room {
         let bytes = self.settings().segment_size.saturating_sub(self.current.offset);
-        let is_short = self.next.shortage().is_some() && bytes <= self.settings().reserve_bytes();
+        let is_short = self.shortage.is_some() && bytes <= self.settings().reserve_bytes();
         if is_short { Room::Reserve { bytes } } else { Room::Ample }
     }
 
     /// Why the next segment could not be prepared when it was last tried.
     pub(super) fn shortage(&self) -> Option<&JournalError> {
-        self.next.shortage()
+        self.shortage.as_ref()
     }
 
     /// Makes sure that a batch of `bytes` fits into the current segment; begins the next one if not.
@@ -130,12 +181,64 @@ impl SegmentLog {
         if self.current.offset + bytes <= self.settings().segment_size {
             return Ok(());
         }
-        self.next.prepare_all(&self.current.place(sequence))?;
+        let prepared = self.take_prepared();
+        let prepared = self.remember_shortage(prepared)?;
         // what a segment holds is durable before the next one exists, in every mode that syncs at all
         self.sync()?;
+        let begun = self.begin_next(prepared, sequence);
+        self.remember_shortage(begun)
+    }
+
+    fn begin_next(&mut self, prepared: PreparedFile, sequence: u64) -> Result<(), JournalError> {
         let Current { number, chain, .. } = self.current;
-        self.current = self.next.begin(number + 1, sequence, chain)?;
+        let header = SegmentHeader {
+            segment: number + 1,
+            first_sequence: sequence,
+            previous_chain: chain,
+            ..SegmentHeader::first(&self.identity, self.settings)
+        };
+        let begun = next_segment::begin(self.disk.as_ref(), &self.directory, prepared, &header);
+        let begun = begun.map_err(|error| {
+            let at = place(&self.directory.join(NEXT_NAME), header.segment, 0, sequence);
+            JournalError::failed("begin a segment", at, self.settings.header_bytes(), error)
+        })?;
+        let ended = std::mem::replace(&mut self.current, begun).ended();
+        if let Some(upkeep) = &mut self.upkeep {
+            upkeep.end(ended);
+        }
+        if let Some(helper) = &mut self.helper {
+            helper.end(ended);
+            helper.ask(true);
+        }
         Ok(())
+    }
+
+    /// The file for the next segment, whatever time that takes.
+    fn take_prepared(&mut self) -> Result<PreparedFile, JournalError> {
+        loop {
+            if let Some(prepared) = self.prepared.take() {
+                return Ok(prepared);
+            }
+            self.prepared = match (&mut self.upkeep, &mut self.helper) {
+                (Some(upkeep), _) => upkeep.fill(u64::MAX)?,
+                (None, Some(helper)) => Some(helper.wait().unwrap_or_else(|| Err(self.lost_helper()))?),
+                (None, None) => return Err(self.lost_helper()),
+            };
+        }
+    }
+
+    fn lost_helper(&self) -> JournalError {
+        let source = io::Error::other("the thread that prepares segments has ended");
+        let place = self.current.place(self.current.sequence);
+        JournalError::Failed { action: "prepare the next segment", place, source: source.into() }
+    }
+
+    fn remember_shortage<T>(&mut self, done: Result<T, JournalError>) -> Result<T, JournalError> {
+        self.shortage = match &done {
+            Err(error @ JournalError::DiskFull { .. }) => Some(error.clone()),
+            _ => None,
+        };
+        done
     }
 
     /// Writes a sealed batch for which there is room, and makes it as durable as the mode promises. `first` and
@@ -188,21 +291,112 @@ impl SegmentLog {
         if sync { watermark.sync() } else { Ok(()) }
     }
 
-    /// Works on the next segment for a while; `true` when there is nothing left to do.
+    /// Works for a while on what is due, or asks the helper to; `true` when nothing is left to do.
     pub(super) fn prepare(&mut self, budget: u64) -> Result<bool, JournalError> {
-        let at = self.current.place(self.current.sequence);
-        self.next.prepare(budget, &at)
+        let done = self.prepare_some(budget);
+        if matches!(done, Ok(false)) && self.shortage.is_some() && self.prepared.is_none() {
+            return done; // under way, and nothing new is known
+        }
+        self.remember_shortage(done)
+    }
+
+    fn prepare_some(&mut self, budget: u64) -> Result<bool, JournalError> {
+        match (&mut self.upkeep, &mut self.helper) {
+            (Some(upkeep), _) if self.prepared.is_none() && self.settings.durability.fills() => {
+                self.prepared = upkeep.fill(budget)?;
+                Ok(false)
+            }
+            (Some(upkeep), _) => upkeep.seal(budget),
+            (None, Some(helper)) => {
+                match helper.outcome() {
+                    Some(prepared) => self.prepared = Some(prepared?),
+                    None => helper.ask(self.prepared.is_none()),
+                }
+                Ok(self.prepared.is_some())
+            }
+            (None, None) => Err(self.lost_helper()),
+        }
     }
 
     /// Fills the next segment in step with what was written, once this one is half full and nobody has done it in
     /// time. A disk without room for it is no failure yet: this segment still has some.
     pub(super) fn prepare_in_step(&mut self, written: u64) -> Result<(), JournalError> {
-        if self.current.offset < self.settings().segment_size / 2 {
+        let is_early = self.helper.is_none() && self.current.offset < self.settings.segment_size / 2;
+        if is_early || self.prepared.is_some() || !self.settings.durability.fills() {
             return Ok(());
         }
-        match self.prepare(FILL_RATE.saturating_mul(written) + FILL_LEAST) {
-            Ok(_) | Err(JournalError::DiskFull { .. }) => Ok(()),
-            Err(error) => Err(error),
+        let mut done = self.prepare(FILL_RATE.saturating_mul(written) + FILL_LEAST).map(|_| ());
+        let left = self.settings.segment_size.saturating_sub(self.current.offset);
+        // nobody may be let into the reserve without knowing that it is one
+        if done.is_ok() && left <= self.settings.reserve_bytes() && self.shortage.is_none() {
+            done = self.take_prepared().map(|prepared| self.prepared = Some(prepared));
+            done = self.remember_shortage(done);
+        }
+        match done {
+            Err(JournalError::DiskFull { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// From now on a thread does what is due beside the commits.
+    pub(super) fn start_helper(&mut self) {
+        if let Some(upkeep) = self.upkeep.take() {
+            let mut helper = Helper::start(upkeep);
+            helper.ask(self.prepared.is_none());
+            self.helper = Some(helper);
+        }
+    }
+
+    /// The upkeep, back from the helper if it has it.
+    fn take_back(&mut self) -> Result<&mut Upkeep, JournalError> {
+        if let Some(mut helper) = self.helper.take() {
+            while let Some(outcome) = helper.outcome() {
+                self.prepared = outcome.ok().or(self.prepared.take());
+            }
+            self.upkeep = helper.give_back();
+        }
+        let lost = self.lost_helper();
+        self.upkeep.as_mut().ok_or(lost)
+    }
+
+    /// Seals every segment that has ended.
+    pub(super) fn seal_ended(&mut self) -> Result<(), JournalError> {
+        let upkeep = self.take_back()?;
+        while !upkeep.seal(u64::MAX)? {}
+        Ok(())
+    }
+
+    pub(super) fn sign_with(&mut self, key: SealKey) -> Result<(), JournalError> {
+        let helped = self.helper.is_some();
+        if let Some(seals) = &mut self.take_back()?.seals {
+            seals.sign_with(key);
+        }
+        if helped {
+            self.start_helper();
+        }
+        Ok(())
+    }
+
+    /// See [`super::JournalWriter::remove_sealed_before`].
+    pub(super) fn remove_sealed_before(&mut self, sequence: u64) -> Result<Vec<u32>, JournalError> {
+        let helped = self.helper.is_some();
+        let (disk, directory) = (self.disk.clone(), self.directory.clone());
+        let removed = match &mut self.take_back()?.seals {
+            Some(seals) => remove_sealed_before(disk.as_ref(), &directory, seals, sequence)?,
+            None => Vec::new(),
+        };
+        if helped {
+            self.start_helper();
+        }
+        Ok(removed)
+    }
+}
+
+impl Drop for SegmentLog {
+    /// No helper outlives the lock of its journal.
+    fn drop(&mut self) {
+        if let Some(helper) = self.helper.take() {
+            helper.give_back();
         }
     }
 }

@@ -6,8 +6,11 @@
 //! | `00000001.seg`, `00000002.seg`, ... | segments, without a hole in the numbers |
 //! | `next.seg` | the segment being prepared; holds no record and may vanish |
 //! | `WATERMARK` | up to where it was durable (see `watermark`); made before the first segment, in modes that sync |
+//! | `SEALS` | what ended segments held (see `seals`), in all modes but `none` |
+//! | `CUT` | a cut that was begun and not finished (see `cut_intent`); the journal does not open until it is |
 //! | `LOCK` | held by the one writer; the file stays, the lock ends with the process |
 //! | `torn-00000002-000000001a40.bin` | copy of a torn tail that was cut off segment 2 at that byte (in hex) |
+//! | `cut-00000002-000000001a40.bin` | the same of a cut that a person accepted (see `doctor`) |
 //!
 //! Who wrote the journal, for which epoch and in which mode stands in the header of every segment
 //! ([`Identity`], [`Settings`]), under a CRC, and not in a file of its own: a segment alone can be read and
@@ -57,28 +60,37 @@ pub mod batch;
 mod bounds;
 mod continuity;
 mod cut;
+mod cut_intent;
+mod doctor;
 mod error;
 pub mod interleave;
 mod log;
 mod next_segment;
 mod position;
+mod proof;
 mod reader;
 mod recovery;
 mod report;
+mod retention;
+mod seals;
 pub mod segment;
 mod upcast;
+mod upkeep;
 mod watermark;
 mod window;
 mod writer;
 
 pub use cut::{CutKind, actor_and_reason};
+pub use doctor::{Acceptance, AcceptedCut, cut_at, segment_headers, skip_record, skipped};
 pub use error::{JournalError, JournalRule, Place};
 pub use interleave::{Expansion, ExpansionError, InputRun, Interleaving};
 pub use log::Room;
 pub use position::Position;
+pub use proof::{Proof, Touched, prove};
 pub use reader::{Batch, JournalReader, Records};
 pub use recovery::{Cut, OpenOptions, Recovery};
 pub use report::{Report, Tail, verify};
+pub use seals::{EntryKind, SealKey};
 pub use segment::{Content, Durability, FORMAT_VERSION, Identity, RULES_VERSION, SCHEMA, Settings};
 pub use upcast::{UPCASTS, Upcast};
 pub use writer::JournalWriter;

@@ -11,186 +11,114 @@ use crate::disk::{Disk, DiskFile};
 
 use super::error::{JournalError, Place};
 use super::log::Current;
-use super::reader::place;
-use super::segment::{
-    FORMAT_VERSION, Identity, NEXT_NAME, SegmentHeader, Settings, header_chain, segment_path,
-};
+use super::segment::{NEXT_NAME, SegmentHeader, Settings, header_chain, segment_path};
 
 /// Zeros written at once.
 const FILL_BYTES: usize = 1 << 20;
+/// Zeros are synced every so many bytes, so that no sync of a commit has to wait for a whole segment of them.
+const SYNC_BYTES: u64 = 8 << 20;
 
+/// Makes the file `next.seg`.
 #[derive(Debug)]
 pub(super) struct NextSegment {
     disk: Arc<dyn Disk>,
-    directory: PathBuf,
-    pub identity: Identity,
-    pub settings: Settings,
-    prepared: Option<Prepared>,
-    /// Why it could not be filled when it was last tried.
-    shortage: Option<JournalError>,
+    path: PathBuf,
+    settings: Settings,
+    filling: Option<Filling>,
 }
 
 #[derive(Debug)]
-struct Prepared {
+struct Filling {
     file: Box<dyn DiskFile>,
     filled: u64,
-    is_synced: bool,
+    synced: u64,
 }
 
+/// A file that is full of zeros and synced, as the mode wants it, and waits for its header.
+#[derive(Debug)]
+pub(super) struct PreparedFile(Box<dyn DiskFile>);
+
 impl NextSegment {
-    pub(super) fn new(
-        disk: Arc<dyn Disk>,
-        directory: &Path,
-        identity: &Identity,
-        settings: Settings,
-    ) -> Self {
-        NextSegment {
-            disk,
-            directory: directory.to_owned(),
-            identity: identity.clone(),
-            settings,
-            prepared: None,
-            shortage: None,
-        }
+    pub(super) fn new(disk: Arc<dyn Disk>, directory: &Path, settings: Settings) -> Self {
+        NextSegment { disk, path: directory.join(NEXT_NAME), settings, filling: None }
     }
 
-    pub(super) fn shortage(&self) -> Option<&JournalError> {
-        self.shortage.as_ref()
-    }
-
-    /// Fills up to `budget` bytes more, and syncs when full; `true` when nothing is left to do. In a mode that fills
-    /// nothing, there never is.
+    /// Fills up to `budget` bytes more; the file when it is ready.
     ///
     /// # Errors
     /// [`JournalError::DiskFull`] may be tried again; after anything else nothing is known about the disk.
-    pub(super) fn prepare(&mut self, budget: u64, at: &Place) -> Result<bool, JournalError> {
-        let size = self.settings.segment_size;
-        if !self.settings.durability.fills() || self.prepared.as_ref().is_some_and(|file| file.is_synced) {
-            return Ok(true);
-        }
-        let mut needed = size;
-        let done = self.take().and_then(|mut prepared| {
-            let until = prepared.filled.saturating_add(budget).min(size);
-            let done = prepared.advance(until, size, self.settings.durability.syncs());
-            needed = size - prepared.filled;
-            if !matches!(&done, Err((Step::Sync, _))) {
-                self.prepared = Some(prepared); // a file whose sync failed is made anew
+    pub(super) fn prepare(&mut self, budget: u64, at: &Place) -> Result<Option<PreparedFile>, JournalError> {
+        let size = if self.settings.durability.fills() { self.settings.segment_size } else { 0 };
+        let failed =
+            |step: &'static str, needed, error| JournalError::failed(step, at.clone(), needed, error);
+        let mut filling = match self.filling.take() {
+            Some(filling) => filling,
+            None => {
+                let created = self.disk.create(&self.path);
+                let file = created.map_err(|error| failed("create the next segment", size, error))?;
+                Filling { file, filled: 0, synced: 0 }
             }
-            done
-        });
-        let done = done.map_err(|(step, error)| step.failed(at.clone(), needed, error));
-        self.remember_shortage(&done);
-        done
-    }
-
-    fn remember_shortage<T>(&mut self, done: &Result<T, JournalError>) {
-        self.shortage = match done {
-            Err(error @ JournalError::DiskFull { .. }) => Some(error.clone()),
-            _ => None,
         };
-    }
-
-    /// Fills what is left.
-    ///
-    /// # Errors
-    /// As [`NextSegment::prepare`].
-    pub(super) fn prepare_all(&mut self, at: &Place) -> Result<(), JournalError> {
-        self.prepare(u64::MAX, at).map(|_| ())
-    }
-
-    /// Gives the prepared file its header and its name.
-    ///
-    /// # Errors
-    /// As [`NextSegment::prepare`]: what is tried again begins with a new file.
-    pub(super) fn begin(
-        &mut self,
-        number: u32,
-        first_sequence: u64,
-        previous_chain: u128,
-    ) -> Result<Current, JournalError> {
-        let at = place(&self.directory.join(NEXT_NAME), number, 0, first_sequence);
-        let needed = self.settings.header_bytes();
-        let begun = self.begin_file(number, first_sequence, previous_chain);
-        let begun = begun.map_err(|error| JournalError::failed("begin a segment", at, needed, error));
-        self.remember_shortage(&begun);
-        begun
-    }
-
-    fn begin_file(&mut self, number: u32, first_sequence: u64, previous_chain: u128) -> io::Result<Current> {
-        let (identity, settings) = (self.identity.clone(), self.settings);
-        let offset = settings.header_bytes();
-        let mut file = self.take().map_err(|(_, error)| error)?.file;
-        let header = SegmentHeader {
-            format: FORMAT_VERSION,
-            identity,
-            settings,
-            segment: number,
-            first_sequence,
-            previous_chain,
-        };
-        let bytes = header.encode();
-        let mut block = bytes.to_vec();
-        block.resize(offset as usize, 0);
-        let path = segment_path(&self.directory, number);
-        self.publish(file.as_mut(), &block, &path)?;
-        let sequence = first_sequence - 1;
-        Ok(Current { number, path, file, offset, sequence, chain: header_chain(&bytes) })
-    }
-
-    fn publish(&self, file: &mut dyn DiskFile, block: &[u8], path: &Path) -> io::Result<()> {
-        let syncs = self.settings.durability.syncs();
-        file.write_full_at(block, 0)?;
-        if syncs {
-            file.sync()?;
+        let until = filling.filled.saturating_add(budget).min(size);
+        if let Err(error) = fill_with_zeros(filling.file.as_mut(), &mut filling.filled, until) {
+            let needed = size - filling.filled;
+            self.filling = Some(filling);
+            return Err(failed("fill the next segment", needed, error));
         }
-        self.disk.rename(&self.directory.join(NEXT_NAME), path)?;
-        if syncs {
-            self.disk.sync_directory(&self.directory)?;
+        let is_full = filling.filled == size;
+        // a file whose sync failed is made anew
+        filling.sync(self.settings, is_full).map_err(|error| failed("sync the next segment", size, error))?;
+        if is_full {
+            return Ok(Some(PreparedFile(filling.file)));
+        }
+        self.filling = Some(filling);
+        Ok(None)
+    }
+}
+
+impl Filling {
+    fn sync(&mut self, settings: Settings, is_full: bool) -> io::Result<()> {
+        let is_due = is_full || self.filled - self.synced >= SYNC_BYTES;
+        if settings.durability.syncs() && is_due {
+            self.file.sync()?;
+            self.synced = self.filled;
         }
         Ok(())
     }
-
-    fn take(&mut self) -> Result<Prepared, (Step, io::Error)> {
-        if let Some(prepared) = self.prepared.take() {
-            return Ok(prepared);
-        }
-        let file =
-            self.disk.create(&self.directory.join(NEXT_NAME)).map_err(|error| (Step::Create, error))?;
-        Ok(Prepared { file, filled: 0, is_synced: false })
-    }
 }
 
-/// What was being done when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Create,
-    Fill,
-    Sync,
-}
-
-impl Step {
-    fn failed(self, place: Place, needed: u64, error: io::Error) -> JournalError {
-        let action = match self {
-            Step::Create => "create the next segment",
-            Step::Fill => "fill the next segment",
-            Step::Sync => "sync the next segment",
-        };
-        JournalError::failed(action, place, needed, error)
+/// Gives a prepared file its header and its name.
+pub(super) fn begin(
+    disk: &dyn Disk,
+    directory: &Path,
+    prepared: PreparedFile,
+    header: &SegmentHeader,
+) -> io::Result<Current> {
+    let PreparedFile(mut file) = prepared;
+    let bytes = header.encode();
+    let offset = header.settings.header_bytes();
+    let mut block = bytes.to_vec();
+    block.resize(offset as usize, 0);
+    let path = segment_path(directory, header.segment);
+    let syncs = header.settings.durability.syncs();
+    file.write_full_at(&block, 0)?;
+    if syncs {
+        file.sync()?;
     }
-}
-
-impl Prepared {
-    fn advance(&mut self, until: u64, size: u64, sync: bool) -> Result<bool, (Step, io::Error)> {
-        fill_with_zeros(self.file.as_mut(), &mut self.filled, until).map_err(|error| (Step::Fill, error))?;
-        if self.filled < size {
-            return Ok(false);
-        }
-        if sync {
-            self.file.sync().map_err(|error| (Step::Sync, error))?;
-        }
-        self.is_synced = true;
-        Ok(true)
+    disk.rename(&directory.join(NEXT_NAME), &path)?;
+    if syncs {
+        disk.sync_directory(directory)?;
     }
+    let (number, sequence) = (header.segment, header.first_sequence.saturating_sub(1));
+    Ok(Current {
+        number,
+        path,
+        file,
+        offset,
+        first_sequence: header.first_sequence,
+        sequence,
+        chain: header_chain(&bytes),
+    })
 }
 
 /// Writes zeros from `at` to `until` and moves `at` with what was written.

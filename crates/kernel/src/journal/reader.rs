@@ -16,6 +16,7 @@ use super::continuity::{Walked, walk};
 use super::error::{JournalError, JournalRule, Place};
 use super::position::Position;
 use super::report::Report;
+use super::seals::{SEALS_NAME, Seals};
 use super::segment::{
     Durability, FORMAT_VERSION, HeaderBytes, HeaderProblem, Identity, LOCK_NAME, NEXT_NAME, SCHEMA,
     SEGMENT_HEADER_SIZE, SegmentHeader, Settings, header_chain, segment_number, segment_path,
@@ -154,23 +155,40 @@ impl JournalReader {
         Ok(reader)
     }
 
+    /// As [`JournalReader::open`], but without holding the journal to its watermark, which may be missing.
+    pub(super) fn open_unbound(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, JournalError> {
+        JournalReader::begin_with(disk, path, None, |_, _, _| Ok(None))
+    }
+
     /// Reads from the first batch, or from the begin of the segment of `snapshot`.
     pub(super) fn begin(
         disk: Arc<dyn Disk>,
         path: &Path,
         snapshot: Option<Position>,
     ) -> Result<Self, JournalError> {
+        JournalReader::begin_with(disk, path, snapshot, |disk, path, header| match header.has_watermark() {
+            true => read_watermark(disk, path, header.identity.epoch).map(Some),
+            false => Ok(None),
+        })
+    }
+
+    fn begin_with(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        snapshot: Option<Position>,
+        watermark: impl Fn(&dyn Disk, &Path, &SegmentHeader) -> Result<Option<Position>, JournalError>,
+    ) -> Result<Self, JournalError> {
         let numbers = segment_numbers(disk.as_ref(), path)?;
         let last = numbers.last().copied().unwrap_or(1);
-        let first = snapshot.map_or(1, |position| position.segment.min(last));
+        let first = match snapshot {
+            Some(position) => position.segment.min(last),
+            None => first_segment(disk.as_ref(), path, &numbers)?,
+        };
         let segment = open_segment(disk.as_ref(), path, &numbers, first, 0)?;
         let SegmentHeader { identity, settings, .. } = segment.header.clone();
         check_schema(path, identity.schema)?;
         // first the watermark, then the segments: while somebody writes it moves on with them
-        let watermark = match segment.header.has_watermark() {
-            true => Some(read_watermark(disk.as_ref(), path, identity.epoch)?),
-            false => None,
-        };
+        let watermark = watermark(disk.as_ref(), path, &segment.header)?;
         let mut reader = JournalReader {
             report: Report::new(&segment.header, watermark),
             offset: 0,
@@ -199,6 +217,11 @@ impl JournalReader {
 
     pub fn settings(&self) -> &Settings {
         &self.report.settings
+    }
+
+    /// Of the segment that is being read.
+    pub fn header(&self) -> &SegmentHeader {
+        &self.segment.header
     }
 
     /// Version of the format the journal is written in.
@@ -530,9 +553,9 @@ impl JournalReader {
         JournalError::Damaged { place: self.place(), rule, found }
     }
 
-    /// The last segment: where a writer goes on.
-    pub(super) fn into_segment(self) -> OpenSegment {
-        self.segment
+    /// The last segment, where a writer goes on, and the numbers of all that are there.
+    pub(super) fn into_segment(self) -> (OpenSegment, Vec<u32>) {
+        (self.segment, self.numbers)
     }
 }
 
@@ -603,11 +626,35 @@ pub(super) fn segment_numbers(disk: &dyn Disk, path: &Path) -> Result<Vec<u32>, 
     if names.is_empty() {
         return Err(not("the directory is empty".to_owned()));
     }
-    if names.iter().all(|name| [LOCK_NAME, NEXT_NAME, WATERMARK_NAME].contains(&name.as_str())) {
+    if names.iter().all(|name| [LOCK_NAME, NEXT_NAME, WATERMARK_NAME, SEALS_NAME].contains(&name.as_str())) {
         return Err(not("its creation was not finished; it never held a record".to_owned()));
     }
     let some = names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
     Err(not(format!("no segment (00000001.seg) among its {} entries: {some}", names.len())))
+}
+
+/// The segment with which the journal begins: 1, unless its begin was removed on purpose. While it is being removed,
+/// or when that was interrupted, some of the removed segments may still be there.
+pub(super) fn first_segment(disk: &dyn Disk, path: &Path, numbers: &[u32]) -> Result<u32, JournalError> {
+    if numbers.first() == Some(&1) && numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
+        return Ok(1);
+    }
+    let removed = Seals::read(disk, path)?.map_or(0, |seals| seals.removed());
+    let mut first = removed + 1;
+    while first > 1 && numbers.binary_search(&(first - 1)).is_ok() {
+        first -= 1;
+    }
+    Ok(first)
+}
+
+/// The header of one segment, checked.
+pub(super) fn segment_header(
+    disk: &dyn Disk,
+    directory: &Path,
+    numbers: &[u32],
+    number: u32,
+) -> Result<SegmentHeader, JournalError> {
+    open_segment(disk, directory, numbers, number, 0).map(|segment| segment.header)
 }
 
 fn check_schema(path: &Path, schema: u16) -> Result<(), JournalError> {

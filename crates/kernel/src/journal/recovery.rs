@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use crate::disk::{Access, Disk, DiskFile, DiskLock, FileSystem};
 
+use super::cut_intent::CutIntent;
 use super::error::{JournalError, JournalRule, Place};
 use super::log::{Current, SegmentLog};
-use super::next_segment::{NextSegment, fill_with_zeros};
+use super::next_segment::fill_with_zeros;
 use super::position::Position;
-use super::reader::{JournalReader, OpenSegment, place, unsupported};
+use super::reader::{JournalReader, OpenSegment, place, segment_header, unsupported};
 use super::report::{Report, Tail, read_to_end};
-use super::segment::{Content, FORMAT_VERSION, LOCK_NAME, RULES_VERSION, Settings};
+use super::seals::{Ended, SealFile};
+use super::segment::{
+    Content, FORMAT_VERSION, LOCK_NAME, RULES_VERSION, SegmentHeader, Settings, segment_path,
+};
+use super::upkeep::Upkeep;
 use super::watermark::WatermarkFile;
 
 /// How a journal is opened to be continued.
@@ -87,6 +92,7 @@ fn check_continuable(
     path: &Path,
     reader: &JournalReader,
     options: &OpenOptions,
+    finishes_cut: bool,
 ) -> Result<(), JournalError> {
     let (found, supported) = (reader.identity().rules_version, RULES_VERSION);
     if found != supported {
@@ -107,21 +113,32 @@ fn check_continuable(
         let found = reader.identity().epoch;
         return Err(JournalError::ForeignEpoch { path: path.to_owned(), found, expected });
     }
+    if !finishes_cut && CutIntent::is_there(disk, path)? {
+        return Err(JournalError::CutUnfinished { path: path.to_owned() });
+    }
     check_file_system(disk, path, reader.settings(), options.accept_any_file_system)
 }
 
+/// `finishes_cut`: goes on although a cut was begun, for whoever finishes it.
 pub(super) fn recover(
     disk: Arc<dyn Disk>,
     path: &Path,
     options: &OpenOptions,
+    finishes_cut: bool,
 ) -> Result<(SegmentLog, Box<dyn DiskLock>, Recovery), JournalError> {
     let reader = JournalReader::begin(disk.clone(), path, options.snapshot)?;
-    check_continuable(disk.as_ref(), path, &reader, options)?;
+    check_continuable(disk.as_ref(), path, &reader, options, finishes_cut)?;
     let lock = take_lock(disk.as_ref(), path)?;
     let mut reader = JournalReader::begin(disk.clone(), path, options.snapshot)?;
     let tail = read_to_end(&mut reader)?;
     let report = Report { tail, ..reader.report().clone() };
-    let (mut current, length) = reopen(disk.as_ref(), reader.into_segment(), &report)?;
+    let (segment, numbers) = reader.into_segment();
+    let header = segment.header.clone();
+    let sealed = match header.has_seals() {
+        true => Some(open_seals(&disk, path, &header, &numbers)?),
+        false => None,
+    };
+    let (mut current, length) = reopen(disk.as_ref(), segment, &report)?;
     let cut = match &report.tail {
         Tail::Clean if !journals_cuts(&report.settings) => None,
         Tail::Clean => unreported_cut(disk.as_ref(), path, &current)?,
@@ -140,8 +157,51 @@ pub(super) fn recover(
         Some(_) => Some(confirm_durable(disk.as_ref(), path, &report)?),
         None => None,
     };
-    let next = NextSegment::new(disk, path, &report.identity, report.settings);
-    Ok((SegmentLog::resume(current, next, watermark), lock, Recovery { report, cut }))
+    let (seals, ended) = sealed.map_or((None, Vec::new()), |(seals, ended)| (Some(seals), ended));
+    let mut upkeep = Upkeep::new(disk.clone(), path, &header, seals, ended);
+    upkeep.turn_to(header.segment.saturating_add(1), report.last_sequence.saturating_add(1));
+    let log = SegmentLog::resume(disk, path, &header, current, upkeep, watermark);
+    Ok((log, lock, Recovery { report, cut }))
+}
+
+/// The seals, and the segments that ended before the last one and have none yet. The last seal must be that of the
+/// journal as it is.
+fn open_seals(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    last: &SegmentHeader,
+    numbers: &[u32],
+) -> Result<(SealFile, Vec<Ended>), JournalError> {
+    let seals = SealFile::open(disk.clone(), path, last)?;
+    let header = |number| segment_header(disk.as_ref(), path, numbers, number);
+    let sealed = seals.seals().sealed().last_key_value().map(|(&segment, entry)| (segment, entry.chain()));
+    if let Some((segment, chain)) = sealed {
+        let damaged = |rule, found: String| {
+            let at = place(&segment_path(path, segment), segment, 0, last.first_sequence);
+            Err(JournalError::Damaged { place: at, rule, found })
+        };
+        if segment >= last.segment {
+            let found = format!("segment {segment} was sealed, the journal ends in segment {}", last.segment);
+            return damaged(JournalRule::SegmentsMustBeComplete, found);
+        }
+        if header(segment + 1)?.previous_chain != chain {
+            let found = format!("segment {} continues another segment than the one sealed", segment + 1);
+            return damaged(JournalRule::SegmentMustBeAsSealed, found);
+        }
+    }
+    let first = numbers.first().copied().unwrap_or(1);
+    let begin = sealed.map_or(0, |(segment, _)| segment).max(seals.seals().removed()) + 1;
+    let mut ended = Vec::new();
+    for number in begin.max(first)..last.segment {
+        let (this, next) = (header(number)?, header(number + 1)?);
+        ended.push(Ended {
+            segment: number,
+            first_sequence: this.first_sequence,
+            last_sequence: next.first_sequence.saturating_sub(1),
+            chain: next.previous_chain,
+        });
+    }
+    Ok((seals, ended))
 }
 
 /// Whether a cut is journaled. In `none` nothing was promised, and a run that is continued must end as one that was
@@ -166,7 +226,9 @@ fn reopen(disk: &dyn Disk, segment: OpenSegment, report: &Report) -> Result<(Cur
         .open(&segment.path, Access::ReadWrite)
         .map_err(|error| JournalError::unreachable("open the segment for writing", &segment.path, error))?;
     let Position { segment: number, offset, sequence, chain } = report.end;
-    Ok((Current { number, path: segment.path, file, offset, sequence, chain }, segment.length))
+    let first_sequence = segment.header.first_sequence;
+    let current = Current { number, path: segment.path, file, offset, first_sequence, sequence, chain };
+    Ok((current, segment.length))
 }
 
 /// A cut at the very end whose process ended before the record of it was written: the copy tells.

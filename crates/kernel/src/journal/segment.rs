@@ -332,9 +332,14 @@ impl SegmentHeader {
         }
     }
 
-    /// Whether there are files beside the segments that tell how far it was durable and what was sealed.
+    /// Whether a file beside the segments tells how far it was durable.
     pub(crate) fn has_watermark(&self) -> bool {
         self.format >= 2 && self.settings.durability.syncs()
+    }
+
+    /// Whether ended segments are sealed.
+    pub(crate) fn has_seals(&self) -> bool {
+        self.format >= 2 && self.settings.durability.fills()
     }
 
     pub(crate) fn encode(&self) -> HeaderBytes {

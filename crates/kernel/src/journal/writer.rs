@@ -18,6 +18,7 @@ use super::log::{Room, SegmentLog};
 use super::position::Position;
 use super::reader::Records;
 use super::recovery::{OpenOptions, Recovery, check_file_system, journals_cuts, recover, take_lock};
+use super::seals::SealKey;
 use super::segment::{Content, Identity, SCHEMA, Settings, check_settings, segment_number};
 use super::upcast::is_outdated;
 
@@ -151,17 +152,29 @@ impl JournalWriter {
         path: &Path,
         options: &OpenOptions,
     ) -> Result<(Self, Recovery), JournalError> {
-        let (log, lock, recovery) = recover(disk, path, options)?;
+        JournalWriter::open_recovered(recover(disk, path, options, false)?, options)
+    }
+
+    /// As [`JournalWriter::open_with`], for whoever finishes a cut that was begun.
+    pub(super) fn open_to_finish_cut(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        options: &OpenOptions,
+    ) -> Result<Self, JournalError> {
+        JournalWriter::open_recovered(recover(disk, path, options, true)?, options).map(|(writer, _)| writer)
+    }
+
+    fn open_recovered(
+        (log, lock, recovery): (SegmentLog, Box<dyn DiskLock>, Recovery),
+        options: &OpenOptions,
+    ) -> Result<(Self, Recovery), JournalError> {
         let report = &recovery.report;
         let mut writer = JournalWriter::new(log, lock, report.last_sequence + 1, report.state_hash);
         if let Some(cut) = recovery.cut.as_ref().filter(|_| journals_cuts(&report.settings)) {
             let what = cut.rule.map_or_else(|| cut.found.clone(), |rule| format!("{rule}: {}", cut.found));
             let time = options.time.max(report.last_time);
             let record = cut_record(CutKind::TornTail, &cut.place, cut.bytes, "openbell", &what);
-            writer.append_now(record, time)?;
-            // the events so far are those of the last record: a cut causes none
-            writer.write_batches(None)?;
-            writer.sync()?;
+            writer.append_told(record, time)?;
         }
         Ok((writer, recovery))
     }
@@ -229,8 +242,36 @@ impl JournalWriter {
         self.log.shortage()
     }
 
-    /// Works a while (some MiB) on what the next commits need and should not wait for: the next segment, the sync of
-    /// the watermark. `true` when nothing is left to do. To be called when there is nothing to commit; where nobody
+    /// Lets a thread of its own prepare segments and seal those that ended, so that no commit waits for either. It
+    /// ends with the writer. Without one, everything happens inside the calls of this writer, in an order that
+    /// depends on nothing else.
+    pub fn prepare_in_background(&mut self) {
+        self.log.start_helper();
+    }
+
+    /// Signs seals from now on.
+    ///
+    /// # Errors
+    /// [`JournalError::Stopped`] after a failure.
+    pub fn sign_seals(&mut self, key: SealKey) -> Result<(), JournalError> {
+        self.require_running()?;
+        let signed = self.log.sign_with(key);
+        self.stop_on_error(signed)
+    }
+
+    /// Removes the oldest segments of which no record is needed: sealed ones that end before `sequence`. Returns
+    /// their numbers. The journal then begins with the first that is left; its seals tell that this was on purpose.
+    ///
+    /// # Errors
+    /// Anything stops the writer but [`JournalError::DiskFull`], after which nothing was removed.
+    pub fn remove_sealed_before(&mut self, sequence: u64) -> Result<Vec<u32>, JournalError> {
+        self.require_running()?;
+        let removed = self.log.remove_sealed_before(sequence);
+        self.stop_unless_full(removed)
+    }
+
+    /// Works a while (some MiB) on what the next commits need and should not wait for: the next segment, seals, the
+    /// sync of the watermark. `true` when nothing is left to do. To be called when there is nothing to commit; where nobody
     /// does, commits do it themselves, late.
     ///
     /// # Errors
@@ -371,6 +412,7 @@ impl JournalWriter {
         let durable_sequence = self.commit(state_hash, output_hash)?;
         self.write_batch(Some(output_hash), flags::CLOSED)?;
         self.log.sync()?;
+        self.log.seal_ended()?;
         Ok(durable_sequence)
     }
 
@@ -398,10 +440,13 @@ impl JournalWriter {
         result
     }
 
-    /// Stamps a record with the next sequence and appends it.
-    fn append_now(&mut self, mut record: RecordBuffer, time: u64) -> Result<(), JournalError> {
+    /// Stamps a record that tells about the journal itself, and commits it with what was appended. The batch has no
+    /// output hash: what becomes of the engine is not known here.
+    pub(super) fn append_told(&mut self, mut record: RecordBuffer, time: u64) -> Result<(), JournalError> {
         stamp(record.slots_mut(), self.next_sequence, time);
-        self.append(record.slots())
+        self.append(record.slots())?;
+        self.write_batches(None)?;
+        self.sync()
     }
 
     /// Puts the marker of the references so far into the batch.

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod damage;
+mod doctor;
 mod failures;
 mod opening;
 mod references;
 mod roundtrip;
+mod seals;
 mod watermark;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,191 @@
+//! What is done beside the commits: the next segment is filled, ended ones are sealed. Step by step, when the writer's
+//! owner has time; or by a [`Helper`], a thread of its own, so that no commit waits for it.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+
+use crate::disk::Disk;
+
+use super::error::{JournalError, Place};
+use super::next_segment::{NextSegment, PreparedFile};
+use super::reader::place;
+use super::seals::{Ended, SealFile};
+use super::segment::{NEXT_NAME, SegmentHeader};
+
+/// Bytes filled or hashed between two looks at what else there is to do.
+const STEP_BYTES: u64 = 2 << 20;
+
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    next: NextSegment,
+    /// Where the next segment is prepared, for messages.
+    at: Place,
+    /// `None` in a mode that seals nothing.
+    pub seals: Option<SealFile>,
+    ended: VecDeque<Ended>,
+}
+
+impl Upkeep {
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        header: &SegmentHeader,
+        seals: Option<SealFile>,
+        ended: Vec<Ended>,
+    ) -> Self {
+        let at = place(&directory.join(NEXT_NAME), header.segment, 0, header.first_sequence);
+        let next = NextSegment::new(disk, directory, header.settings);
+        Upkeep { next, at, seals, ended: ended.into() }
+    }
+
+    /// Works on the next segment; the file when it is ready.
+    pub(super) fn fill(&mut self, budget: u64) -> Result<Option<PreparedFile>, JournalError> {
+        self.next.prepare(budget, &self.at)
+    }
+
+    /// From now on segment `number` is the one being prepared.
+    pub(super) fn turn_to(&mut self, number: u32, sequence: u64) {
+        (self.at.segment, self.at.sequence) = (number, sequence);
+    }
+
+    /// Takes note of a segment that ended.
+    pub(super) fn end(&mut self, ended: Ended) {
+        self.turn_to(ended.segment.saturating_add(2), ended.last_sequence.saturating_add(1));
+        if self.seals.is_some() {
+            self.ended.push_back(ended);
+        }
+    }
+
+    /// Works on the seals; `true` when there is nothing left to seal.
+    pub(super) fn seal(&mut self, budget: u64) -> Result<bool, JournalError> {
+        let (Some(seals), Some(ended)) = (&mut self.seals, self.ended.front()) else { return Ok(true) };
+        if seals.seal(ended, budget)? {
+            self.ended.pop_front();
+        }
+        Ok(self.ended.is_empty())
+    }
+}
+
+enum Task {
+    /// Look again what there is to do; with a new file for the next segment or without.
+    Work {
+        prepare: bool,
+    },
+    End(Ended),
+    GiveBack,
+}
+
+/// What a helper tells.
+#[derive(Debug)]
+enum Told {
+    /// The answer to the question for a file.
+    File(Result<PreparedFile, JournalError>),
+    /// A segment could not be sealed; it is tried again when the helper is asked to look.
+    NotSealed(JournalError),
+}
+
+/// A thread that has the upkeep.
+#[derive(Debug)]
+pub(super) struct Helper {
+    tasks: Sender<Task>,
+    told: Receiver<Told>,
+    thread: JoinHandle<Upkeep>,
+    /// Whether it was asked for a file and has not answered.
+    is_asked: bool,
+}
+
+impl Helper {
+    pub(super) fn start(upkeep: Upkeep) -> Self {
+        let (tasks, to_do) = channel();
+        let (tells, told) = channel();
+        let thread = std::thread::spawn(move || work(upkeep, &to_do, &tells));
+        Helper { tasks, told, thread, is_asked: false }
+    }
+
+    /// Asks for what is due; does not wait, and does not ask for a second file before it has answered.
+    pub(super) fn ask(&mut self, prepare: bool) {
+        if !self.is_asked {
+            self.is_asked = self.tasks.send(Task::Work { prepare }).is_ok() && prepare;
+        }
+    }
+
+    /// Takes note of a segment that ended.
+    pub(super) fn end(&mut self, ended: Ended) {
+        self.tasks.send(Task::End(ended)).ok(); // a helper that is gone is noticed when it is waited for
+    }
+
+    /// What it has done since; `None` for nothing.
+    pub(super) fn outcome(&mut self) -> Option<Result<PreparedFile, JournalError>> {
+        match self.told.try_recv().ok()? {
+            Told::File(answer) => {
+                self.is_asked = false;
+                Some(answer)
+            }
+            Told::NotSealed(error) => Some(Err(error)),
+        }
+    }
+
+    /// Asks for a file and waits for it; `None` when the helper is gone. The answer to an earlier question may be
+    /// that the disk was full then, so it is asked again.
+    pub(super) fn wait(&mut self) -> Option<Result<PreparedFile, JournalError>> {
+        let mut was_asked = self.is_asked;
+        self.ask(true);
+        loop {
+            match self.told.recv().ok()? {
+                Told::NotSealed(JournalError::DiskFull { .. }) => {}
+                Told::NotSealed(error) => return Some(Err(error)),
+                Told::File(Err(JournalError::DiskFull { .. })) if was_asked => {
+                    (was_asked, self.is_asked) = (false, false);
+                    self.ask(true);
+                }
+                Told::File(answer) => {
+                    self.is_asked = false;
+                    return Some(answer);
+                }
+            }
+        }
+    }
+
+    /// Ends the thread after the step it is at; `None` when it ended by itself, with a panic.
+    pub(super) fn give_back(self) -> Option<Upkeep> {
+        self.tasks.send(Task::GiveBack).ok();
+        self.thread.join().ok()
+    }
+}
+
+/// The life of a helper: whatever there is to do, the next segment first.
+fn work(mut upkeep: Upkeep, tasks: &Receiver<Task>, tells: &Sender<Told>) -> Upkeep {
+    let (mut fills, mut seals) = (false, true);
+    loop {
+        let task = match fills || seals {
+            true => tasks.try_recv(),
+            false => tasks.recv().map_err(|_| TryRecvError::Disconnected),
+        };
+        match task {
+            Ok(Task::Work { prepare }) => (fills, seals) = (fills || prepare, true),
+            Ok(Task::End(ended)) => {
+                upkeep.end(ended);
+                seals = true;
+            }
+            Ok(Task::GiveBack) | Err(TryRecvError::Disconnected) => return upkeep,
+            Err(TryRecvError::Empty) => {}
+        }
+        if fills {
+            if let Some(outcome) = upkeep.fill(STEP_BYTES).transpose() {
+                fills = false;
+                tells.send(Told::File(outcome)).ok(); // nobody waits for it any more: the next look at the tasks ends this
+            }
+        } else if seals {
+            match upkeep.seal(STEP_BYTES) {
+                Ok(is_done) => seals = !is_done,
+                Err(error) => {
+                    seals = false; // until it is asked to look again
+                    tells.send(Told::NotSealed(error)).ok();
+                }
+            }
+        }
+    }
+}
