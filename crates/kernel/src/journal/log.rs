@@ -14,7 +14,7 @@ use super::reader::place;
 use super::retention::remove_sealed_before;
 use super::seals::{Ended, SealFile, SealKey};
 use super::segment::{Durability, Identity, NEXT_NAME, SegmentHeader, Settings, header_chain};
-use super::upkeep::{Helper, Upkeep};
+use super::upkeep::{Upkeep, UpkeepThread};
 use super::watermark::WatermarkFile;
 
 /// Where nobody prepares the next segment in time, it is filled by so many times the bytes of each commit, once the
@@ -43,9 +43,9 @@ pub(super) struct SegmentLog {
     prepared: Option<PreparedFile>,
     /// Why the next segment could not be prepared, or the last one sealed, when it was last tried.
     shortage: Option<JournalError>,
-    /// Here, or with the helper; with neither only after the helper was lost to a panic.
+    /// Here, or with the thread; with neither only after the thread was lost to a panic.
     upkeep: Option<Upkeep>,
-    helper: Option<Helper>,
+    thread: Option<UpkeepThread>,
     watermark: Option<WatermarkFile>,
     /// Whether everything written was synced, or need not be.
     is_synced: bool,
@@ -100,13 +100,18 @@ impl SegmentLog {
             chain: header_chain(&first.encode()),
         };
         let watermark = match first.has_watermark() {
-            true => Some(create_watermark(disk.as_ref(), directory, identity.epoch, &begin)?),
+            true => Some(WatermarkFile::create(disk.as_ref(), directory, identity.epoch, &begin)?),
             false => None,
         };
         let seals = match first.has_seals() {
             true => Some(SealFile::create(disk.clone(), directory, &first)?),
             false => None,
         };
+        // their names are durable before there is a segment: a disk may keep two new names in any order
+        if settings.durability.syncs() {
+            let synced = disk.sync_directory(directory);
+            synced.map_err(|error| JournalError::unreachable("sync the directory", directory, error))?;
+        }
         let mut upkeep = Upkeep::new(disk.clone(), directory, &first, seals, Vec::new());
         let prepared = loop {
             if let Some(prepared) = upkeep.fill(u64::MAX)? {
@@ -139,7 +144,7 @@ impl SegmentLog {
             prepared: None,
             shortage: None,
             upkeep: Some(upkeep),
-            helper: None,
+            thread: None,
             watermark,
             is_synced: true,
         }
@@ -206,9 +211,9 @@ impl SegmentLog {
         if let Some(upkeep) = &mut self.upkeep {
             upkeep.end(ended);
         }
-        if let Some(helper) = &mut self.helper {
-            helper.end(ended);
-            helper.ask(true);
+        if let Some(thread) = &mut self.thread {
+            thread.end(ended);
+            thread.ask(true);
         }
         Ok(())
     }
@@ -219,15 +224,15 @@ impl SegmentLog {
             if let Some(prepared) = self.prepared.take() {
                 return Ok(prepared);
             }
-            self.prepared = match (&mut self.upkeep, &mut self.helper) {
+            self.prepared = match (&mut self.upkeep, &mut self.thread) {
                 (Some(upkeep), _) => upkeep.fill(u64::MAX)?,
-                (None, Some(helper)) => Some(helper.wait().unwrap_or_else(|| Err(self.lost_helper()))?),
-                (None, None) => return Err(self.lost_helper()),
+                (None, Some(thread)) => Some(thread.wait().unwrap_or_else(|| Err(self.lost_thread()))?),
+                (None, None) => return Err(self.lost_thread()),
             };
         }
     }
 
-    fn lost_helper(&self) -> JournalError {
+    fn lost_thread(&self) -> JournalError {
         let source = io::Error::other("the thread that prepares segments has ended");
         let place = self.current.place(self.current.sequence);
         JournalError::Failed { action: "prepare the next segment", place, source: source.into() }
@@ -291,7 +296,7 @@ impl SegmentLog {
         if sync { watermark.sync() } else { Ok(()) }
     }
 
-    /// Works for a while on what is due, or asks the helper to; `true` when nothing is left to do.
+    /// Works for a while on what is due, or asks the thread to; `true` when nothing is left to do.
     pub(super) fn prepare(&mut self, budget: u64) -> Result<bool, JournalError> {
         let done = self.prepare_some(budget);
         if matches!(done, Ok(false)) && self.shortage.is_some() && self.prepared.is_none() {
@@ -301,27 +306,27 @@ impl SegmentLog {
     }
 
     fn prepare_some(&mut self, budget: u64) -> Result<bool, JournalError> {
-        match (&mut self.upkeep, &mut self.helper) {
+        match (&mut self.upkeep, &mut self.thread) {
             (Some(upkeep), _) if self.prepared.is_none() && self.settings.durability.fills() => {
                 self.prepared = upkeep.fill(budget)?;
                 Ok(false)
             }
             (Some(upkeep), _) => upkeep.seal(budget),
-            (None, Some(helper)) => {
-                match helper.outcome() {
+            (None, Some(thread)) => {
+                match thread.outcome() {
                     Some(prepared) => self.prepared = Some(prepared?),
-                    None => helper.ask(self.prepared.is_none()),
+                    None => thread.ask(self.prepared.is_none()),
                 }
                 Ok(self.prepared.is_some())
             }
-            (None, None) => Err(self.lost_helper()),
+            (None, None) => Err(self.lost_thread()),
         }
     }
 
     /// Fills the next segment in step with what was written, once this one is half full and nobody has done it in
     /// time. A disk without room for it is no failure yet: this segment still has some.
     pub(super) fn prepare_in_step(&mut self, written: u64) -> Result<(), JournalError> {
-        let is_early = self.helper.is_none() && self.current.offset < self.settings.segment_size / 2;
+        let is_early = self.thread.is_none() && self.current.offset < self.settings.segment_size / 2;
         if is_early || self.prepared.is_some() || !self.settings.durability.fills() {
             return Ok(());
         }
@@ -339,23 +344,23 @@ impl SegmentLog {
     }
 
     /// From now on a thread does what is due beside the commits.
-    pub(super) fn start_helper(&mut self) {
+    pub(super) fn start_thread(&mut self) {
         if let Some(upkeep) = self.upkeep.take() {
-            let mut helper = Helper::start(upkeep);
-            helper.ask(self.prepared.is_none());
-            self.helper = Some(helper);
+            let mut thread = UpkeepThread::start(upkeep);
+            thread.ask(self.prepared.is_none());
+            self.thread = Some(thread);
         }
     }
 
-    /// The upkeep, back from the helper if it has it.
+    /// The upkeep, back from the thread if it has it.
     fn take_back(&mut self) -> Result<&mut Upkeep, JournalError> {
-        if let Some(mut helper) = self.helper.take() {
-            while let Some(outcome) = helper.outcome() {
+        if let Some(mut thread) = self.thread.take() {
+            while let Some(outcome) = thread.outcome() {
                 self.prepared = outcome.ok().or(self.prepared.take());
             }
-            self.upkeep = helper.give_back();
+            self.upkeep = thread.give_back();
         }
-        let lost = self.lost_helper();
+        let lost = self.lost_thread();
         self.upkeep.as_mut().ok_or(lost)
     }
 
@@ -367,49 +372,36 @@ impl SegmentLog {
     }
 
     pub(super) fn sign_with(&mut self, key: SealKey) -> Result<(), JournalError> {
-        let helped = self.helper.is_some();
+        let helped = self.thread.is_some();
         if let Some(seals) = &mut self.take_back()?.seals {
             seals.sign_with(key);
         }
         if helped {
-            self.start_helper();
+            self.start_thread();
         }
         Ok(())
     }
 
     /// See [`super::JournalWriter::remove_sealed_before`].
     pub(super) fn remove_sealed_before(&mut self, sequence: u64) -> Result<Vec<u32>, JournalError> {
-        let helped = self.helper.is_some();
+        let helped = self.thread.is_some();
         let (disk, directory) = (self.disk.clone(), self.directory.clone());
         let removed = match &mut self.take_back()?.seals {
             Some(seals) => remove_sealed_before(disk.as_ref(), &directory, seals, sequence)?,
             None => Vec::new(),
         };
         if helped {
-            self.start_helper();
+            self.start_thread();
         }
         Ok(removed)
     }
 }
 
 impl Drop for SegmentLog {
-    /// No helper outlives the lock of its journal.
+    /// No thread outlives the lock of its journal.
     fn drop(&mut self) {
-        if let Some(helper) = self.helper.take() {
-            helper.give_back();
+        if let Some(thread) = self.thread.take() {
+            thread.give_back();
         }
     }
-}
-
-/// The file and its name are durable before there is a segment: a disk may keep two new names in any order.
-fn create_watermark(
-    disk: &dyn Disk,
-    directory: &Path,
-    epoch: u64,
-    begin: &Position,
-) -> Result<WatermarkFile, JournalError> {
-    let watermark = WatermarkFile::create(disk, directory, epoch, begin)?;
-    disk.sync_directory(directory)
-        .map_err(|error| JournalError::unreachable("sync the directory", directory, error))?;
-    Ok(watermark)
 }

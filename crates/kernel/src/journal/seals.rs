@@ -353,7 +353,10 @@ impl SealFile {
         }
         let file = disk.open(&path, Access::ReadWrite);
         let file = file.map_err(|error| JournalError::unreachable("open the seals", &path, error))?;
-        Ok(SealFile::new(disk, directory, file, header, seals))
+        let mut opened = SealFile::new(disk, directory, file, header, seals);
+        let confirmed = opened.confirm_last();
+        confirmed.map_err(|error| JournalError::unreachable("sync the seals", &path, error))?;
+        Ok(opened)
     }
 
     fn new(
@@ -374,6 +377,13 @@ impl SealFile {
             key: None,
             hashing: None,
         }
+    }
+
+    /// Writes the last entry once more: a sync that failed in an earlier process may have dropped it from the disk
+    /// while reads still see it, and the next entry would then stand behind a hole.
+    fn confirm_last(&mut self) -> io::Result<()> {
+        let Some(&last) = self.seals.entries.last() else { return Ok(()) };
+        self.write(&last, self.seals.bytes() - SEAL_ENTRY_SIZE as u64)
     }
 
     pub(super) fn sign_with(&mut self, key: SealKey) {

@@ -1,5 +1,5 @@
 //! What is done beside the commits: the next segment is filled, ended ones are sealed. Step by step, when the writer's
-//! owner has time; or by a [`Helper`], a thread of its own, so that no commit waits for it.
+//! owner has time; or by a [`UpkeepThread`], a thread of its own, so that no commit waits for it.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -78,18 +78,18 @@ enum Task {
     GiveBack,
 }
 
-/// What a helper tells.
+/// What a thread tells.
 #[derive(Debug)]
 enum Told {
     /// The answer to the question for a file.
     File(Result<PreparedFile, JournalError>),
-    /// A segment could not be sealed; it is tried again when the helper is asked to look.
+    /// A segment could not be sealed; it is tried again when the thread is asked to look.
     NotSealed(JournalError),
 }
 
 /// A thread that has the upkeep.
 #[derive(Debug)]
-pub(super) struct Helper {
+pub(super) struct UpkeepThread {
     tasks: Sender<Task>,
     told: Receiver<Told>,
     thread: JoinHandle<Upkeep>,
@@ -97,12 +97,12 @@ pub(super) struct Helper {
     is_asked: bool,
 }
 
-impl Helper {
+impl UpkeepThread {
     pub(super) fn start(upkeep: Upkeep) -> Self {
         let (tasks, to_do) = channel();
         let (tells, told) = channel();
         let thread = std::thread::spawn(move || work(upkeep, &to_do, &tells));
-        Helper { tasks, told, thread, is_asked: false }
+        UpkeepThread { tasks, told, thread, is_asked: false }
     }
 
     /// Asks for what is due; does not wait, and does not ask for a second file before it has answered.
@@ -114,7 +114,7 @@ impl Helper {
 
     /// Takes note of a segment that ended.
     pub(super) fn end(&mut self, ended: Ended) {
-        self.tasks.send(Task::End(ended)).ok(); // a helper that is gone is noticed when it is waited for
+        self.tasks.send(Task::End(ended)).ok(); // a thread that is gone is noticed when it is waited for
     }
 
     /// What it has done since; `None` for nothing.
@@ -128,7 +128,7 @@ impl Helper {
         }
     }
 
-    /// Asks for a file and waits for it; `None` when the helper is gone. The answer to an earlier question may be
+    /// Asks for a file and waits for it; `None` when the thread is gone. The answer to an earlier question may be
     /// that the disk was full then, so it is asked again.
     pub(super) fn wait(&mut self) -> Option<Result<PreparedFile, JournalError>> {
         let mut was_asked = self.is_asked;
@@ -156,7 +156,7 @@ impl Helper {
     }
 }
 
-/// The life of a helper: whatever there is to do, the next segment first.
+/// The life of a thread: whatever there is to do, the next segment first.
 fn work(mut upkeep: Upkeep, tasks: &Receiver<Task>, tells: &Sender<Told>) -> Upkeep {
     let (mut fills, mut seals) = (false, true);
     loop {

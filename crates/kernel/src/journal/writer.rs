@@ -246,7 +246,7 @@ impl JournalWriter {
     /// ends with the writer. Without one, everything happens inside the calls of this writer, in an order that
     /// depends on nothing else.
     pub fn prepare_in_background(&mut self) {
-        self.log.start_helper();
+        self.log.start_thread();
     }
 
     /// Signs seals from now on.
