@@ -46,6 +46,7 @@ __all__ = [
     "IndicatorByInstrument",
     "IndicatorValue",
     "InputExpansion",
+    "JournalProof",
     "JournalReader",
     "JournalReport",
     "JournalWriter",
@@ -59,15 +60,22 @@ __all__ = [
     "Quote",
     "Trade",
     "bar_dtype",
+    "begin_journal_epoch",
     "body_layouts",
     "book_command_dtype",
     "book_report_dtype",
     "crossover",
+    "cut_journal",
     "durability_of",
+    "journal_segments",
     "message_registry",
     "outbox_dtype",
     "payload_layouts",
+    "prove_journal",
+    "remove_journal_segments",
     "rule_registry",
+    "skip_journal_record",
+    "snapshots_in",
     "valuation_dtype",
     "verify_journal",
 ]
@@ -1660,6 +1668,105 @@ def verify_journal(path: str | PathLike[str], *, require_closed: bool = False) -
 
     Raises JournalError for damage; a torn tail is told in the report. With `require_closed`, also for a journal that does
     not end with the batch that closes it.
+    """
+
+# ---- care of journals
+
+@final
+class JournalProof:
+    """What the seals of a journal say."""
+
+    @property
+    def epoch(self) -> int:
+        """Of the journal."""
+    @property
+    def entries(self) -> int:
+        """Entries of SEALS: of sealed segments, of removals, of cuts."""
+    @property
+    def sealed_segments(self) -> int:
+        """Segments that are here and sealed; all of them were hashed."""
+    @property
+    def sealed_through(self) -> int:
+        """The last sequence that a seal covers; 0 when there is none."""
+    @property
+    def unsealed_segments(self) -> int:
+        """Segments without a seal yet: only their own checks hold them."""
+    @property
+    def removed_through(self) -> int:
+        """The last segment that was removed on purpose; 0 for none."""
+    @property
+    def cuts(self) -> list[int]:
+        """Segments from which on the journal was cut on purpose."""
+    @property
+    def is_signed(self) -> bool:
+        """Whether every entry has a signature."""
+    @property
+    def last_seal(self) -> bytes:
+        """32 bytes that cover all that was ever sealed."""
+    @property
+    def touched(self) -> str | None:
+        """Where history is not what was sealed, first; None where it is."""
+
+def prove_journal(path: str | PathLike[str], public_key: bytes | None = None) -> JournalProof:
+    """Compare a journal with its seals, and every seal with the one before and, with 32 bytes of an Ed25519 key, its signature.
+
+    Raises JournalError for what is no journal and for one that is not sealed.
+    """
+
+def cut_journal(
+    path: str | PathLike[str],
+    sequence: int,
+    *,
+    actor: str,
+    reason: str,
+    time: int,
+    accept_any_file_system: bool = False,
+) -> tuple[int, str, int, list[Path]]:
+    """Take off everything behind `sequence`: (last sequence kept, place, bytes taken off, files that hold them).
+
+    The journal says who did it and why. Raises JournalError where it cannot be read up to there, or is being written.
+    """
+
+def skip_journal_record(
+    path: str | PathLike[str],
+    sequence: int,
+    *,
+    actor: str,
+    reason: str,
+    time: int,
+    accept_any_file_system: bool = False,
+) -> int:
+    """Journal that a record is passed over; the sequence of the record that says so. Raises JournalError for one not there."""
+
+def remove_journal_segments(
+    path: str | PathLike[str], sequence: int, *, time: int, accept_any_file_system: bool = False
+) -> list[int]:
+    """Remove the sealed segments that end before `sequence`; their numbers. Raises JournalError while somebody writes."""
+
+def journal_segments(path: str | PathLike[str]) -> list[tuple[int, int]]:
+    """Return number and first sequence of every segment."""
+
+def snapshots_in(
+    path: str | PathLike[str],
+) -> list[tuple[int, int, int, int, int, int, str | None]]:
+    """Read and check every snapshot of a folder, oldest first, whoever it belongs to.
+
+    Sequence, epoch, rules version, configuration, time of the last record, state hash; what is wrong with it, or None.
+    """
+
+def begin_journal_epoch(
+    journal: str | PathLike[str],
+    snapshots: str | PathLike[str],
+    new_journal: str | PathLike[str],
+    new_snapshots: str | PathLike[str],
+    *,
+    created_time: int,
+    created_by: str,
+    accept_any_file_system: bool = False,
+) -> int:
+    """Begin the next epoch from the snapshot of the old one's end, under this program's rules; its number.
+
+    Raises JournalError for a damaged journal and where there is no whole snapshot of exactly its end.
     """
 
 # ---- registries

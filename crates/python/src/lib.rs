@@ -11,6 +11,7 @@ mod events;
 mod hooks;
 mod indicators;
 mod journal;
+mod journal_care;
 mod live;
 mod messages;
 mod new_journal;
@@ -30,6 +31,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     hooks::register(module)?;
     indicators::register(module)?;
     journal::register(module)?;
+    journal_care::register(module)?;
     live::register(module)?;
     messages::register(module)?;
     new_journal::register(module)?;

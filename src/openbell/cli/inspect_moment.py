@@ -21,6 +21,9 @@ def inspect_moment(
         int | None, Parameter(help="Sequence of the record to stop after; the last one unless given.")
     ] = None,
     depth: Annotated[int, Parameter(help="Levels shown of each side of a book.")] = 5,
+    from_snapshot: Annotated[
+        bool, Parameter(negative=(), help="Begin at the nearest snapshot instead of the first record.")
+    ] = False,
     data: DataFile = None,
     out: RunsFolder = RUNS,
     options: CommonOptions = COMMON,
@@ -30,7 +33,7 @@ def inspect_moment(
     from openbell.runtime.history import open_history
     from openbell.runtime.time_travel import state_at
 
-    moment = state_at(open_history(run, out, data=data), at)
+    moment = state_at(open_history(run, out, data=data), at, from_snapshot=from_snapshot)
     if options.json:
         tables = dict(moment.tables(depth).items())
         print_json({**moment_facts(moment), **tables})

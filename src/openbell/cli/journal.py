@@ -26,7 +26,18 @@ VERBS = {
         "journal_dump:dump_journal",
         "Print its records in words; --follow goes on while it is written.",
     ),
+    "doctor": (
+        "journal_doctor:doctor_journal",
+        "Say what ails it, and heal it where somebody answers for it.",
+    ),
+    "prove": (
+        "journal_prove:prove_history",
+        "Show that it is untouched since it was sealed, or where it was touched.",
+    ),
     "backup": ("journal_backup:backup_journal", "Copy it, also while it is written, and check the copy."),
-    "restore": ("journal_restore:restore_journal", "Bring a backup back."),
+    "restore": ("journal_restore:restore_journal", "Bring a backup back, to its end or to a sequence."),
+    "retain": ("journal_retain:retain_journal", "Delete what is behind snapshots and readers."),
+    "snapshot": ("journal_epoch:snapshot_journal", "Save the state after its end beside it."),
+    "new-epoch": ("journal_epoch:new_epoch", "Go on under this program's rules, in a new journal."),
 }
 add_verbs(journal, VERBS)

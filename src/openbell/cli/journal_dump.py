@@ -26,7 +26,8 @@ def dump_journal(
         int | None, Parameter(help="Only records that name this order_id or client_order_id.")
     ] = None,
     follow: Annotated[
-        bool, Parameter(negative=(), help="Go on as more becomes durable, until the writer ends or Ctrl-C.")
+        bool,
+        Parameter(negative=(), help="Go on as more becomes durable, until Ctrl-C (or the end of the run)."),
     ] = False,
     reader: Annotated[
         str | None,
@@ -55,7 +56,9 @@ def dump_journal(
     )
     history = open_history(path, out)
     batches = (
-        followed(history.journal, name=reader, waits=follow) if follow or reader else history.raw_batches()
+        followed(history.journal, name=reader, waits=follow, ends=history.kind == "run")
+        if follow or reader
+        else history.raw_batches()
     )
     for line in lines_of(batches, style="json" if options.json else "text", selection=selection):
         print(line, flush=follow)

@@ -26,6 +26,10 @@ def replay_run(
         int | None,
         Parameter(help="Stop after this sequence and show the moment: the engine alone, no strategy."),
     ] = None,
+    from_snapshot: Annotated[
+        bool,
+        Parameter(negative=(), help="With --to: begin at the nearest snapshot, not at the first record."),
+    ] = False,
     out: Annotated[Path, Parameter(help="Where runs are looked for by name.")] = Path("runs"),
     options: CommonOptions = COMMON,
 ) -> None:
@@ -40,7 +44,7 @@ def replay_run(
 
     history = open_history(run, out, data=data)
     if to is not None or history.kind != "run":
-        _replay_engine(history, to, options)
+        _replay_engine(history, to, from_snapshot, options)
         return
     folder = history.folder
     with progress_bar("Replay", "records") as advance:
@@ -52,14 +56,16 @@ def replay_run(
     console().print(proof)
 
 
-def _replay_engine(history: History, to: int | None, options: CommonOptions) -> None:
+def _replay_engine(history: History, to: int | None, from_snapshot: bool, options: CommonOptions) -> None:
     """The engine alone over a journal, up to a sequence or to its end."""
     from openbell.cli.inspect_moment import moment_facts, show_moment
     from openbell.cli.terminal import console, print_json, progress_bar
     from openbell.runtime.time_travel import state_at
 
     with progress_bar("Replay", "records") as advance:
-        moment = state_at(history, to, lambda sequence: advance(sequence, to or 0))
+        moment = state_at(
+            history, to, lambda sequence: advance(sequence, to or 0), from_snapshot=from_snapshot
+        )
     if options.json:
         print_json(moment_facts(moment))
         return

@@ -19,7 +19,7 @@ from openbell.kernel import JournalReader
 from openbell.model.errors import ConfigError, InputError, JournalError
 from openbell.model.time import iso
 from openbell.runtime.durable_file import sync_folder, write_text
-from openbell.runtime.history import JOURNAL, History
+from openbell.runtime.history import JOURNAL, SNAPSHOTS, History
 from openbell.runtime.toml_text import toml_text
 
 NOTE = "BACKUP.toml"
@@ -57,10 +57,11 @@ def back_up(history: History, target: Path, *, now_ns: int) -> Backup:
     journal or a copy that is not the same.
     """
     require_new(target)
-    report = _durable_report(history.journal)
     try:
         target.mkdir(parents=True, exist_ok=True)
         _copy_beside(history, target)
+        _copy_first(history, target / JOURNAL)
+        report = _durable_report(history.journal)
         _copy_journal(history.journal, target / JOURNAL, report)
     except OSError as error:
         raise JournalError(f"{target}: the backup cannot be written: {error.strerror or error}") from error
@@ -107,15 +108,22 @@ def check_backup(folder: Path) -> Backup:
     return noted
 
 
-def restore_backup(folder: Path, target: Path) -> Backup:
-    """Check the backup in `folder` and copy it into the new folder `target`, ready to be opened and continued."""
+def restore_backup(folder: Path, target: Path, to: int | None = None) -> Backup:
+    """Check the backup in `folder` and copy it into the new folder `target`, ready to be opened and continued.
+
+    Raises InputError where it does not hold sequence `to`.
+    """
     require_new(target)
     noted = check_backup(folder)
+    if to is not None and not 0 < to <= noted.last_sequence:
+        raise InputError(
+            "no such sequence in the backup", source=folder, value=to, expected=f"1 to {noted.last_sequence}"
+        )
     try:
         for path in _content(folder):
-            to = target / path.relative_to(folder)
-            to.parent.mkdir(parents=True, exist_ok=True)
-            _copy_bytes(path, to, path.stat().st_size)
+            copy = target / path.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            _copy_bytes(path, copy, path.stat().st_size)
         for directory in [target, *(path for path in target.rglob("*") if path.is_dir())]:
             sync_folder(directory)
     except OSError as error:
@@ -184,12 +192,22 @@ def _copy_beside(history: History, target: Path) -> None:
             _copy_bytes(path, to, path.stat().st_size)
 
 
-def _copy_journal(journal: Path, target: Path, report: JournalReport) -> None:
+def _copy_first(history: History, target: Path) -> None:
+    """What tells of the journal's end: before that end is looked for, so that it never tells of more."""
     target.mkdir()
-    segment, offset, *_ = report.end
     for name in _FIRST:
-        if (journal / name).is_file():
-            shutil.copyfile(journal / name, target / name)
+        if (history.journal / name).is_file():
+            shutil.copyfile(history.journal / name, target / name)
+    for path in sorted(history.snapshots.glob("*.snap")):
+        (target / SNAPSHOTS).mkdir(exist_ok=True)
+        try:
+            _copy_bytes(path, target / SNAPSHOTS / path.name, path.stat().st_size)
+        except FileNotFoundError:
+            (target / SNAPSHOTS / path.name).unlink(missing_ok=True)  # a newer one took its place
+
+
+def _copy_journal(journal: Path, target: Path, report: JournalReport) -> None:
+    segment, offset, *_ = report.end
     for path in sorted(journal.iterdir()):
         if path.suffix == ".seg" and path.name not in _LEFT_OUT:
             _copy_segment(path, target / path.name, int(path.stem), segment, offset)
@@ -197,7 +215,6 @@ def _copy_journal(journal: Path, target: Path, report: JournalReport) -> None:
             _copy_bytes(path, target / path.name, path.stat().st_size)
     for path in target.iterdir():
         _sync_file(path)
-    sync_folder(target)
 
 
 def _copy_segment(path: Path, to: Path, number: int, last: int, offset: int) -> None:

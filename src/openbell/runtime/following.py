@@ -20,10 +20,13 @@ def followed(
     *,
     name: str | None = None,
     waits: bool = True,
+    ends: bool = True,
     pause: Callable[[float], None] = time.sleep,
     clock: Callable[[], int] = time.time_ns,
 ) -> Iterator[Slots]:
-    """Yield what is durable, batch by batch; with `waits` go on until the writer has ended the journal.
+    """Yield what is durable, batch by batch; with `waits` go on for more, with `ends` until the writer has ended the journal.
+
+    An ended journal may be continued by a later writer, as that of an exchange is at every start: then without `ends`.
 
     With `name` the reader is registered from the start, and its cursor moves on when the next batch is asked for: what was
     yielded last may not be dealt with yet. Raises JournalError for damage.
@@ -38,6 +41,6 @@ def followed(
             if name is not None:
                 register_reader(journal, name, last_sequence(slots), now_ns=clock())
         elif slots is None:
-            if not waits or reader.report.closed:
+            if not waits or (ends and reader.report.closed):
                 return
             pause(PAUSE_SECONDS)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from openbell.journal import JournalSource, Names
 from openbell.journal.record_fields import first_sequence, last_sequence, up_to_sequence
-from openbell.kernel import JournalReader, JournalReport
+from openbell.kernel import JournalReader, JournalReport, snapshots_in
 from openbell.messages.layouts import Slots
 from openbell.model.errors import InputError, JournalError
 from openbell.runtime.run_files import read_table
@@ -17,6 +17,8 @@ from openbell.runtime.run_names import find_run
 from openbell.runtime.stored_run import recorded_slots
 
 Kind = Literal["run", "exchange", "journal"]
+SNAPSHOTS = "snapshots"
+"""Name of the folder of snapshots in the journal's directory."""
 JOURNAL = "journal"
 """Name of the journal's directory in a run folder and in that of an exchange."""
 
@@ -47,6 +49,16 @@ class History:
         """What to call it: the name of its folder."""
         return self.folder.resolve().name
 
+    @property
+    def snapshots(self) -> Path:
+        """Where the snapshots of this journal are, if there are any."""
+        return self.journal / SNAPSHOTS
+
+    def configuration(self) -> int:
+        """What the newest whole snapshot says its node must agree with; 0 where there is none."""
+        whole = [head for head in snapshots_in(self.snapshots) if head[-1] is None]
+        return whole[-1][3] if whole else 0
+
     def report(self) -> JournalReport:
         """What the head of the journal says. Raises JournalError where it has none."""
         return JournalReader(self.journal).report
@@ -62,6 +74,7 @@ class History:
         Raises JournalError for damage and for other rules than this program's, InputError where data that is referred to
         is missing or was changed.
         """
+        self._require_beginning()
         source = JournalSource(self.journal, lambda _: self._referenced())
         for batch in source:
             slots = batch
@@ -70,6 +83,14 @@ class History:
             yield ToldBatch(slots, source.report.output_hash, source.report.state_hash)
             if last is not None and last_sequence(slots) >= last:
                 return
+
+    def _require_beginning(self) -> None:
+        first = self.report().first_sequence
+        if first > 1:
+            raise JournalError(
+                f"{self.journal}: the records before sequence {first} were removed or are in an earlier epoch; what needs them "
+                "all cannot be told, and a moment only from a snapshot (inspect, replay --from-snapshot)"
+            )
 
     def raw_batches(self) -> Iterator[Slots]:
         """The records as they are in the journal, under whatever rules they were written."""

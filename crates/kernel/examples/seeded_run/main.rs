@@ -12,11 +12,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use openbell_kernel::disk::RealDisk;
-use openbell_kernel::engine::Engine;
 use openbell_kernel::journal::{Content, Identity, JournalReader, JournalWriter, Settings};
 use openbell_kernel::node::{Input, Mode, Node, Poll};
 use openbell_kernel::record::Slot;
-use openbell_kernel::state::{State, StateReader, StateWriter};
+use openbell_kernel::state::{StateReader, StateWriter};
 
 use flow::Flow;
 
@@ -70,17 +69,15 @@ fn run(arguments: &Arguments) -> Outcome<()> {
         write(arguments, &journal)?;
     }
     let snapshots = snapshots_in(&arguments.directory)?;
-    let genesis = replay(&journal, Engine::new(0), &snapshots)?;
+    let genesis = replay(&journal, Node::new(0, Mode::Replay, None), &snapshots)?;
     let end = genesis.last().ok_or("the journal is empty")?;
     for (sequence, output, state) in &genesis {
         println!("{sequence} {output:032x} {state:032x}");
     }
     for sequence in &snapshots {
-        let engine = restored(&arguments.directory, *sequence)?;
-        let again = replay(&journal, engine, &snapshots)?;
-        let from = genesis.iter().filter(|(at, ..)| at > sequence);
-        let is_same = from.map(|line| (line.0, line.2)).eq(again.iter().map(|line| (line.0, line.2)));
-        if !is_same || again.last().map(|line| line.2) != Some(end.2) {
+        let again = replay(&journal, restored(&arguments.directory, *sequence)?, &snapshots)?;
+        let is_same = genesis.iter().filter(|(at, ..)| at > sequence).eq(again.iter());
+        if !is_same || again.last() != Some(end) {
             return Err(format!("from the snapshot at {sequence} the replay comes to other states").into());
         }
     }
@@ -119,17 +116,17 @@ fn drive(node: &mut Node, observed: &[Slot]) -> Outcome<()> {
 
 fn save(directory: &Path, node: &Node) -> Outcome<()> {
     let mut writer = StateWriter::new();
-    node.engine().write(&mut writer);
+    node.write_state(&mut writer);
     std::fs::write(directory.join(format!("{}.state", node.sequence())), writer.as_slice())?;
     Ok(())
 }
 
-fn restored(directory: &Path, sequence: u64) -> Outcome<Engine> {
+fn restored(directory: &Path, sequence: u64) -> Outcome<Node> {
     let bytes = std::fs::read(directory.join(format!("{sequence}.state")))?;
     let mut reader = StateReader::new(&bytes);
-    let engine = Engine::read(&mut reader)?;
+    let node = Node::read_state(&mut reader, Mode::Replay)?;
     reader.finish()?;
-    Ok(engine)
+    Ok(node)
 }
 
 fn snapshots_in(directory: &Path) -> Outcome<Vec<u64>> {
@@ -143,9 +140,8 @@ fn snapshots_in(directory: &Path) -> Outcome<Vec<u64>> {
     Ok(found)
 }
 
-/// Sequence, output hash and state hash after each of `checkpoints` behind `engine`, and at the end.
-fn replay(journal: &Path, engine: Engine, checkpoints: &[u64]) -> Outcome<Vec<(u64, u128, u128)>> {
-    let mut node = Node::from_engine(engine, Mode::Replay, None);
+/// Sequence, output hash and state hash after each of `checkpoints` behind `node`, and at the end.
+fn replay(journal: &Path, mut node: Node, checkpoints: &[u64]) -> Outcome<Vec<(u64, u128, u128)>> {
     let mut reader = JournalReader::open(Arc::new(RealDisk), journal)?;
     let mut lines = Vec::new();
     let begin = node.sequence();

@@ -22,6 +22,8 @@ pub enum SnapshotError {
         path.display()
     )]
     NewerFormat { path: PathBuf, found: u16, supported: u16 },
+    #[error("{}: an epoch begins only from a whole snapshot of sequence {sequence}, the end of the one before: {found}", path.display())]
+    Missing { path: PathBuf, sequence: u64, found: String },
     #[error("no snapshot is taken at sequence {sequence}: {reason}")]
     NotNow { sequence: u64, reason: &'static str },
 }

@@ -22,6 +22,7 @@
 //! and after that for the journal's begin, as long as that is kept.
 
 mod divergence;
+mod epoch;
 mod error;
 mod follower;
 pub mod head;
@@ -30,6 +31,7 @@ mod restart;
 mod store;
 
 pub use divergence::{FirstDifference, Verdict, compare_history, first_difference, state_at};
+pub use epoch::{CheckedHeads, EpochPlace, begin_epoch, snapshot_heads};
 pub use error::SnapshotError;
 pub use follower::{Followed, Follower, SnapshotPolicy};
 pub use head::{FORMAT_VERSION, SnapshotHead};
