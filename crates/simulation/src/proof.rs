@@ -98,7 +98,7 @@ fn outcome(name: &'static str, cases: u64, sum: Sum) -> Outcome {
     let detail = format!(
         "{lives} lives, {power_cuts} power cuts, {aborts} kills, {faults} faults, {torn_tails} torn tails cut, \
          {damage_noticed} damages refused, \
-         {damage_unnoticed} losses by a lying disk above a lazy watermark, {acknowledged} acknowledged records, {calls} disk calls"
+         {damage_unnoticed} losses after damage without a reported cut (not in `strict`), {acknowledged} acknowledged records, {calls} disk calls"
     );
     Outcome { name, cases, detail, red: sum.red }
 }
