@@ -1,6 +1,7 @@
 //! The thin binding: Python's view of the kernel. No logic lives here.
 #![deny(unsafe_code)]
 
+mod arguments;
 mod arrays;
 #[cfg(feature = "bench")]
 mod bench;

@@ -14,7 +14,7 @@ use openbell_kernel::command::{
     AddBarInterval, AddIndicator, CancelAllOrders, CancelOrder, CancelTimer, ConfigureVenue, DefineCurrency,
     DepositCash, EngageKillSwitch, HaltTrading, InstrumentPayload, ListInstrument, OpenAccount,
     RegisterParticipant, ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetRiskLimit,
-    StartTimer, StopParticipant, SubmitOrder, Subscribe, TextPayload, VenuePayload, WithdrawCash,
+    StartTimer, StopParticipant, SubmitOrder, Subscribe, VenuePayload, WithdrawCash,
 };
 use openbell_kernel::node::{self, Mode};
 use openbell_kernel::observation::ParticipantSaved;
@@ -24,6 +24,7 @@ use openbell_kernel::terms::{OrderType, Side, Sizing, TimeInForce};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::arguments::{member, text};
 use crate::arrays::{Row, SlotArray, slot_array};
 use crate::errors::error;
 use crate::hooks::Hooks;
@@ -34,9 +35,6 @@ use guard::{FailedHook, Guarded, Inner};
 use outbox::OutboxRow;
 use rows::{BarRow, ValuationRow};
 use running::Run;
-
-/// Bytes of text that fit a record.
-const MAX_TEXT: usize = 36;
 
 /// The engine and the one loop around it. Every call must come from the thread that made it.
 #[pyclass(frozen, module = "openbell._kernel")]
@@ -85,18 +83,6 @@ fn mode_of(py: Python<'_>, name: &str) -> PyResult<Mode> {
         "rerun" => Ok(Mode::Rerun),
         other => Err(error(py, "ConfigError", format!("mode is {other:?}; it must be run, replay or rerun"))),
     }
-}
-
-fn member<T>(py: Python<'_>, field: &str, number: u8, of: fn(u8) -> Option<T>) -> PyResult<T> {
-    of(number).ok_or_else(|| error(py, "InputError", format!("{field} is {number}, which names none")))
-}
-
-fn text(py: Python<'_>, field: &str, text: &str) -> PyResult<TextPayload> {
-    if (1..=MAX_TEXT).contains(&text.len()) {
-        return Ok(TextPayload::new(text));
-    }
-    let message = format!("{field} is {text:?}; it must have 1 to {MAX_TEXT} bytes and has {}", text.len());
-    Err(error(py, "ConfigError", message))
 }
 
 #[pymethods]

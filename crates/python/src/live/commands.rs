@@ -6,35 +6,20 @@ use numpy::PyArray1;
 use openbell_kernel::command::{
     CancelAllOrders, CancelOrder, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch, HaltTrading,
     InstrumentPayload, ListInstrument, OpenAccount, ReleaseKillSwitch, ReplaceOrder, ResumeTrading,
-    SetFeeSchedule, SetRiskLimit, SubmitOrder, TextPayload, WithdrawCash,
+    SetFeeSchedule, SetRiskLimit, SubmitOrder, WithdrawCash,
 };
 use openbell_kernel::record::{Body, RecordBuffer, Slot};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce};
 use pyo3::prelude::*;
 
+use crate::arguments::{member, text};
 use crate::arrays::slot_array;
-use crate::errors::error;
-
-/// Bytes of text that fit a record.
-const MAX_TEXT: usize = 36;
 
 fn about<B: Body>(account: u32, instrument: u32, body: B) -> RecordBuffer {
     let mut record = RecordBuffer::new(body);
     let head = record.head_mut();
     (head.account, head.instrument) = (account, instrument);
     record
-}
-
-fn text(py: Python<'_>, field: &str, text: &str) -> PyResult<TextPayload> {
-    if (1..=MAX_TEXT).contains(&text.len()) {
-        return Ok(TextPayload::new(text));
-    }
-    let message = format!("{field} is {text:?}; it must have 1 to {MAX_TEXT} bytes and has {}", text.len());
-    Err(error(py, "ConfigError", message))
-}
-
-fn member<T>(py: Python<'_>, field: &str, number: u8, of: fn(u8) -> Option<T>) -> PyResult<T> {
-    of(number).ok_or_else(|| error(py, "InputError", format!("{field} is {number}, which names none")))
 }
 
 /// A plain order; `numbers` are those of side, order type and time in force.
