@@ -3,8 +3,10 @@
 mod counting;
 
 use openbell_kernel::book::{Book, NewOrder, PriceTime, Silent};
+use openbell_kernel::node::STATE_HASH_INTERVAL;
 use openbell_kernel::rules::Refusal;
 use openbell_kernel::terms::{OrderType, Side, Sizing, TimeInForce};
+use openbell_kernel::tracked::EntityHasher;
 use openbell_kernel::venue::matching::MatchingVenue;
 use openbell_kernel::venue::{Venue, VenueContext, VenueOrder, VenueRequest};
 
@@ -109,9 +111,14 @@ fn venue_requests(step: u64) -> [VenueRequest; 2] {
 #[test]
 fn a_warm_venue_allocates_nothing_per_request() {
     let mut venue = MatchingVenue::new();
+    let mut hasher = EntityHasher::default();
     let mut reports = 0u64;
     let mut run = |steps: std::ops::Range<u64>| {
         for step in steps {
+            // As the node does, so that what changed is not kept in mind without end.
+            if step.is_multiple_of(STATE_HASH_INTERVAL) {
+                venue.state_sum(&mut hasher);
+            }
             for request in venue_requests(step) {
                 venue.request(&request, step);
                 while venue.next_report(step, &NoPosition).is_some() {

@@ -9,12 +9,11 @@
 //! lock costs some 20 ns per batch.
 //!
 //! The slots are words of relaxed atomics, so there is no `unsafe` here and loom can check every access; on the
-//! machines we know a relaxed load or store of a word is a plain one. [`sync`] is the switch.
+//! machines we know a relaxed load or store of a word is a plain one. [`crate::sync`] is the switch.
 
 mod published;
 mod signal;
 mod slots;
-pub mod sync;
 
 pub use published::Published;
 pub use signal::Signal;

@@ -1,6 +1,6 @@
 //! A sequence one thread publishes and others read.
 
-use super::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Only grows. Whoever reads a value also sees everything its publisher did before.
 #[derive(Debug)]

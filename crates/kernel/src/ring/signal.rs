@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::sync::{AtomicBool, Ordering, Thread, fence, pause, thread};
+use crate::sync::{AtomicBool, Ordering, Thread, fence, pause, thread};
 
 /// Wakes one thread. Whoever changes something the sleeper waits for calls [`Signal::wake`] afterwards, which costs a
 /// fence and a load while nobody sleeps.

@@ -1,7 +1,7 @@
 //! The ring itself.
 
-use super::sync::{Arc, AtomicU64, Ordering};
 use crate::record::{SLOT_SIZE, Slot};
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 const WORDS: usize = SLOT_SIZE / 8;
 
