@@ -237,6 +237,8 @@ _BookInput: TypeAlias = SupportsIndex | SupportsFloat | str
 """What a book takes as a number: whole units, or any decimal where it has a tick and a lot (a float by its shortest form)."""
 
 class _Allocates(Protocol):
+    """A matching policy written in Python."""
+
     def allocate(self, incoming: int, resting_quantities: list[int]) -> Sequence[int]:
         """Return, for each resting order in time order, how much of `incoming` it gets; lots, where the book has a lot."""
 
