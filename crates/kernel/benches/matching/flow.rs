@@ -123,6 +123,8 @@ impl Generator {
             self.middle += self.random(3) as i64 - 1;
         }
         let command = match self.random(100) {
+            // A small book may be swept empty; then there is nothing to cancel or replace.
+            55..98 if self.live.is_empty() => self.new_order(Kind::Add),
             0..55 => self.new_order(Kind::Add),
             55..95 => self.of_live(Kind::Cancel),
             95..98 => self.of_live(Kind::Replace),
