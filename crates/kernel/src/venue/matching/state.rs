@@ -1,7 +1,8 @@
 //! The venue as bytes: markets, tickets by order id, and what waits to be done and to be told. Stops and
 //! expiries are read back from the tickets.
 
-use super::{Market, MatchingVenue, Place, Ticket, TriggeredStop, Work, to_book};
+use super::entry::to_book;
+use super::{Market, MatchingVenue, Place, Ticket, TriggeredStop, Work};
 use crate::book::{Book, check_price, check_quantity};
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Side;

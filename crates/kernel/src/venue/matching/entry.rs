@@ -1,0 +1,202 @@
+//! Orders on their way into the book, and what changes them: admission, replace, cancel.
+
+use super::desk::Leaving;
+use super::{MAX_INSTRUMENTS, MatchingVenue, Place, Ticket, unknown_order};
+use crate::book::{NewOrder, SHOW_ALL, check_price, check_quantity};
+use crate::rules::{Refusal, Rule};
+use crate::terms::{OrderType, Sizing, TimeInForce, options};
+use crate::venue::{Outcome, VenueContext, VenueOrder};
+
+impl MatchingVenue {
+    pub(super) fn submit(&mut self, order: &VenueOrder, time: u64, context: &dyn VenueContext) {
+        let result = self.admit(order, time).and_then(|()| {
+            if order.order_type.has_stop() {
+                self.hold_stop(order, time)
+            } else {
+                self.enter(order, time, context)
+            }
+        });
+        self.report_refused(order.order_id, time, result, |refusal| Outcome::Rejected { refusal });
+    }
+
+    /// What the book does not look at itself. Lists the instrument's market.
+    pub(super) fn admit(&mut self, order: &VenueOrder, time: u64) -> Result<(), Refusal> {
+        let number = order.instrument;
+        if number == 0 || number > MAX_INSTRUMENTS {
+            let limit = i128::from(MAX_INSTRUMENTS);
+            return Err(Refusal::new(Rule::InstrumentMustBeListed, limit, i128::from(number)));
+        }
+        if self.tickets.contains_key(order.order_id) {
+            return Err(Refusal::new(Rule::ClientOrderIdMustBeUnique, 1, i128::from(order.order_id)));
+        }
+        if order.sizing != Sizing::Units {
+            let actual = i128::from(order.sizing as u8);
+            return Err(Refusal::new(Rule::SizingMustBeSupported, i128::from(Sizing::Units as u8), actual));
+        }
+        if matches!(order.time_in_force, TimeInForce::AtOpen | TimeInForce::AtClose) {
+            let actual = i128::from(order.time_in_force as u8);
+            return Err(Refusal::new(Rule::OrderTypeMustBeSupported, 0, actual));
+        }
+        if order.time_in_force == TimeInForce::Gtd && order.expire_time <= time {
+            let (limit, actual) = (i128::from(time), i128::from(order.expire_time));
+            return Err(Refusal::new(Rule::ExpiryMustBeInFuture, limit, actual));
+        }
+        let index = number as usize - 1;
+        if self.markets.len() <= index {
+            self.markets.resize(index + 1, None);
+        }
+        self.markets[index].get_or_insert_default();
+        Ok(())
+    }
+
+    pub(super) fn keep(&mut self, ticket: Ticket) {
+        let order = &ticket.order;
+        if order.time_in_force == TimeInForce::Gtd {
+            self.expiries.insert((order.expire_time, order.order_id));
+        }
+        self.tickets.insert(order.order_id, ticket);
+    }
+
+    pub(super) fn forget(&mut self, order_id: u64) {
+        if let Some(ticket) = self.tickets.remove(order_id) {
+            self.expiries.remove(&(ticket.order.expire_time, order_id));
+        }
+    }
+
+    /// Brings a new order to the book.
+    fn enter(&mut self, order: &VenueOrder, time: u64, context: &dyn VenueContext) -> Result<(), Refusal> {
+        let ticket = Ticket { order: *order, executed: 0, excess: 0, place: Place::Triggered };
+        self.match_order(ticket, false, time, context)
+    }
+
+    /// Matches an order that is not in the book; `known` when its client has an `Accepted` already.
+    pub(super) fn match_order(
+        &mut self,
+        mut ticket: Ticket,
+        known: bool,
+        time: u64,
+        context: &dyn VenueContext,
+    ) -> Result<(), Refusal> {
+        let order = ticket.order;
+        check_quantity(order.quantity)?;
+        let new_order = to_book(&order);
+        check_price(new_order.price)?;
+        let quantity = self.executable(&order, ticket.leaves(), context)?;
+        ticket.excess = ticket.leaves() - quantity;
+        self.arrivals += 1;
+        ticket.place = Place::Book(self.arrivals);
+        self.keep(ticket);
+        let leaving = if known { Leaving::Known } else { Leaving::Canceled };
+        let result = self.at_desk(order.instrument, leaving, time, |book, desk| {
+            book.submit(&NewOrder { quantity, ..new_order }, desk).map(|_| ())
+        });
+        if result.is_err() {
+            self.forget(order.order_id);
+        }
+        result
+    }
+
+    /// How much of `leaves` may trade: all, unless the order is reduce-only and would take now.
+    pub(super) fn executable(
+        &self,
+        order: &VenueOrder,
+        leaves: i64,
+        context: &dyn VenueContext,
+    ) -> Result<i64, Refusal> {
+        if order.options & options::REDUCE_ONLY == 0 {
+            return Ok(leaves);
+        }
+        let Some(market) = self.market(order.instrument) else { return Ok(leaves) };
+        let Some(best) = market.book.best(order.side.opposite()) else { return Ok(leaves) };
+        if order.order_type.has_limit() && !market.book.would_trade(order.side, order.price) {
+            return Ok(leaves);
+        }
+        let quantity = context.executable_quantity(order, leaves, best.price)?.min(leaves);
+        if quantity <= 0 {
+            return Err(Refusal::new(Rule::ReduceOnlyMustReduce, 0, i128::from(leaves)));
+        }
+        Ok(quantity)
+    }
+
+    /// `terms` are price, total quantity and stop price.
+    pub(super) fn replace(
+        &mut self,
+        order_id: u64,
+        terms: [i64; 3],
+        time: u64,
+        context: &dyn VenueContext,
+    ) -> Result<(), Refusal> {
+        let ticket = *self.tickets.get(order_id).ok_or(unknown_order(order_id))?;
+        let [price, quantity, stop_price] = terms;
+        let order = VenueOrder { price, quantity, stop_price, ..ticket.order };
+        match ticket.place {
+            Place::Book(_) => self.replace_in_book(ticket, &order, time, context),
+            Place::Stop(sequence) => self.replace_stop(ticket, sequence, &order, time),
+            Place::Triggered => Err(Refusal::of(Rule::OrderMustNotBePending)),
+        }
+    }
+
+    pub(super) fn replace_in_book(
+        &mut self,
+        ticket: Ticket,
+        order: &VenueOrder,
+        time: u64,
+        context: &dyn VenueContext,
+    ) -> Result<(), Refusal> {
+        check_quantity(order.quantity)?;
+        let leaves = order.quantity - ticket.executed;
+        if leaves <= 0 {
+            let limit = i128::from(ticket.executed) + 1;
+            return Err(Refusal::new(Rule::QuantityMustBePositive, limit, i128::from(order.quantity)));
+        }
+        check_price(order.price)?;
+        let quantity = self.executable(order, leaves, context)?;
+        let post_only = order.options & options::POST_ONLY != 0;
+        self.at_desk(order.instrument, Leaving::Canceled, time, |book, desk| {
+            desk.excess = leaves - quantity;
+            book.replace(order.order_id, order.price, quantity, post_only, desk).map(|_| ())
+        })
+    }
+
+    pub(super) fn cancel(&mut self, order_id: u64, time: u64) {
+        if !self.leave(order_id, Leaving::Canceled, time) {
+            let refusal = unknown_order(order_id);
+            self.report(order_id, time, Outcome::CancelRejected { refusal });
+        }
+    }
+
+    /// Takes a live order out, wherever it is; says whether there was one.
+    pub(super) fn leave(&mut self, order_id: u64, leaving: Leaving, time: u64) -> bool {
+        let Some(&Ticket { order, place, .. }) = self.tickets.get(order_id) else { return false };
+        if matches!(place, Place::Book(_)) {
+            return self
+                .at_desk(order.instrument, leaving, time, |book, desk| {
+                    book.cancel(order_id, desk).map(|_| ())
+                })
+                .is_ok();
+        }
+        if let (Place::Stop(sequence), Some(market)) = (place, self.market_mut(order.instrument)) {
+            market.stops.remove(order.side, order.stop_price, sequence, order_id);
+        }
+        self.forget(order_id);
+        self.report(order_id, time, leaving.outcome(Refusal::of(Rule::CanceledByParticipant)));
+        true
+    }
+}
+
+/// The order as the book takes it: a triggered stop is a market order, a stop-limit a limit order.
+pub(super) fn to_book(order: &VenueOrder) -> NewOrder {
+    let has_limit = order.order_type.has_limit();
+    NewOrder {
+        order_id: order.order_id,
+        account: order.account,
+        side: order.side,
+        order_type: if has_limit { OrderType::Limit } else { OrderType::Market },
+        time_in_force: order.time_in_force,
+        post_only: order.options & options::POST_ONLY != 0,
+        price: if has_limit { order.price } else { 0 },
+        quantity: order.quantity,
+        display: SHOW_ALL,
+        minimum: 0,
+    }
+}
