@@ -104,6 +104,10 @@ architecture: $(VENV)/.development $(VENV)/.built ## layers, purity, names, froz
 kill: $(VENV)/.development $(VENV)/.built ## kill -9 an exchange under load and check what it acknowledged (KILLS=100, SEED=n)
 	$(BIN)/python -m tests.simulation.kill_exchange --kills $(or $(KILLS),100) $(if $(SEED),--seed $(SEED))
 
+.PHONY: lobster
+lobster: $(VENV)/.development $(VENV)/.built ## a day of NASDAQ through our book, compared row by row with LOBSTER's levels
+	@$(BIN)/python -m tests.oracles.lobster_day
+
 # ---- distribution
 
 wheel: $(VENV)/.created ## build a manylinux wheel and run the demo from it, without cargo, in an empty environment
