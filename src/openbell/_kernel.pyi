@@ -247,7 +247,7 @@ class AllocationPolicy:
     """How a level is shared among its orders, by the steps CME publishes: TOP, lead, by time, pro rata, leveling, time.
 
     `pro_rata_minimum`: a rounded pro-rata share below it is none; None leaves the step out. `by_time`: millionths of the
-    aggressor that go by time before pro rata. `leveling`: one unit each to orders whose pro-rata share is below one. `top`: (smallest
+    aggressor that go by time before pro rata. `leveling`: one unit each to orders that pro rata gave nothing. `top`: (smallest
     order that becomes TOP, most it gets, millionths it gets) of the order that bettered the market. `lead`: (account, millionths)
     of lead market makers. Raises InputError for settings out of range.
     """
@@ -1268,6 +1268,42 @@ class Commands:
         """Refuse new orders in an instrument; 0 stands for all."""
     def resume_trading(self, instrument: int, reason: int) -> None:
         """End a halt."""
+    def set_matching_policy(
+        self,
+        instrument: int,
+        policy: int,
+        *,
+        minimum: int = 0,
+        by_time: int = 0,
+        leveling: bool = False,
+        top: tuple[int, int, int] | None = None,
+        lead: list[tuple[int, int]] | None = None,
+    ) -> None:
+        """How an instrument of our own venue matches. `policy`: 1 price-time, 2 allocation by steps, 3 price-size-time.
+
+        Of an allocation: `minimum` of a pro-rata share (0: no pro-rata step), `by_time` in millionths, `top` as minimum,
+        maximum and share, `lead` as accounts with shares, at most five. Raises ConfigError for more.
+        """
+    def change_trading_session(self, instrument: int, session: int, *, until: int = 0) -> None:
+        """Open the session with the number `session` (0 stands for all instruments); at `until` its successor follows."""
+    def set_price_bands(
+        self,
+        instrument: int,
+        *,
+        static_width: int = 0,
+        dynamic_width: int = 0,
+        on_breach: int = 4,
+        duration_ns: int = 0,
+    ) -> None:
+        """Widths in 10^-9 of the reference price, 0 for none; a breach starts session `on_breach` (4 or 5)."""
+    def set_reference_price(self, instrument: int, price: int) -> None:
+        """The price that static bands lie around, until an auction gives another."""
+    def set_tick_size(self, instrument: int, from_price: int, tick: int) -> None:
+        """One row of the tick table; a tick of 0 takes the row out."""
+    def set_order_sizes(self, instrument: int, *, minimum: int = 0, maximum: int = 0) -> None:
+        """Smallest and largest quantity of an order; 0 for no bound."""
+    def set_market_data(self, instrument: int, by_order: bool) -> None:
+        """Whether every visible order is told."""
     def submit_order(
         self,
         account: int,

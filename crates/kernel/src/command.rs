@@ -13,6 +13,8 @@ pub mod tag {
     pub const INSTRUMENT: u16 = 5;
     pub const VENUE: u16 = 6;
     pub const INDICATOR: u16 = 7;
+    pub const TOP_STEP: u16 = 12;
+    pub const LEAD: u16 = 13;
 }
 
 layouts! {
@@ -72,6 +74,33 @@ layouts! {
     ResumeTrading = ResumeTrading { reason: u64, reserved: [u64; 3], }
     /// The participant failed or was stopped; its open orders are canceled.
     StopParticipant = StopParticipant { reason: u64, reserved: [u64; 3], }
+
+    /// How the head's instrument matches, while no order of it rests. `policy` is a number of [`policy_kind`]; the
+    /// other fields are those of an allocation: `by_time` in millionths, `minimum` of a pro-rata share (0: no
+    /// pro-rata step), `leveling` 1 or 0. May be followed by [`TopStepPayload`] and [`LeadPayload`].
+    SetMatchingPolicy = SetMatchingPolicy { policy: u64, minimum: i64, by_time: u32, leveling: u32, reserved: u64, }
+    /// Opens another trading session for the head's instrument (0 = all of our venues). `session` is a number of
+    /// [`crate::terms::TradingSession`]; at `until`, if not 0, the one after it follows.
+    ChangeTradingSession = ChangeTradingSession { session: u64, until: u64, reserved: [u64; 2], }
+    /// Widths in 10^-9 of the reference price, 0 for none. `on_breach` is the number of VOLATILITY_AUCTION or HALTED;
+    /// `duration_ns` how long that lasts, 0 until a command ends it.
+    SetPriceBands = SetPriceBands { static_width: u32, dynamic_width: u32, on_breach: u64, duration_ns: u64, reserved: u64, }
+    /// The price that static bands lie around and auctions lean to, until the next auction gives one; 0 for none.
+    SetReferencePrice = SetReferencePrice { price: i64, reserved: [u64; 3], }
+    /// One row of the tick table: orders at `from_price` and above keep `tick`, up to the next row. Tick 0 takes the
+    /// row out.
+    SetTickSize = SetTickSize { from_price: i64, tick: i64, reserved: [u64; 2], }
+    /// Smallest and largest quantity of an order; 0 for no bound.
+    SetOrderSizes = SetOrderSizes { minimum: i64, maximum: i64, reserved: [u64; 2], }
+    /// What is told of the head's instrument beside trades and levels: `by_order` 1 adds every visible order.
+    SetMarketData = SetMarketData { by_order: u64, reserved: [u64; 3], }
+}
+
+/// Kinds of matching policies.
+pub mod policy_kind {
+    pub const PRICE_TIME: u64 = 1;
+    pub const ALLOCATION: u64 = 2;
+    pub const PRICE_SIZE_TIME: u64 = 3;
 }
 
 payloads! {
@@ -95,6 +124,12 @@ payloads! {
     /// the largest part of a bar's volume one order may take (0 = no limit); `options` are bits of
     /// [`crate::venue::simulated::fill_options`].
     VenuePayload = VENUE { order_latency_ns: u64, report_latency_ns: u64, slippage: i64, volume_share: i64, options: u64, }
+
+    /// Of an allocation: priority of the order that bettered the market. See [`crate::book::TopStep`].
+    TopStepPayload = TOP_STEP { minimum: i64, maximum: i64, share: u64, reserved: [u64; 2], }
+
+    /// Of an allocation: lead market makers, accounts with their shares in millionths; account 0 ends the list.
+    LeadPayload = LEAD { accounts: [u32; 5], shares: [u32; 5], }
 }
 
 impl TextPayload {

@@ -7,6 +7,7 @@ pub mod tag {
     pub const REFUSAL: u16 = 65;
     pub const ORDER: u16 = 66;
     pub const POSITION: u16 = 67;
+    pub const TRADE: u16 = 14;
 }
 
 layouts! {
@@ -31,7 +32,8 @@ layouts! {
     OrderPending = OrderPending { order_id: u64, client_order_id: u64, state: u64, reserved: u64, }
     /// No answer within the limit: the venue is asked by `client_order_id`, nothing is sent again.
     OrderUnknown = OrderUnknown { order_id: u64, client_order_id: u64, waited_ns: u64, reserved: u64, }
-    /// One trade between two orders of ours. Flags: `SELL` when the aggressor sold.
+    /// One trade between two orders of ours. Flags: `SELL` when the aggressor sold. Followed by [`TradePayload`]
+    /// since version 2.
     TradeExecuted = TradeExecuted { price: i64, quantity: i64, aggressor_order_id: u64, resting_order_id: u64, }
     /// New total of one level of our own matching book. Flags: `SELL` for asks.
     BookLevelChanged = BookLevelChanged { price: i64, quantity: i64, orders: u64, reserved: u64, }
@@ -62,6 +64,30 @@ layouts! {
     ObservationUnmatched = ObservationUnmatched { order_id: u64, observation: u64, trade_id: u64, reserved: u64, }
     SignalReceived = SignalReceived { name: u64, value_bits: u64, exchange_time: u64, reserved: u64, }
     RiskLimitSet = RiskLimitSet { limit: u64, value: i64, reserved: [u64; 2], }
+
+    /// `before` and `after` are numbers of [`crate::terms::TradingSession`]; `until` is when the session ends by
+    /// itself, 0 for not.
+    TradingSessionChanged = TradingSessionChanged { before: u64, after: u64, until: u64, reserved: u64, }
+    /// What the auction would come to now. Price 0: nothing would trade. `imbalance` is what would stay unfilled:
+    /// + of buyers, - of sellers.
+    AuctionIndicated = AuctionIndicated { price: i64, volume: i64, imbalance: i64, reference_price: i64, }
+    /// What it came to; its trades follow. `session` is the auction's number.
+    AuctionUncrossed = AuctionUncrossed { price: i64, volume: i64, imbalance: i64, session: u64, }
+    /// An order would have traded at `price`, beyond `bound`.
+    PriceBandBreached = PriceBandBreached { order_id: u64, price: i64, bound: i64, reserved: u64, }
+    /// An order came to rest, last in the queue at its price, showing `quantity`. Flags: `SELL`.
+    BookOrderAdded = BookOrderAdded { order_id: u64, price: i64, quantity: i64, reserved: u64, }
+    /// It shows `quantity` now, at its place.
+    BookOrderChanged = BookOrderChanged { order_id: u64, price: i64, quantity: i64, reserved: u64, }
+    /// It shows nothing any more, or left its place; `quantity` is what it showed last.
+    BookOrderRemoved = BookOrderRemoved { order_id: u64, price: i64, quantity: i64, reserved: u64, }
+    /// `policy` is a number of [`crate::command::policy_kind`].
+    MatchingPolicySet = MatchingPolicySet { policy: u64, reserved: [u64; 3], }
+    PriceBandsSet = PriceBandsSet { static_width: u32, dynamic_width: u32, on_breach: u64, duration_ns: u64, reserved: u64, }
+    ReferencePriceSet = ReferencePriceSet { price: i64, reserved: [u64; 3], }
+    TickSizeSet = TickSizeSet { from_price: i64, tick: i64, reserved: [u64; 2], }
+    OrderSizesSet = OrderSizesSet { minimum: i64, maximum: i64, reserved: [u64; 2], }
+    MarketDataSet = MarketDataSet { by_order: u64, reserved: [u64; 3], }
 }
 
 payloads! {
@@ -70,6 +96,8 @@ payloads! {
     RefusalPayload = REFUSAL { limit_low: u64, limit_high: i64, actual_low: u64, actual_high: i64, terms: crate::terms::PackedTerms, }
     /// Terms of the order an event is about, so that a reader needs no table of orders.
     OrderPayload = ORDER { terms: crate::terms::PackedTerms, stop_price: i64, cause_sequence: u64, participant: u64, reserved: u64, }
+    /// `session` is the number of the trading session it happened in, the auction's for one of an uncrossing.
+    TradePayload = TRADE { trade_id: u64, session: u64, reserved: [u64; 3], }
     /// Cost basis and what this fill realized, both in 10^-9.
     PositionPayload = POSITION { cost_low: u64, cost_high: i64, realized_nano: i64, fee_nano: i64, reserved: u64, }
 }

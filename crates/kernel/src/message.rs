@@ -84,6 +84,13 @@ registry! {
     StopParticipant = 36, Command, 1;
     DefineCurrency = 37, Command, 1;
     AddBarInterval = 38, Command, 1;
+    SetMatchingPolicy = 47, Command, 1;
+    ChangeTradingSession = 48, Command, 1;
+    SetPriceBands = 49, Command, 1;
+    SetReferencePrice = 50, Command, 1;
+    SetTickSize = 51, Command, 1;
+    SetOrderSizes = 52, Command, 1;
+    SetMarketData = 53, Command, 1;
 
     BarObserved = 64, Observation, 1;
     QuoteObserved = 65, Observation, 1;
@@ -122,7 +129,7 @@ registry! {
     OrderTriggered = 266, Event, 1;
     OrderPending = 267, Event, 1;
     OrderUnknown = 268, Event, 1;
-    TradeExecuted = 280, Event, 1;
+    TradeExecuted = 280, Event, 2;
     BookLevelChanged = 281, Event, 1;
     BarClosed = 282, Event, 1;
     FeedGapDetected = 283, Event, 1;
@@ -144,6 +151,19 @@ registry! {
     ObservationUnmatched = 315, Event, 1;
     SignalReceived = 316, Event, 1;
     RiskLimitSet = 317, Event, 1;
+    TradingSessionChanged = 326, Event, 1;
+    AuctionIndicated = 327, Event, 1;
+    AuctionUncrossed = 328, Event, 1;
+    PriceBandBreached = 329, Event, 1;
+    BookOrderAdded = 330, Event, 1;
+    BookOrderChanged = 331, Event, 1;
+    BookOrderRemoved = 332, Event, 1;
+    MatchingPolicySet = 333, Event, 1;
+    PriceBandsSet = 334, Event, 1;
+    ReferencePriceSet = 335, Event, 1;
+    TickSizeSet = 336, Event, 1;
+    OrderSizesSet = 337, Event, 1;
+    MarketDataSet = 338, Event, 1;
 }
 
 #[cfg(test)]

@@ -78,6 +78,11 @@ rules! {
     AllocationMustBeExact = 112 => "ALLOCATION_MUST_BE_EXACT",
     BookMustNotBeCrossed = 113 => "BOOK_MUST_NOT_BE_CROSSED",
     JournalMustHaveRoom = 120 => "JOURNAL_MUST_HAVE_ROOM",
+    SessionMustTakeOrder = 130 => "SESSION_MUST_TAKE_ORDER",
+    PriceMustBeWithinBands = 131 => "PRICE_MUST_BE_WITHIN_BANDS",
+    QuantityMustReachMinimum = 132 => "QUANTITY_MUST_REACH_MINIMUM",
+    BookMustBeEmpty = 133 => "BOOK_MUST_BE_EMPTY",
+    VenueMustBeOurs = 134 => "VENUE_MUST_BE_OURS",
 }
 
 /// A refusal: which rule, what it allows, what was asked. Units are the rule's own: price units, quantity

@@ -60,6 +60,14 @@ terms!(
 terms!(
     VenueKind { Matching = 1 => "MATCHING", Simulated = 2 => "SIMULATED", Remote = 3 => "REMOTE", }
 );
+terms!(
+    /// What an instrument is open for on a venue of our own.
+    TradingSession {
+        PreOpen = 1 => "PRE_OPEN", OpeningAuction = 2 => "OPENING_AUCTION", Continuous = 3 => "CONTINUOUS",
+        VolatilityAuction = 4 => "VOLATILITY_AUCTION", Halted = 5 => "HALTED",
+        ClosingAuction = 6 => "CLOSING_AUCTION", Closed = 7 => "CLOSED",
+    }
+);
 
 /// Bits of an order's options.
 pub mod options {
@@ -83,6 +91,41 @@ impl Side {
         match self {
             Side::Buy => 1,
             Side::Sell => -1,
+        }
+    }
+}
+
+impl TradingSession {
+    /// Orders rest without trading.
+    pub const fn collects(self) -> bool {
+        !matches!(self, TradingSession::Continuous)
+    }
+
+    /// Ends with all that crosses trading at one price, which is indicated while it collects.
+    pub const fn is_auction(self) -> bool {
+        matches!(
+            self,
+            TradingSession::OpeningAuction
+                | TradingSession::VolatilityAuction
+                | TradingSession::ClosingAuction
+        )
+    }
+
+    /// New orders and replaces are taken.
+    pub const fn takes_orders(self) -> bool {
+        !matches!(self, TradingSession::Halted | TradingSession::Closed)
+    }
+
+    /// What follows when its time is over.
+    pub const fn successor(self) -> TradingSession {
+        match self {
+            TradingSession::PreOpen => TradingSession::OpeningAuction,
+            TradingSession::OpeningAuction | TradingSession::VolatilityAuction | TradingSession::Halted => {
+                TradingSession::Continuous
+            }
+            TradingSession::Continuous => TradingSession::ClosingAuction,
+            TradingSession::ClosingAuction => TradingSession::Closed,
+            TradingSession::Closed => TradingSession::PreOpen,
         }
     }
 }

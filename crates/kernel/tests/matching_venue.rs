@@ -87,6 +87,7 @@ fn line(report: &VenueReport) -> Option<String> {
         Outcome::Unknown => format!("{id} unknown"),
         Outcome::Trade { trade_id, .. } => format!("trade {trade_id}"),
         Outcome::BookLevel { .. } => return None,
+        other => format!("{id} {other:?}"),
     })
 }
 
@@ -146,6 +147,7 @@ fn reports_of_a_trade_come_in_the_fixed_order_with_one_trade_id() {
         quantity,
         aggressor_side: Buy,
         resting_order_id,
+        auction: None,
     };
     let level =
         |price, quantity, orders| Outcome::BookLevel { instrument: 1, side: Sell, price, quantity, orders };
@@ -346,8 +348,9 @@ fn what_the_venue_does_not_do_is_rejected_by_its_rule() {
         (VenueOrder { sizing: Sizing::TargetPercent, ..limit(1, Buy, 1, 1) }, "SIZING_MUST_BE_SUPPORTED"),
         (VenueOrder { instrument: 0, ..limit(1, Buy, 1, 1) }, "INSTRUMENT_MUST_BE_LISTED"),
         (VenueOrder { instrument: u32::MAX, ..limit(1, Buy, 1, 1) }, "INSTRUMENT_MUST_BE_LISTED"),
+        (VenueOrder { time_in_force: TimeInForce::AtOpen, ..limit(1, Buy, 1, 1) }, "SESSION_MUST_TAKE_ORDER"),
         (
-            VenueOrder { time_in_force: TimeInForce::AtClose, ..limit(1, Buy, 1, 1) },
+            VenueOrder { time_in_force: TimeInForce::AtClose, ..stop(1, Buy, 1, 1) },
             "ORDER_TYPE_MUST_BE_SUPPORTED",
         ),
         (limit(1, Buy, 1, 0), "QUANTITY_MUST_BE_POSITIVE"),

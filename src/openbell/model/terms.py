@@ -48,6 +48,18 @@ class TimeInForce(IntEnum):
     AT_CLOSE = 7
 
 
+class TradingSession(IntEnum):
+    """What an instrument of an exchange is open for; docs/venue.md says what each takes."""
+
+    PRE_OPEN = 1
+    OPENING_AUCTION = 2
+    CONTINUOUS = 3
+    VOLATILITY_AUCTION = 4
+    HALTED = 5
+    CLOSING_AUCTION = 6
+    CLOSED = 7
+
+
 class OrderState(IntEnum):
     """Where an order is in its life. Fills are legal in every pending state and after a cancel."""
 

@@ -44,6 +44,13 @@ impl Engine {
             Message::CancelAllOrders => return self.cancel_all_orders(record),
             Message::EngageKillSwitch => return self.engage_kill_switch(record),
             Message::StopParticipant => return self.stop_participant(record),
+            Message::SetMatchingPolicy
+            | Message::ChangeTradingSession
+            | Message::SetPriceBands
+            | Message::SetReferencePrice
+            | Message::SetTickSize
+            | Message::SetOrderSizes
+            | Message::SetMarketData => return self.set_market_rules(message, record),
             _ => {}
         }
         if let Err(refusal) = self.administer(message, record) {

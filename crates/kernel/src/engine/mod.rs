@@ -7,12 +7,16 @@
 //! | what a venue's report does to an order | `order_reports.rs` |
 //! | linked orders | `contingency.rs` |
 //! | instruments, accounts, limits, participants | `administration.rs` |
+//! | policies, sessions, bands of our own venues' instruments | `market_rules.rs` |
+//! | what a venue of ours tells of its markets | `market_events.rs` |
 //! | how events are built | `events.rs` |
 
 mod administration;
 mod contingency;
 mod difference;
 mod events;
+mod market_events;
+mod market_rules;
 mod order_entry;
 mod order_reports;
 mod requests;

@@ -107,24 +107,8 @@ impl Engine {
 
     pub(super) fn apply_report(&mut self, venue: u16, report: &VenueReport) -> Result<(), EngineStopped> {
         let order_id = report.order_id;
-        match report.outcome {
-            Outcome::BookLevel { instrument, side, price, quantity, orders } => {
-                let body =
-                    event::BookLevelChanged { price, quantity, orders: u64::from(orders), reserved: 0 };
-                let about = About { instrument, ..About::NOTHING }.sold(side == Side::Sell);
-                self.events.emit(about, body);
-                return Ok(());
-            }
-            Outcome::Trade { instrument, trade_id: _, price, quantity, aggressor_side, resting_order_id } => {
-                // Where users trade with each other, their last price is the market's.
-                self.marks.set(instrument, price);
-                let body =
-                    event::TradeExecuted { price, quantity, aggressor_order_id: order_id, resting_order_id };
-                let about = About { instrument, ..About::NOTHING }.sold(aggressor_side == Side::Sell);
-                self.events.emit(about, body);
-                return Ok(());
-            }
-            _ => {}
+        if self.tell_market(report) {
+            return Ok(());
         }
         let Some(order) = self.orders.get(order_id) else {
             self.unmatched(order_id, Message::VenueOrderAccepted, 0, Unmatched::UnknownOrder);
@@ -169,7 +153,8 @@ impl Engine {
                 Ok(())
             }
             Outcome::Unknown => self.never_seen(order_id, venue_time),
-            Outcome::BookLevel { .. } | Outcome::Trade { .. } => Ok(()),
+            // Of the market, and told already.
+            _ => Ok(()),
         }
     }
 

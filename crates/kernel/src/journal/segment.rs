@@ -34,7 +34,7 @@ pub const OLDEST_FORMAT_VERSION: u8 = 1;
 /// Version of the message registry: grows when a message or a field is added.
 pub const SCHEMA: u16 = 2;
 /// Version of what the engine does with records: a change of behavior starts a new epoch.
-pub const RULES_VERSION: u32 = 1;
+pub const RULES_VERSION: u32 = 2;
 
 pub const SEGMENT_HEADER_SIZE: usize = 512;
 pub const DEFAULT_SEGMENT_SIZE: u64 = 64 << 20;

@@ -22,22 +22,36 @@
 //!
 //! An order with expire time t cannot trade with a request made at t: expiry comes first.
 
+mod auction;
+mod bands;
+mod conditions;
 mod desk;
 mod entry;
+mod market_book;
+mod sessions;
+mod shown_orders;
 mod state;
 mod triggers;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Outcome, Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
-use crate::book::{Book, PriceTime};
+use crate::book::DepthPublisher;
 use crate::record::Slot;
 use crate::rules::{Refusal, Rule};
+use crate::state::State as _;
 use crate::terms::{Side, TimeInForce};
 use crate::tracked::{EntityHasher, TrackedTable};
 
 use desk::{Desk, Leaving};
+use shown_orders::ShownOrders;
 use triggers::Stops;
+
+pub use auction::{Indication, find_price};
+pub use bands::{PriceBands, PriceRange};
+pub use conditions::Conditions;
+pub use market_book::MarketBook;
+pub use shown_orders::{OrderChange, ShownOrder};
 
 /// Instruments are numbered densely from 1; a number above this is a mistake, not a market.
 pub const MAX_INSTRUMENTS: u32 = 1 << 20;
@@ -51,6 +65,8 @@ enum Place {
     Stop(u64),
     /// In the line of triggered stops.
     Triggered,
+    /// Waiting for the closing auction; the number is its place among those that do.
+    AtClose(u64),
 }
 
 /// What the venue knows of a live order beside its place in the book.
@@ -71,10 +87,43 @@ impl Ticket {
 }
 
 /// The orders of one instrument.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Market {
-    book: Book<PriceTime>,
+    book: MarketBook,
     stops: Stops,
+    /// Orders for the closing auction, by arrival.
+    at_close: BTreeMap<u64, u64>,
+    /// Nothing was ever set for the instrument: it has no conditions to be looked at.
+    is_plain: bool,
+    /// Its session is being changed: what the auction would come to is told afterwards.
+    is_changing: bool,
+    /// Where every visible order is told.
+    shown: Option<Box<ShownOrders>>,
+    publisher: Publisher,
+}
+
+impl Default for Market {
+    fn default() -> Self {
+        Market {
+            book: MarketBook::default(),
+            stops: Stops::default(),
+            at_close: BTreeMap::new(),
+            is_plain: true,
+            is_changing: false,
+            shown: None,
+            publisher: Publisher::default(),
+        }
+    }
+}
+
+/// Publishes a book to other threads, where asked for. No state: a copy of the venue publishes nothing.
+#[derive(Debug, Default)]
+struct Publisher(Option<Box<DepthPublisher>>);
+
+impl Clone for Publisher {
+    fn clone(&self) -> Self {
+        Publisher(None)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +155,12 @@ pub struct MatchingVenue {
     trades: u64,
     /// Numbers given to orders that went to the end of a queue.
     arrivals: u64,
+    /// What was set, by instrument.
+    conditions: TrackedTable<u32, Conditions>,
+    /// Instruments that match by another policy than price-time.
+    policed: BTreeSet<u32>,
+    /// (end, instrument) of sessions that end by themselves.
+    session_ends: BTreeSet<(u64, u32)>,
     /// Memory reused when a session closes.
     leaving: Vec<u64>,
 }
@@ -144,7 +199,8 @@ impl Venue for MatchingVenue {
         let triggered = self.triggered.front().map(|stop| stop.time);
         let work = self.work.front().map(|(time, _)| *time);
         let expiry = self.expiries.first().map(|(time, _)| *time);
-        [report, triggered, work, expiry].into_iter().flatten().min()
+        let session_end = self.session_ends.first().map(|(time, _)| *time);
+        [report, triggered, work, expiry, session_end].into_iter().flatten().min()
     }
 
     fn close_session(&mut self, instrument: u32, time: u64) {
@@ -156,7 +212,13 @@ impl Venue for MatchingVenue {
         let last_prices = self
             .last_prices
             .sum_by(|instrument, price| hasher.hash("last price", instrument, |out| out.i64(*price)));
-        waiting.wrapping_add(last_prices).wrapping_add(self.tickets.sum("ticket", hasher))
+        let conditions = self.conditions.sum("conditions", hasher);
+        let parts = [waiting, last_prices, self.tickets.sum("ticket", hasher), conditions];
+        let policies = self.policed.iter().filter_map(|&instrument| {
+            let policy = self.market(instrument)?.book.policy()?;
+            Some(hasher.hash("policy", instrument, |out| policy.write(out)))
+        });
+        policies.chain(parts).fold(0, u128::wrapping_add)
     }
 }
 
@@ -166,7 +228,7 @@ impl MatchingVenue {
     }
 
     /// The book of an instrument that has had an order.
-    pub fn book(&self, instrument: u32) -> Option<&Book<PriceTime>> {
+    pub fn book(&self, instrument: u32) -> Option<&MarketBook> {
         self.market(instrument).map(|market| &market.book)
     }
 
@@ -195,10 +257,15 @@ impl MatchingVenue {
         }
         let work_time = self.work.front().map(|(time, _)| *time).filter(|&due| due <= time);
         let horizon = work_time.unwrap_or(time);
+        let session_end = self.session_ends.first().copied().filter(|&(due, _)| due <= horizon);
         if let Some(&(due, order_id)) = self.expiries.first()
-            && due <= horizon
+            && due <= session_end.map_or(horizon, |(end, _)| end)
         {
             self.leave(order_id, Leaving::Expired, due);
+            return true;
+        }
+        if let Some((due, instrument)) = session_end {
+            self.end_session(instrument, due);
             return true;
         }
         let Some(time) = work_time else { return false };
@@ -244,7 +311,7 @@ impl MatchingVenue {
         instrument: u32,
         leaving: Leaving,
         time: u64,
-        act: impl FnOnce(&mut Book<PriceTime>, &mut Desk<'_>) -> Result<(), Refusal>,
+        act: impl FnOnce(&mut MarketBook, &mut Desk<'_>) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
         let index = (instrument as usize).wrapping_sub(1);
         let Some(market) = self.markets.get_mut(index).and_then(|market| market.as_deref_mut()) else {
@@ -261,12 +328,27 @@ impl MatchingVenue {
             leaving,
             excess: 0,
             time,
+            auction: None,
+            shown: market.shown.as_deref_mut(),
+            moved: 0,
+            publisher: market.publisher.0.as_deref_mut(),
         };
         let result = act(&mut market.book, &mut desk);
-        let traded = desk.traded;
+        desk.show_moved(&market.book);
+        let (traded, is_uncrossing) = (desk.traded, desk.auction.is_some());
+        if let Some(publisher) = &mut market.publisher.0 {
+            market.book.publish_changes(publisher);
+        }
+        let is_plain = market.is_plain;
         if let Some(last) = traded.last {
             self.last_prices.insert(instrument, last);
-            self.line_up_stops(instrument, &traded, time);
+            // Those of an auction wait until its session is over.
+            if !is_uncrossing {
+                self.line_up_stops(instrument, &traded, time);
+            }
+        }
+        if !is_plain {
+            self.after_change(instrument, traded.last.is_some(), time);
         }
         result
     }

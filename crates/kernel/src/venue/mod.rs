@@ -12,8 +12,10 @@ pub mod simulated;
 
 use crate::record::Slot;
 use crate::rules::Refusal;
-use crate::terms::{Liquidity, OrderType, Side, Sizing, TimeInForce};
+use crate::terms::{Liquidity, OrderType, Side, Sizing, TimeInForce, TradingSession};
 use crate::tracked::EntityHasher;
+
+use matching::ShownOrder;
 
 /// An order as a venue sees it. Quantities and prices in the instrument's units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +127,42 @@ pub enum Outcome {
         quantity: i64,
         aggressor_side: Side,
         resting_order_id: u64,
+        /// The auction it came out of; neither side is the aggressor then, and the buy is told as it.
+        auction: Option<TradingSession>,
+    },
+    /// Another trading session of one instrument; `order_id` of this report and the next two is 0.
+    SessionChanged {
+        instrument: u32,
+        before: TradingSession,
+        after: TradingSession,
+        until: u64,
+    },
+    /// What an auction would come to now.
+    Indicated {
+        instrument: u32,
+        price: i64,
+        volume: i64,
+        imbalance: i64,
+        reference: i64,
+    },
+    /// What an auction came to; its trades follow.
+    Uncrossed {
+        instrument: u32,
+        session: TradingSession,
+        price: i64,
+        volume: i64,
+        imbalance: i64,
+    },
+    /// The report's order would have traded at `price`, beyond `bound`.
+    BandBreached {
+        instrument: u32,
+        price: i64,
+        bound: i64,
+    },
+    /// What others see of the report's order has changed.
+    BookOrder {
+        instrument: u32,
+        shown: ShownOrder,
     },
 }
 

@@ -1,9 +1,10 @@
 //! Byte form of what travels between the engine and its venues.
 
+use super::matching::{OrderChange, ShownOrder};
 use super::{Outcome, VenueOrder, VenueReport, VenueRequest};
 use crate::rules::Refusal;
 use crate::state::{State, StateError, StateReader, StateWriter};
-use crate::terms::{Liquidity, OrderType, Side, Sizing, TimeInForce};
+use crate::terms::{Liquidity, OrderType, Side, Sizing, TimeInForce, TradingSession};
 
 /// Reads one of the numbered words of an order.
 macro_rules! word {
@@ -154,14 +155,52 @@ impl State for Outcome {
                 out.i64(quantity);
                 out.u32(orders);
             }
-            Outcome::Trade { instrument, trade_id, price, quantity, aggressor_side, resting_order_id } => {
+            Outcome::Trade {
+                instrument,
+                trade_id,
+                price,
+                quantity,
+                aggressor_side,
+                resting_order_id,
+                auction,
+            } => {
                 out.u8(12);
+                out.u8(auction.map_or(0, |session| session as u8));
                 out.u32(instrument);
                 out.u64(trade_id);
                 out.i64(price);
                 out.i64(quantity);
                 out.u8(aggressor_side as u8);
                 out.u64(resting_order_id);
+            }
+            Outcome::SessionChanged { instrument, before, after, until } => {
+                out.u8(20);
+                out.u32(instrument);
+                out.u8(before as u8);
+                out.u8(after as u8);
+                out.u64(until);
+            }
+            Outcome::Indicated { instrument, price, volume, imbalance, reference } => {
+                out.u8(21);
+                out.u32(instrument);
+                [price, volume, imbalance, reference].into_iter().for_each(|value| out.i64(value));
+            }
+            Outcome::Uncrossed { instrument, session, price, volume, imbalance } => {
+                out.u8(22);
+                out.u32(instrument);
+                out.u8(session as u8);
+                [price, volume, imbalance].into_iter().for_each(|value| out.i64(value));
+            }
+            Outcome::BandBreached { instrument, price, bound } => {
+                out.u8(23);
+                out.u32(instrument);
+                out.i64(price);
+                out.i64(bound);
+            }
+            Outcome::BookOrder { instrument, shown } => {
+                out.u8(24);
+                out.u32(instrument);
+                shown.write(out);
             }
         }
     }
@@ -193,6 +232,7 @@ impl State for Outcome {
                 orders: input.u32()?,
             },
             12 => Outcome::Trade {
+                auction: read_auction(input)?,
                 instrument: input.u32()?,
                 trade_id: input.u64()?,
                 price: input.i64()?,
@@ -200,7 +240,62 @@ impl State for Outcome {
                 aggressor_side: word!(input, Side, "side"),
                 resting_order_id: input.u64()?,
             },
+            20 => Outcome::SessionChanged {
+                instrument: input.u32()?,
+                before: word!(input, TradingSession, "trading session"),
+                after: word!(input, TradingSession, "trading session"),
+                until: input.u64()?,
+            },
+            21 => Outcome::Indicated {
+                instrument: input.u32()?,
+                price: input.i64()?,
+                volume: input.i64()?,
+                imbalance: input.i64()?,
+                reference: input.i64()?,
+            },
+            22 => Outcome::Uncrossed {
+                instrument: input.u32()?,
+                session: word!(input, TradingSession, "trading session"),
+                price: input.i64()?,
+                volume: input.i64()?,
+                imbalance: input.i64()?,
+            },
+            23 => {
+                Outcome::BandBreached { instrument: input.u32()?, price: input.i64()?, bound: input.i64()? }
+            }
+            24 => Outcome::BookOrder { instrument: input.u32()?, shown: State::read(input)? },
             found => return Err(input.invalid("venue outcome", u64::from(found))),
         })
+    }
+}
+
+/// 0 for a trade outside auctions.
+fn read_auction(input: &mut StateReader<'_>) -> Result<Option<TradingSession>, StateError> {
+    let number = input.u8()?;
+    let session = TradingSession::from_number(number);
+    if session.is_none() && number != 0 {
+        return Err(input.invalid("trading session", u64::from(number)));
+    }
+    Ok(session)
+}
+
+impl State for ShownOrder {
+    fn write(&self, out: &mut StateWriter) {
+        out.u8(self.change as u8);
+        out.u64(self.order_id);
+        out.u8(self.side as u8);
+        out.i64(self.price);
+        out.i64(self.quantity);
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let change = match input.u8()? {
+            1 => OrderChange::Added,
+            2 => OrderChange::Changed,
+            3 => OrderChange::Removed,
+            found => return Err(input.invalid("change of an order", u64::from(found))),
+        };
+        let (order_id, side) = (input.u64()?, word!(input, Side, "side"));
+        Ok(ShownOrder { change, order_id, side, price: input.i64()?, quantity: input.i64()? })
     }
 }

@@ -4,9 +4,11 @@ use std::sync::{Mutex, PoisonError};
 
 use numpy::PyArray1;
 use openbell_kernel::command::{
-    CancelAllOrders, CancelOrder, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch, HaltTrading,
-    InstrumentPayload, ListInstrument, OpenAccount, ReleaseKillSwitch, ReplaceOrder, ResumeTrading,
-    SetFeeSchedule, SetRiskLimit, SubmitOrder, WithdrawCash,
+    CancelAllOrders, CancelOrder, ChangeTradingSession, ConfigureVenue, DefineCurrency, DepositCash,
+    EngageKillSwitch, HaltTrading, InstrumentPayload, LeadPayload, ListInstrument, OpenAccount,
+    ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetMarketData, SetMatchingPolicy,
+    SetOrderSizes, SetPriceBands, SetReferencePrice, SetRiskLimit, SetTickSize, SubmitOrder, TopStepPayload,
+    WithdrawCash,
 };
 use openbell_kernel::record::{Body, RecordBuffer, Slot};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce};
@@ -14,6 +16,7 @@ use pyo3::prelude::*;
 
 use crate::arguments::{member, text};
 use crate::arrays::slot_array;
+use crate::errors::error;
 
 fn about<B: Body>(account: u32, instrument: u32, body: B) -> RecordBuffer {
     let mut record = RecordBuffer::new(body);
@@ -158,6 +161,76 @@ impl Commands {
 
     fn resume_trading(&self, instrument: u32, reason: u64) {
         self.add(&about(0, instrument, ResumeTrading { reason, reserved: [0; 3] }));
+    }
+
+    #[pyo3(signature = (instrument, policy, *, minimum=0, by_time=0, leveling=false, top=None, lead=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn set_matching_policy(
+        &self,
+        py: Python<'_>,
+        instrument: u32,
+        policy: u64,
+        minimum: i64,
+        by_time: u32,
+        leveling: bool,
+        top: Option<(i64, i64, u64)>,
+        lead: Option<Vec<(u32, u32)>>,
+    ) -> PyResult<()> {
+        let leveling = u32::from(leveling);
+        let body = SetMatchingPolicy { policy, minimum, by_time, leveling, reserved: 0 };
+        let mut record = about(0, instrument, body);
+        if let Some((minimum, maximum, share)) = top {
+            record.push(TopStepPayload { minimum, maximum, share, reserved: [0; 2] });
+        }
+        if let Some(lead) = lead.filter(|lead| !lead.is_empty()) {
+            let mut payload = LeadPayload { accounts: [0; 5], shares: [0; 5] };
+            if lead.len() > payload.accounts.len() {
+                let text = format!("field 'lead': found {} accounts, expected at most 5", lead.len());
+                return Err(error(py, "ConfigError", text));
+            }
+            for (place, (account, share)) in lead.into_iter().enumerate() {
+                (payload.accounts[place], payload.shares[place]) = (account, share);
+            }
+            record.push(payload);
+        }
+        self.add(&record);
+        Ok(())
+    }
+
+    #[pyo3(signature = (instrument, session, *, until=0))]
+    fn change_trading_session(&self, instrument: u32, session: u64, until: u64) {
+        self.add(&about(0, instrument, ChangeTradingSession { session, until, reserved: [0; 2] }));
+    }
+
+    #[pyo3(signature = (instrument, *, static_width=0, dynamic_width=0, on_breach=4, duration_ns=0))]
+    fn set_price_bands(
+        &self,
+        instrument: u32,
+        static_width: u32,
+        dynamic_width: u32,
+        on_breach: u64,
+        duration_ns: u64,
+    ) {
+        let body = SetPriceBands { static_width, dynamic_width, on_breach, duration_ns, reserved: 0 };
+        self.add(&about(0, instrument, body));
+    }
+
+    fn set_reference_price(&self, instrument: u32, price: i64) {
+        self.add(&about(0, instrument, SetReferencePrice { price, reserved: [0; 3] }));
+    }
+
+    fn set_tick_size(&self, instrument: u32, from_price: i64, tick: i64) {
+        self.add(&about(0, instrument, SetTickSize { from_price, tick, reserved: [0; 2] }));
+    }
+
+    #[pyo3(signature = (instrument, *, minimum=0, maximum=0))]
+    fn set_order_sizes(&self, instrument: u32, minimum: i64, maximum: i64) {
+        self.add(&about(0, instrument, SetOrderSizes { minimum, maximum, reserved: [0; 2] }));
+    }
+
+    fn set_market_data(&self, instrument: u32, by_order: bool) {
+        let by_order = u64::from(by_order);
+        self.add(&about(0, instrument, SetMarketData { by_order, reserved: [0; 3] }));
     }
 
     #[pyo3(signature = (account, instrument, client_order_id, side, order_type, time_in_force, quantity, *,

@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Place, Ticket, TradedRange};
-use crate::book::{BookCancel, BookReplace, BookTrade, LevelChange, NewOrder, ReportSink};
+use super::shown_orders::{ShownOrder, ShownOrders};
+use super::{MarketBook, Place, Ticket, TradedRange};
+use crate::book::{
+    BookCancel, BookDecrement, BookRefresh, BookReplace, BookTrade, DepthPublisher, LevelChange, NewOrder,
+    ReportSink,
+};
 use crate::rules::{Refusal, Rule};
-use crate::terms::Liquidity;
+use crate::terms::{Liquidity, TradingSession};
 use crate::tracked::TrackedTable;
 use crate::venue::{Outcome, VenueReport};
 
@@ -16,6 +20,8 @@ pub(super) enum Leaving {
     /// As `Canceled`; and the order was accepted before, when it was held as a stop.
     Known,
     Expired,
+    /// Canceled by this rule.
+    ByRule(Refusal),
 }
 
 impl Leaving {
@@ -23,6 +29,7 @@ impl Leaving {
         match self {
             Leaving::Expired => Outcome::Expired,
             Leaving::Canceled | Leaving::Known => Outcome::Canceled { refusal },
+            Leaving::ByRule(refusal) => Outcome::Canceled { refusal },
         }
     }
 }
@@ -39,11 +46,36 @@ pub(super) struct Desk<'a> {
     /// What a replace cut from a reduce-only order.
     pub excess: i64,
     pub time: u64,
+    /// The auction that is being uncrossed.
+    pub auction: Option<TradingSession>,
+    pub shown: Option<&'a mut ShownOrders>,
+    /// The order that came in or lost its place: what comes to rest of it is shown in the end; 0 for none.
+    pub moved: u64,
+    pub publisher: Option<&'a mut DepthPublisher>,
 }
 
 impl Desk<'_> {
     fn report(&mut self, order_id: u64, outcome: Outcome) {
         self.reports.push_back(VenueReport { order_id, venue_time: self.time, outcome });
+    }
+
+    fn show(&mut self, change: impl FnOnce(&mut ShownOrders) -> Option<ShownOrder>) {
+        if let Some(shown) = self.shown.as_deref_mut().and_then(change) {
+            let instrument = self.instrument;
+            self.report(shown.order_id, Outcome::BookOrder { instrument, shown });
+        }
+    }
+
+    /// Shows what came to rest of the order that came in or lost its place.
+    pub fn show_moved(&mut self, book: &MarketBook) {
+        if self.shown.is_none() || self.moved == 0 {
+            return;
+        }
+        let Some(order) = book.order(self.moved).filter(|order| order.shown > 0) else { return };
+        self.show(|shown| {
+            let is_new = !shown.contains(order.order_id);
+            is_new.then(|| shown.add(order.order_id, order.side, order.price, order.shown))
+        });
     }
 
     fn forget(&mut self, order_id: u64) -> Option<Ticket> {
@@ -74,6 +106,7 @@ impl ReportSink for Desk<'_> {
     const LEVELS: bool = true;
 
     fn accepted(&mut self, order: &NewOrder) {
+        self.moved = order.order_id;
         if self.leaving != Leaving::Known {
             self.report(order.order_id, Outcome::Accepted { venue_order_id: order.order_id });
         }
@@ -91,12 +124,20 @@ impl ReportSink for Desk<'_> {
         let resting_order_id = maker;
         self.report(
             taker,
-            Outcome::Trade { instrument, trade_id, price, quantity, aggressor_side, resting_order_id },
+            Outcome::Trade {
+                instrument,
+                trade_id,
+                price,
+                quantity,
+                aggressor_side,
+                resting_order_id,
+                auction: self.auction,
+            },
         );
-        let sides = [
-            (maker, taker, Liquidity::Maker, trade.maker_leaves),
-            (taker, maker, Liquidity::Taker, trade.taker_leaves),
-        ];
+        // In an auction neither side takes.
+        let taken = if self.auction.is_some() { Liquidity::Maker } else { Liquidity::Taker };
+        let sides =
+            [(maker, taker, Liquidity::Maker, trade.maker_leaves), (taker, maker, taken, trade.taker_leaves)];
         for (order_id, contra, liquidity, _) in sides {
             let contra = Some(contra);
             let fill = Outcome::Filled { trade_id, price, quantity, liquidity, fee_nano: None, contra };
@@ -104,12 +145,24 @@ impl ReportSink for Desk<'_> {
         }
         for (order_id, _, _, leaves) in sides {
             self.fill(order_id, quantity, leaves);
+            self.show(|shown| shown.reduce(order_id, quantity));
         }
+    }
+
+    fn refreshed(&mut self, refresh: &BookRefresh) {
+        let BookRefresh { order_id, side, price, shown: quantity, .. } = *refresh;
+        self.show(|shown| Some(shown.add(order_id, side, price, quantity)));
+    }
+
+    fn decremented(&mut self, decrement: &BookDecrement) {
+        let BookDecrement { order_id, quantity, .. } = *decrement;
+        self.show(|shown| shown.reduce(order_id, quantity));
     }
 
     fn canceled(&mut self, cancel: &BookCancel) {
         self.forget(cancel.order_id);
         self.report(cancel.order_id, self.leaving.outcome(cancel.reason));
+        self.show(|shown| shown.remove(cancel.order_id));
     }
 
     fn replaced(&mut self, replace: &BookReplace) {
@@ -125,9 +178,18 @@ impl ReportSink for Desk<'_> {
         ticket.order.quantity = ticket.executed + leaves + excess;
         let (quantity, stop_price) = (ticket.order.quantity, ticket.order.stop_price);
         self.report(order_id, Outcome::Replaced { price, quantity, stop_price });
+        if replace.kept_priority {
+            self.show(|shown| shown.cut(order_id, leaves));
+        } else {
+            self.moved = order_id;
+            self.show(|shown| shown.remove(order_id));
+        }
     }
 
     fn level_changed(&mut self, change: &LevelChange) {
+        if let Some(publisher) = self.publisher.as_deref_mut() {
+            publisher.level_changed(change);
+        }
         let LevelChange { side, price, quantity, orders } = *change;
         let instrument = self.instrument;
         self.report(0, Outcome::BookLevel { instrument, side, price, quantity, orders });

@@ -12,6 +12,8 @@ impl MatchingVenue {
         let result = self.admit(order, time).and_then(|()| {
             if order.order_type.has_stop() {
                 self.hold_stop(order, time)
+            } else if self.waits_for_close(order) {
+                self.hold_for_close(order, time)
             } else {
                 self.enter(order, time, context)
             }
@@ -33,19 +35,14 @@ impl MatchingVenue {
             let actual = i128::from(order.sizing as u8);
             return Err(Refusal::new(Rule::SizingMustBeSupported, i128::from(Sizing::Units as u8), actual));
         }
-        if matches!(order.time_in_force, TimeInForce::AtOpen | TimeInForce::AtClose) {
-            let actual = i128::from(order.time_in_force as u8);
-            return Err(Refusal::new(Rule::OrderTypeMustBeSupported, 0, actual));
-        }
         if order.time_in_force == TimeInForce::Gtd && order.expire_time <= time {
             let (limit, actual) = (i128::from(time), i128::from(order.expire_time));
             return Err(Refusal::new(Rule::ExpiryMustBeInFuture, limit, actual));
         }
-        let index = number as usize - 1;
-        if self.markets.len() <= index {
-            self.markets.resize(index + 1, None);
+        let market = self.open_market(number)?;
+        if !market.is_plain || order.time_in_force as u8 > TimeInForce::Fok as u8 {
+            self.check_conditions(order)?;
         }
-        self.markets[index].get_or_insert_default();
         Ok(())
     }
 
@@ -129,9 +126,11 @@ impl MatchingVenue {
         let ticket = *self.tickets.get(order_id).ok_or(unknown_order(order_id))?;
         let [price, quantity, stop_price] = terms;
         let order = VenueOrder { price, quantity, stop_price, ..ticket.order };
+        self.check_new_conditions(&ticket, &order)?;
         match ticket.place {
             Place::Book(_) => self.replace_in_book(ticket, &order, time, context),
             Place::Stop(sequence) => self.replace_stop(ticket, sequence, &order, time),
+            Place::AtClose(arrival) => self.replace_for_close(ticket, arrival, &order, time),
             Place::Triggered => Err(Refusal::of(Rule::OrderMustNotBePending)),
         }
     }
@@ -177,6 +176,9 @@ impl MatchingVenue {
         }
         if let (Place::Stop(sequence), Some(market)) = (place, self.market_mut(order.instrument)) {
             market.stops.remove(order.side, order.stop_price, sequence, order_id);
+        }
+        if let (Place::AtClose(arrival), Some(market)) = (place, self.market_mut(order.instrument)) {
+            market.at_close.remove(&arrival);
         }
         self.forget(order_id);
         self.report(order_id, time, leaving.outcome(Refusal::of(Rule::CanceledByParticipant)));

@@ -2,8 +2,9 @@
 //! expiries are read back from the tickets.
 
 use super::entry::to_book;
-use super::{Market, MatchingVenue, Place, Ticket, TriggeredStop, Work};
-use crate::book::{Book, check_price, check_quantity};
+use super::sessions::shown_orders;
+use super::{Conditions, Market, MarketBook, MatchingVenue, Place, Ticket, TriggeredStop, Work};
+use crate::book::{check_price, check_quantity};
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Side;
 use crate::venue::{VenueOrder, VenueReport};
@@ -18,6 +19,12 @@ impl State for MatchingVenue {
             out.u32(instrument);
             out.i64(*price);
         }
+        let conditions = self.conditions.sorted();
+        out.length(conditions.len());
+        for (instrument, one) in conditions {
+            out.u32(instrument);
+            one.write(out);
+        }
         out.list(self.tickets.sorted().into_iter().map(|(_, ticket)| ticket));
         self.write_waiting(out);
     }
@@ -29,6 +36,12 @@ impl State for MatchingVenue {
         for _ in 0..input.length()? {
             venue.last_prices.insert(input.u32()?, input.i64()?);
         }
+        for _ in 0..input.length()? {
+            let instrument = input.u32()?;
+            let conditions = Conditions::read(input)?;
+            venue.restore_conditions(instrument, conditions, input)?;
+        }
+        venue.check_collecting(input)?;
         for ticket in input.list::<Ticket>()? {
             venue.restore_ticket(ticket, input)?;
         }
@@ -59,6 +72,39 @@ impl MatchingVenue {
             work.write(out);
         }
         out.list(self.reports.iter());
+    }
+
+    fn restore_conditions(
+        &mut self,
+        instrument: u32,
+        conditions: Conditions,
+        input: &StateReader<'_>,
+    ) -> Result<(), StateError> {
+        let Some(market) = self.market_mut(instrument) else {
+            return Err(input.invalid("instrument with conditions", u64::from(instrument)));
+        };
+        market.is_plain = false;
+        market.shown = conditions.by_order.then(|| Box::new(shown_orders(&market.book)));
+        if conditions.until != 0 {
+            self.session_ends.insert((conditions.until, instrument));
+        }
+        self.conditions.insert(instrument, conditions);
+        self.refresh_fence(instrument);
+        Ok(())
+    }
+
+    /// A book collects when its session says so, and then only.
+    fn check_collecting(&mut self, input: &StateReader<'_>) -> Result<(), StateError> {
+        for (market, instrument) in self.markets.iter().zip(1..) {
+            let Some(market) = market else { continue };
+            if market.book.is_collecting() != self.session(instrument).collects() {
+                return Err(input.invalid("trading session of a book", u64::from(instrument)));
+            }
+            if market.book.policy().is_some() {
+                self.policed.insert(instrument);
+            }
+        }
+        Ok(())
     }
 
     /// Queues must stand in the order of their numbers: by those the state hash covers it.
@@ -93,6 +139,9 @@ impl MatchingVenue {
             Place::Stop(sequence) => {
                 market.stops.insert(order.side, order.stop_price, sequence, order.order_id);
             }
+            Place::AtClose(arrival) => {
+                market.at_close.insert(arrival, order.order_id);
+            }
             Place::Book(_) | Place::Triggered => {}
         }
         if self.tickets.contains_key(order.order_id) {
@@ -114,7 +163,7 @@ fn read_market(input: &mut StateReader<'_>) -> Result<Option<Box<Market>>, State
     if !input.bool()? {
         return Ok(None);
     }
-    Ok(Some(Box::new(Market { book: Book::read(input)?, ..Market::default() })))
+    Ok(Some(Box::new(Market { book: MarketBook::read(input)?, ..Market::default() })))
 }
 
 impl State for Ticket {
@@ -132,6 +181,10 @@ impl State for Ticket {
                 out.u64(sequence);
             }
             Place::Triggered => out.u8(3),
+            Place::AtClose(arrival) => {
+                out.u8(4);
+                out.u64(arrival);
+            }
         }
     }
 
@@ -141,6 +194,7 @@ impl State for Ticket {
             1 => Place::Book(input.u64()?),
             2 => Place::Stop(input.u64()?),
             3 => Place::Triggered,
+            4 => Place::AtClose(input.u64()?),
             found => return Err(input.invalid("place of an order", u64::from(found))),
         };
         let used = [to_book(&order).price, if order.order_type.has_stop() { order.stop_price } else { 0 }];
