@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from openbell.runtime.resume import resume
     from openbell.runtime.run import Run, open_run
     from openbell.strategy import Order, Strategy, crossover, param
+    from openbell.venue.matching_policy import MatchingPolicy
     from openbell.venue.models import FeeModel, FillModel, LatencyModel
 
 _HOME = {
@@ -65,6 +66,7 @@ _HOME = {
     "Instrument": "model.instrument",
     "JournalError": "model.errors",
     "LatencyModel": "venue.models",
+    "MatchingPolicy": "venue.matching_policy",
     "Money": "model.quantities",
     "OpenbellError": "model.errors",
     "Order": "strategy",
@@ -106,6 +108,7 @@ __all__ = [
     "Instrument",
     "JournalError",
     "LatencyModel",
+    "MatchingPolicy",
     "Money",
     "OpenbellError",
     "Order",

@@ -23,11 +23,20 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from openbell.gateway import protocol
-from openbell.gateway.protocol import ChannelName, OrderTypeName, SideName, TimeInForceName
+from openbell.gateway.protocol import ChannelName, OrderTypeName, SessionName, SideName, TimeInForceName
 from openbell.model.errors import OpenbellError
 
 Amount = str | int | Decimal
-MarketMessage = protocol.DepthSnapshot | protocol.Depth | protocol.TradesSnapshot | protocol.Trades
+MarketMessage = (
+    protocol.DepthSnapshot
+    | protocol.Depth
+    | protocol.TradesSnapshot
+    | protocol.Trades
+    | protocol.SessionSnapshot
+    | protocol.SessionChanged
+    | protocol.BookOrdersSnapshot
+    | protocol.BookOrders
+)
 _Message = TypeVar("_Message")
 _CONNECTION = "CONNECTION"
 _MARKET = MarketMessage.__args__
@@ -286,6 +295,12 @@ class ExchangeClient:
         answer = await self._ask(protocol.Ping())
         assert isinstance(answer, protocol.Pong)
         return answer
+
+    async def change_session(
+        self, session: SessionName, instrument: str | None = None, *, until: str | None = None
+    ) -> None:
+        """Open another trading session; needs a key that operates the exchange. It is told on the channel `session`."""
+        await self._ask(protocol.ChangeSession(session=session, instrument=instrument, until=until))
 
     async def subscribe(self, channel: ChannelName, instrument: str) -> None:
         """Read a channel: its snapshot and changes come through `market`."""

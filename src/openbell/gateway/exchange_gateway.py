@@ -17,6 +17,12 @@ from openbell.gateway.node_port import NodePort
 from openbell.gateway.past import EngineView, Past
 from openbell.gateway.protocol import ProtocolError
 from openbell.gateway.session import Session, SessionLimits
+from openbell.gateway.session_projection import (
+    ORDER_EVENTS,
+    SESSION_EVENTS,
+    OrdersProjection,
+    SessionProjection,
+)
 
 MOST_ROUNDS = 8
 """Batches of outputs taken in before readers get their turn; the node's descriptor stays readable for the rest."""
@@ -55,6 +61,10 @@ class ExchangeGateway:
         }
         self.depths = {number: DepthProjection(one) for number, one in listing.instruments.items()}
         self.trades = {number: TradesProjection(one) for number, one in listing.instruments.items()}
+        self.market_sessions = {number: SessionProjection(one) for number, one in listing.instruments.items()}
+        self.orders = {number: OrdersProjection(one) for number, one in listing.instruments.items()}
+        self._session_events = {number_of(name) for name in SESSION_EVENTS}
+        self._order_events = {number_of(name) for name in ORDER_EVENTS}
         self._level_changed = number_of("BookLevelChanged")
         self._command_refused = number_of("CommandRefused")
         self._trade_executed = number_of("TradeExecuted")
@@ -82,6 +92,10 @@ class ExchangeGateway:
             for event in past.trades(number):
                 self.trades[number].apply(event, self._codec.time_text(event.time))
             self.trades[number].take_change()
+            for event in past.sessions[number].values():
+                self.market_sessions[number].apply(event)
+            self.market_sessions[number].take_change()
+            self.orders[number].restore(past.orders[number], past.place[0])
 
     def written(self, message: str | Event) -> str:
         """A private message as its frame; one of the past may still be an event."""
@@ -116,6 +130,12 @@ class ExchangeGateway:
         elif event.message == self._trade_executed:
             self.trades[event.instrument].apply(event, self._codec.time_text(event.time))
             self._touched[event.instrument] = None
+        elif event.message in self._order_events:
+            self.orders[event.instrument].apply(event)
+            self._touched[event.instrument] = None
+        elif event.message in self._session_events:
+            self.market_sessions[event.instrument].apply(event)
+            self._touched[event.instrument] = None
 
     def _apply_private(self, event: Event) -> None:
         account = self.accounts.get(event.account)
@@ -149,6 +169,8 @@ class ExchangeGateway:
         for number in self._touched:
             self._offer("depth", number, self.depths[number].take_change())
             self._offer("trades", number, self.trades[number].take_change())
+            self._offer("session", number, self.market_sessions[number].take_change())
+            self._offer("orders", number, self.orders[number].take_change())
         self._touched.clear()
 
     def _offer(self, channel: str, instrument: int, change: Change | None) -> None:
@@ -180,6 +202,7 @@ class ExchangeGateway:
             told = f"the account has {len(sessions)} sessions, more are not allowed"
             raise ProtocolError("SESSIONS_MUST_NOT_EXCEED_LIMIT", told)
         sessions[session] = None
+        session.operates = found.operates
         return self.accounts[found.account]
 
     def leave(self, session: Session) -> None:
@@ -193,8 +216,15 @@ class ExchangeGateway:
     def subscribe(self, session: Session, channel: str, instrument: int) -> str:
         """Let a session read a channel from now on. Returns the snapshot it goes on from."""
         self._readers.setdefault((channel, instrument), {})[session] = None
-        projections = self.depths if channel == "depth" else self.trades
-        return projections[instrument].snapshot()
+        match channel:
+            case "depth":
+                return self.depths[instrument].snapshot()
+            case "trades":
+                return self.trades[instrument].snapshot()
+            case "session":
+                return self.market_sessions[instrument].snapshot()
+            case _:
+                return self.orders[instrument].snapshot()
 
     def unsubscribe(self, session: Session, channel: str, instrument: int) -> None:
         """End that."""

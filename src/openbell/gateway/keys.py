@@ -20,11 +20,15 @@ _NOBODY = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as the exchange knows it: its name, the account it trades for, the SHA-256 of its secret in hexadecimal."""
+    """A key as the exchange knows it: its name, the account it trades for, the SHA-256 of its secret in hexadecimal.
+
+    One that `operates` may also change trading sessions.
+    """
 
     name: str
     account: int
     sha256: str
+    operates: bool = False
 
 
 def new_key(name: str) -> tuple[str, str]:

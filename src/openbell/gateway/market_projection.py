@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Any, Protocol
 
 from openbell.gateway import protocol
 from openbell.gateway.event_codec import Event
@@ -210,7 +211,16 @@ class TradesProjection:
         )
 
 
-Change = DepthChange | TradesChange
+class Change(Protocol):
+    """What subscribers of a channel are sent."""
+
+    @property
+    def frame(self) -> str:
+        """The encoded message."""
+
+    @staticmethod
+    def merged(changes: Iterable[Any]) -> Change:
+        """Several changes in a row as one."""
 
 
 class Subscription:
@@ -226,7 +236,7 @@ class Subscription:
         """Let a change wait for its turn; too many become one."""
         self._waiting.append(change)
         if len(self._waiting) > WAITING_CHANGES:
-            one = type(change).merged(self._waiting)  # type: ignore[arg-type]
+            one = change.merged(self._waiting)
             self._waiting.clear()
             self._waiting.append(one)
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openbell.gateway.listing import ListedInstrument, Listing
-from openbell.gateway.protocol import ProtocolError, Replace, Submit, joined
+from openbell.gateway.protocol import ChangeSession, ProtocolError, Replace, Submit, joined
 from openbell.messages.layouts import as_slots, records
 from openbell.model.errors import InputError
 from openbell.model.quantities import EXACT
-from openbell.model.terms import OrderType, Side, TimeInForce
+from openbell.model.terms import OrderType, Side, TimeInForce, TradingSession
 from openbell.model.time import to_ns
 
 POST_ONLY, REDUCE_ONLY = 1, 2
@@ -90,6 +90,23 @@ def cancel_all_record(account: int, instrument: int) -> NDArray[np.uint8]:
     """The record of a command to take back all orders of an account, in one instrument or in all (0)."""
     record = records("CancelAllOrders", 1)
     record["account"], record["instrument"] = account, instrument
+    return as_slots(record)
+
+
+def session_record(account: int, instrument: int, message: ChangeSession) -> NDArray[np.uint8]:
+    """The record of a command to open another session. Raises ProtocolError for a time that is none."""
+    record = records("ChangeTradingSession", 1)
+    record["account"], record["instrument"] = account, instrument
+    record["session"] = TradingSession[message.session].value
+    if message.until is not None:
+        try:
+            until = to_ns(message.until)
+        except InputError as error:
+            told = f"field 'until': {error}"
+            raise ProtocolError("FIELD_MUST_BE_VALID", told, field="until") from None
+        if until <= 0:
+            _refuse("FIELD_MUST_BE_VALID", "until", message.until, "a time after 1970")
+        record["until"] = until
     return as_slots(record)
 
 

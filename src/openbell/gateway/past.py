@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from openbell.gateway.event_codec import EXECUTIONS, Event, events, number_of
 from openbell.gateway.market_projection import BUY_SIDE, KEPT_TRADES, SELL_SIDE, Levels
+from openbell.gateway.session_projection import SESSION_EVENTS, Queues, add_past_orders
 from openbell.kernel import OrderRecord
 from openbell.messages.layouts import HEAD_DTYPE, SELL, SLOT_SIZE, select
 
@@ -48,6 +49,9 @@ class Past:
         self._recent: dict[int, deque[Slots]] = {account: deque() for account in accounts}
         self._trades: dict[int, deque[Event]] = {one: deque(maxlen=KEPT_TRADES) for one in instruments}
         self.levels: dict[int, Levels] = {one: {} for one in instruments}
+        self.orders: dict[int, Queues] = {one: {} for one in instruments}
+        self.sessions: dict[int, dict[str, Event]] = {one: {} for one in instruments}
+        """The last event of each kind about the session of an instrument, in their order."""
         self.place = (0, 0)
         """Sequence and index of the last event."""
 
@@ -61,6 +65,8 @@ class Past:
         self._add_executions(slots, heads, starts)
         self._add_trades(slots, heads, starts)
         self._add_levels(slots)
+        self._add_sessions(slots, heads, starts)
+        add_past_orders(slots, self.orders)
 
     def executions(self, account: int) -> tuple[list[Event], tuple[int, int] | None]:
         """The last executions of an account, oldest first, and the place of the last one that is left out."""
@@ -93,6 +99,17 @@ class Past:
             places = traded[instruments == instrument][-KEPT_TRADES:]
             if len(places):
                 latest.extend(events(_events_at(slots, heads, places)))
+
+    def _add_sessions(self, slots: Slots, heads: NDArray[np.void], starts: NDArray[np.intp]) -> None:
+        for name in SESSION_EVENTS:
+            places = starts[heads["message"][starts] == number_of(name)]
+            for instrument in np.unique(heads["instrument"][places]).tolist():
+                last = places[heads["instrument"][places] == instrument][-1:]
+                for event in events(_events_at(slots, heads, last)):
+                    known = self.sessions[instrument]
+                    known[name] = event
+                    in_order = sorted(known.items(), key=lambda item: (item[1].sequence, item[1].event_index))
+                    self.sessions[instrument] = dict(in_order)
 
     def _add_levels(self, slots: Slots) -> None:
         rows = select(slots, "BookLevelChanged")

@@ -21,8 +21,21 @@ PROTOCOL_VERSION = 1
 ClientOrderId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 SideName = Literal["BUY", "SELL"]
 OrderTypeName = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT"]
-TimeInForceName = Literal["DAY", "GTC", "GTD", "IOC", "FOK"]
-ChannelName = Literal["depth", "trades"]
+TimeInForceName = Literal["DAY", "GTC", "GTD", "IOC", "FOK", "AT_OPEN", "AT_CLOSE"]
+ChannelName = Literal["depth", "trades", "session", "orders"]
+SessionName = Literal[
+    "PRE_OPEN",
+    "OPENING_AUCTION",
+    "CONTINUOUS",
+    "VOLATILITY_AUCTION",
+    "HALTED",
+    "CLOSING_AUCTION",
+    "CLOSED",
+]
+ShownOrder = tuple[int, str, str]
+"""Order id, price, quantity shown."""
+OrderChange = tuple[str, str, int, str, str]
+"""ADD, CHANGE or REMOVE, side, order id, price, quantity shown (of a removed one: last)."""
 Level = tuple[str, str, int]
 """Price, quantity at it, number of orders; quantity "0" takes the level away."""
 
@@ -96,8 +109,16 @@ class State(_Received, tag="state", kw_only=True, frozen=True):
     """Asks for open orders, positions and cash."""
 
 
+class ChangeSession(_Received, tag="change_session", kw_only=True, frozen=True):
+    """Opens another trading session for one instrument or for all; needs a key that operates the exchange."""
+
+    session: SessionName
+    instrument: str | None = None
+    until: str | None = None
+
+
 class Subscribe(_Received, tag="subscribe", kw_only=True, frozen=True):
-    """Asks for depth or trades of an instrument: a snapshot, then what changes."""
+    """Asks for a channel of an instrument: a snapshot, then what changes."""
 
     channel: ChannelName
     instrument: str
@@ -115,7 +136,17 @@ class Ping(_Received, tag="ping", kw_only=True, frozen=True):
 
 
 Received = (
-    Login | Submit | Replace | Cancel | CancelAll | OrderStatus | State | Subscribe | Unsubscribe | Ping
+    Login
+    | Submit
+    | Replace
+    | Cancel
+    | CancelAll
+    | OrderStatus
+    | State
+    | Subscribe
+    | Unsubscribe
+    | Ping
+    | ChangeSession
 )
 
 
@@ -396,6 +427,67 @@ class Trades(_Sent, tag="trades", kw_only=True, frozen=True):
     missed: int = 0
 
 
+class AuctionTerms(msgspec.Struct, frozen=True):
+    """What an auction would come to now. `imbalance` is what would stay unfilled, negative for sellers."""
+
+    price: str | None
+    volume: str
+    imbalance: str
+    reference_price: str | None
+
+
+class SessionTerms(msgspec.Struct, frozen=True):
+    """The trading session of an instrument; `auction` while one collects, once something was indicated."""
+
+    instrument: str
+    sequence: int
+    session: str
+    until: str | None
+    auction: AuctionTerms | None
+
+
+class SessionSnapshot(_Sent, tag="session_snapshot", kw_only=True, frozen=True):
+    """The session now. The next session message has its `number` as `previous`."""
+
+    number: int
+    state: SessionTerms
+
+
+class SessionChanged(_Sent, tag="session", kw_only=True, frozen=True):
+    """The session, or what its auction would come to, has changed."""
+
+    previous: int
+    number: int
+    state: SessionTerms
+
+
+class BookOrdersSnapshot(_Sent, tag="orders_snapshot", kw_only=True, frozen=True):
+    """All visible orders, best price first, at a price in the order of their queue."""
+
+    instrument: str
+    number: int
+    sequence: int
+    bids: tuple[ShownOrder, ...]
+    asks: tuple[ShownOrder, ...]
+
+
+class BookOrders(_Sent, tag="orders", kw_only=True, frozen=True):
+    """Changes of visible orders, in order. With `missed` there are none here: subscribe again."""
+
+    instrument: str
+    previous: int
+    number: int
+    sequence: int
+    changes: tuple[OrderChange, ...] = ()
+    missed: int = 0
+
+
+class SessionAsked(_Sent, tag="session_asked", kw_only=True, frozen=True):
+    """The engine has the change of session; that it happened comes on the channel `session`."""
+
+    request: int | None = None
+
+
 class Unsubscribed(_Sent, tag="unsubscribed", kw_only=True, frozen=True):
     """The subscription is over."""
 
@@ -416,6 +508,11 @@ Sent = (
     | Depth
     | TradesSnapshot
     | Trades
+    | SessionSnapshot
+    | SessionChanged
+    | BookOrdersSnapshot
+    | BookOrders
+    | SessionAsked
     | Unsubscribed
     | Execution
 )

@@ -13,7 +13,13 @@ from openbell.gateway.event_codec import Event
 from openbell.gateway.listing import Listing
 from openbell.gateway.market_projection import Change, Subscription
 from openbell.gateway.node_port import NodePort
-from openbell.gateway.order_codec import cancel_all_record, listed_instrument, new_order, new_terms
+from openbell.gateway.order_codec import (
+    cancel_all_record,
+    listed_instrument,
+    new_order,
+    new_terms,
+    session_record,
+)
 from openbell.gateway.protocol import Close, ProtocolError
 from openbell.gateway.rate_limit import RateLimit
 
@@ -93,6 +99,8 @@ class Session:
         self._cancel_on_disconnect = False
         self._submitted: dict[int, None] = {}
         self.account: AccountProjection | None = None
+        self.operates = False
+        """Its key may change trading sessions."""
         self.closing: tuple[int, str] | None = None
         """Code and reason with which to close, once what waits was sent."""
         self.was_quiet = True
@@ -108,6 +116,7 @@ class Session:
             protocol.Subscribe: self._subscribe,
             protocol.Unsubscribe: self._unsubscribe,
             protocol.Ping: self._ping,
+            protocol.ChangeSession: self._change_session,
         }
         self._answer(gateway.hello())
 
@@ -291,6 +300,19 @@ class Session:
 
     def _ping(self, message: protocol.Ping) -> None:
         self._answer(protocol.Pong(request=message.request, sequence=self._gateway.place[0]))
+
+    # -- the operator's
+
+    def _change_session(self, message: protocol.ChangeSession) -> None:
+        if not self.operates:
+            told = "the key of this session may trade, not operate the exchange"
+            raise ProtocolError("KEY_MUST_OPERATE", told, request=message.request)
+        instrument = 0
+        if message.instrument is not None:
+            instrument = listed_instrument(message.instrument, self._gateway.listing).number
+        record = session_record(self._known.account.number, instrument, message)
+        self._require_taken(self._gateway.node.submit(record) == 1)
+        self._answer(protocol.SessionAsked(request=message.request))
 
     # -- market data
 

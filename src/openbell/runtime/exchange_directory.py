@@ -134,4 +134,5 @@ def configuration(settings: ExchangeSettings) -> NDArray[np.uint8]:
     commands.set_fee_schedule(0, 0, maker_rate=maker, taker_rate=taker, flat_nano=flat)
     for limit in settings.risk_limits():
         commands.set_risk_limit(limit.account, limit.instrument, limit.kind, limit.value)
+    settings.add_market_rules(commands)
     return commands.slots()

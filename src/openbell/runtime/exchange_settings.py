@@ -18,9 +18,11 @@ import msgspec
 from openbell.gateway.keys import NAME, ApiKey
 from openbell.gateway.listing import Listing
 from openbell.gateway.session import SessionLimits
+from openbell.kernel.live_node import Commands
 from openbell.model.errors import ConfigError, InputError
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Money, exact_decimal
+from openbell.runtime.exchange_market_rules import MarketRules, add_market_rules
 from openbell.venue.models import fraction
 
 Amount = str | int | float
@@ -43,8 +45,8 @@ class ServerTable(_Table, frozen=True, kw_only=True):
     private_key: str | None = None
 
 
-class InstrumentTable(_Table, frozen=True, kw_only=True):
-    """What is traded."""
+class InstrumentTable(MarketRules, frozen=True, kw_only=True):
+    """What is traded, in which units, by which rules."""
 
     symbol: str
     currency: str = "USD"
@@ -68,6 +70,7 @@ class KeyTable(_Table, frozen=True, kw_only=True):
     name: str
     account: str
     sha256: str
+    operator: bool = False
 
 
 class FeesTable(_Table, frozen=True, kw_only=True):
@@ -159,7 +162,7 @@ class ExchangeSettings(_Table, frozen=True, kw_only=True):
     def api_keys(self) -> tuple[ApiKey, ...]:
         """The keys, each with the number of its account."""
         numbers = {one.name: number for number, one in enumerate(self.accounts, start=1)}
-        return tuple(ApiKey(key.name, numbers[key.account], key.sha256) for key in self.keys)
+        return tuple(ApiKey(key.name, numbers[key.account], key.sha256, key.operator) for key in self.keys)
 
     def session_limits(self) -> SessionLimits:
         """Bounds of connections."""
@@ -197,6 +200,13 @@ class ExchangeSettings(_Table, frozen=True, kw_only=True):
             if (value := getattr(table, name)) is not None
         )
 
+    def add_market_rules(self, commands: Commands) -> None:
+        """Append the commands that say how each instrument trades. Raises ConfigError naming the field."""
+        accounts = {one.name: number for number, one in enumerate(self.accounts, start=1)}
+        pairs = zip(self.instruments, self.instrument_list(), strict=True)
+        for number, (table, instrument) in enumerate(pairs, start=1):
+            add_market_rules(commands, number, instrument, table, accounts)
+
     def stage(self) -> dict[str, Any]:
         """What is in the journal and must stay the same, as plain tables."""
         whole: dict[str, Any] = msgspec.to_builtins(self)
@@ -230,6 +240,7 @@ def checked_settings(table: Mapping[str, Any]) -> ExchangeSettings:
     settings.instrument_list()
     settings.fee_schedule()
     settings.risk_limits()
+    settings.add_market_rules(Commands())
     for account in settings.accounts:
         settings.cash_nano(account)
     return settings
