@@ -247,7 +247,7 @@ class AllocationPolicy:
     """How a level is shared among its orders, by the steps CME publishes: TOP, lead, by time, pro rata, leveling, time.
 
     `pro_rata_minimum`: a rounded pro-rata share below it is none; None leaves the step out. `by_time`: millionths of the
-    aggressor that go by time before pro rata. `leveling`: one unit each to orders that pro rata gave nothing. `top`: (smallest
+    aggressor that go by time before pro rata. `leveling`: one unit each to orders whose pro-rata share is below one. `top`: (smallest
     order that becomes TOP, most it gets, millionths it gets) of the order that bettered the market. `lead`: (account, millionths)
     of lead market makers. Raises InputError for settings out of range.
     """

@@ -60,8 +60,8 @@ def share_level(
                 if share >= terms.pro_rata_minimum:
                     give(index, share)
             if terms.leveling:
-                for index in range(len(resting)):
-                    if given[index] == 0:
+                for index, quantity in enumerate(open_quantities):
+                    if Fraction(quantity * pool, sum(open_quantities)) < 1:
                         give(index, 1)
     give_by_time(left())
     return given

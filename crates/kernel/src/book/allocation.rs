@@ -15,7 +15,9 @@
 //! | K | [`AllocationPolicy::split`] | TOP, lead, a share by time, the rest pro rata, leveling, time |
 //!
 //! Each step works on what the steps before it left, both of the aggressor and of the orders. Shares are rounded
-//! down; a pro-rata share below the minimum is none. Icebergs share by what they show. When the aggressor takes
+//! down; a pro-rata share below the minimum is none. Leveling gives a unit to those whose share was calculated as
+//! less than one ("Matching Algorithm Changes for Legacy CBOT ... Futures", Globex notice of 12 May 2008), not to
+//! those that the minimum left out. Icebergs share by what they show. When the aggressor takes
 //! the whole level, reserves included, it goes by time (CME's FIFO exception). Each order that gets something
 //! trades once per round, in time order.
 
@@ -70,6 +72,14 @@ struct Claim {
     /// What it has left for the next step.
     open: i64,
     given: i64,
+    /// Its pro-rata share is less than one unit.
+    dust: bool,
+}
+
+impl Claim {
+    fn new(order: RestingOrder, open: i64) -> Self {
+        Claim { order, open, given: 0, dust: false }
+    }
 }
 
 /// Shares a level by steps. See the module's table.
@@ -80,7 +90,7 @@ pub struct AllocationPolicy {
     /// Share that goes by time before pro rata, in millionths.
     by_time: u32,
     pro_rata: Option<ProRataStep>,
-    /// One unit to each order that pro rata gave nothing, in time order.
+    /// One unit to each order whose pro-rata share is less than one, in time order.
     leveling: bool,
     /// TOP of buys and of sells.
     tops: [Option<u64>; 2],
@@ -218,13 +228,14 @@ impl AllocationPolicy {
         let mut left = incoming;
         for claim in &mut self.claims {
             let share = part_of(claim.open, incoming, total);
+            claim.dust = share == 0;
             if share >= step.minimum {
                 left -= claim.take(share.min(left));
             }
         }
         let mut given = incoming - left;
         if self.leveling {
-            for claim in self.claims.iter_mut().filter(|claim| claim.given == 0) {
+            for claim in self.claims.iter_mut().filter(|claim| claim.dust) {
                 given += claim.take((incoming - given).min(1));
             }
         }
@@ -272,7 +283,7 @@ impl MatchingPolicy for AllocationPolicy {
         self.claims.clear();
         let mut next = queue.first();
         while let Some(order) = next {
-            self.claims.push(Claim { order, open: queue.leaves(order), given: 0 });
+            self.claims.push(Claim::new(order, queue.leaves(order)));
             next = queue.after(order);
         }
         let mut left = incoming;
@@ -349,7 +360,7 @@ impl MatchingPolicy for PriceSizeTime {
         self.claims.clear();
         let mut next = queue.first();
         while let Some(order) = next {
-            self.claims.push(Claim { order, open: queue.leaves(order), given: 0 });
+            self.claims.push(Claim::new(order, queue.leaves(order)));
             next = queue.after(order);
         }
         self.claims.sort_by_key(|claim| -claim.open);
