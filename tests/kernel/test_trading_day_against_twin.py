@@ -1,0 +1,327 @@
+"""An instrument through its sessions, auctions and price bands, against its twin: the same commands, the same story.
+
+OPENBELL_SEQUENCES says how many sequences are generated in all; a failure prints the line that repeats it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import currently_in_test_context, given, note
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from openbell.kernel import Commands, Node
+from openbell.messages.layouts import SELL as SOLD
+from tests.kernel.generated import CHUNKS, drawn, generated, require_reached
+from tests.kernel.recorded import Event, Journal, Reader, compare
+from tests.model.allocation_twin import MILLION, Terms
+from tests.model.trading_day_twin import (
+    AT_CLOSE,
+    AT_OPEN,
+    AUCTIONS,
+    BUY,
+    BY_SIZE,
+    CLOSED,
+    CLOSING,
+    CONTINUOUS,
+    DAY,
+    FOK,
+    GTC,
+    HALTED,
+    IOC,
+    NANO,
+    OPENING,
+    PRE_OPEN,
+    SELL,
+    VOLATILITY,
+    Bands,
+    Order,
+    TradingDayTwin,
+)
+
+MATCHING, INSTRUMENT = 1, 1
+ACCOUNTS = (1, 2, 3)
+CASH = 10**9 * NANO
+ALLOCATION, PRICE_SIZE_TIME = 2, 3
+MARKET_TYPE, LIMIT_TYPE, POST_ONLY = 1, 2, 1
+READER = Reader()
+TERMS = (*(GTC,) * 6, *(DAY,) * 3, IOC, IOC, FOK, AT_OPEN, AT_CLOSE)
+TERMS_OF_AUCTIONS = (*(GTC,) * 6, *(DAY,) * 2, IOC, AT_OPEN, AT_OPEN, AT_CLOSE)
+SESSIONS = (PRE_OPEN, OPENING, *(CONTINUOUS,) * 4, VOLATILITY, HALTED, CLOSING, CLOSED)
+
+
+def stage() -> NDArray[np.uint8]:
+    """One instrument, three accounts that may sell short and have enough of everything."""
+    commands = Commands()
+    commands.define_currency(1, "USD")
+    commands.configure_venue(0, MATCHING)
+    commands.list_instrument(
+        INSTRUMENT,
+        "ABC",
+        currency=1,
+        price_unit_nano=NANO,
+        quantity_unit_nano=NANO,
+        multiplier_nano=NANO,
+        tick=1,
+        lot=1,
+        venue=0,
+    )
+    for account in ACCOUNTS:
+        commands.open_account(account, 1, shorting=True)
+        commands.deposit_cash(account, CASH, 1)
+    journal = Journal()
+    journal.append(commands.slots())
+    return journal.take()
+
+
+STAGE = stage()
+STAGED = 2 + 1 + 2 * len(ACCOUNTS)
+
+
+class Day:
+    """Makes commands out of numbers, plays them on the twin, and keeps them as records for the node."""
+
+    def __init__(self) -> None:
+        self.journal = Journal(STAGED)
+        self.twin = TradingDayTwin(INSTRUMENT)
+        self.owners: dict[int, tuple[int, int]] = {}
+        self.saved: NDArray[np.uint8] | None = None
+
+    def play(self, numbers: list[int], saved_at: int) -> None:
+        """Each number is a small random source of its own; 0 is no command at all."""
+        self.set_rules(random.Random(numbers[0]))
+        for place, number in enumerate(numbers):
+            if number:
+                self.command(random.Random(number))
+            if place == saved_at:
+                self.saved = self.journal.take()
+            self.check()
+
+    def set_rules(self, rng: random.Random) -> None:
+        """Bands around a reference price, or none; the reference price itself may be missing."""
+        static, dynamic = rng.choice((0, 0, NANO // 20, NANO // 10)), rng.choice((0, NANO // 50, NANO // 25))
+        on_breach = rng.choice((VOLATILITY, VOLATILITY, HALTED))
+        self.twin.bands = Bands(static, dynamic, on_breach)
+        self.add("SetPriceBands", static_width=static, dynamic_width=dynamic, on_breach=on_breach)
+        if rng.random() < 0.7:
+            self.twin.reference = 100
+            self.add("SetReferencePrice", price=100)
+        if rng.random() < 0.5:
+            self.set_policy(rng)
+        self.change_session(rng.choice((PRE_OPEN, OPENING, CONTINUOUS)))
+
+    def set_policy(self, rng: random.Random) -> None:
+        """How levels are shared: by size, or by steps without TOP."""
+        commands = Commands()
+        if rng.random() < 0.2:
+            self.twin.policy = BY_SIZE
+            commands.set_matching_policy(INSTRUMENT, PRICE_SIZE_TIME)
+        else:
+            lead = tuple(
+                (account, rng.randint(0, MILLION // 3)) for account in ACCOUNTS if rng.random() < 0.3
+            )
+            minimum = rng.choice((0, 1, 1, 2))
+            by_time, leveling = (rng.randint(0, MILLION), rng.random() < 0.5) if minimum else (0, False)
+            self.twin.policy = Terms(minimum or None, by_time, leveling, None, lead)
+            commands.set_matching_policy(
+                INSTRUMENT, ALLOCATION, minimum=minimum, by_time=by_time, leveling=leveling, lead=list(lead)
+            )
+        self.journal.append(commands.slots())
+
+    def command(self, rng: random.Random) -> None:
+        kind = rng.randrange(100)
+        live = [*self.twin.resting, *self.twin.for_the_close]
+        limits = [order for order in live if order.price is not None]
+        if kind < 10:
+            self.change_session(rng.choice(SESSIONS))
+        elif kind < 18 and live:
+            self.cancel(rng.choice(live).order_id)
+        elif kind < 28 and limits:
+            self.replace(rng.choice(limits), rng)
+        else:
+            self.submit(rng)
+
+    def submit(self, rng: random.Random) -> None:
+        side, account = rng.choice((BUY, SELL)), rng.choice(ACCOUNTS)
+        collects = self.twin.session != CONTINUOUS
+        price = None if rng.random() < 0.15 else 100 - side * rng.randint(-6 if collects else -3, 6)
+        term = rng.choice(TERMS_OF_AUCTIONS if collects else TERMS)
+        post_only = price is not None and term in (GTC, DAY) and rng.random() < 0.1
+        quantity = rng.randint(1, 12)
+        client_order_id = len(self.owners) + 1
+        order_id = self.add(
+            "SubmitOrder",
+            account=account,
+            client_order_id=client_order_id,
+            price=price or 0,
+            quantity=quantity,
+            terms={
+                "side": 1 if side == BUY else 2,
+                "order_type": MARKET_TYPE if price is None else LIMIT_TYPE,
+                "time_in_force": term,
+                "options": POST_ONLY * post_only,
+            },
+        )
+        self.owners[order_id] = account, client_order_id
+        self.twin.submit(Order(order_id, side, price, quantity, term, account, post_only))
+
+    def replace(self, order: Order, rng: random.Random) -> None:
+        assert order.price is not None
+        price = order.price if rng.random() < 0.4 else 100 - order.side * rng.randint(-3, 6)
+        quantity = order.executed + rng.randint(1, 12)
+        self.add(
+            "ReplaceOrder",
+            account=self.owners[order.order_id][0],
+            client_order_id=self.owners[order.order_id][1],
+            price=price,
+            quantity=quantity,
+        )
+        self.twin.replace(order.order_id, price, quantity)
+
+    def cancel(self, order_id: int) -> None:
+        account, client_order_id = self.owners[order_id]
+        self.add("CancelOrder", account=account, client_order_id=client_order_id)
+        self.twin.cancel(order_id)
+
+    def change_session(self, session: int) -> None:
+        self.add("ChangeTradingSession", session=session)
+        self.twin.change_session(session)
+
+    def add(self, message: str, **fields: object) -> int:
+        if currently_in_test_context():
+            note(f"{message} {fields}")
+        return self.journal.add(message, instrument=INSTRUMENT, **fields)
+
+    def check(self) -> None:
+        """What no sequence of commands may break, after each of them."""
+        twin = self.twin
+        if twin.session == CONTINUOUS:
+            assert all(order.price is not None for order in twin.resting)
+            bids, asks = twin.wishes(BUY), twin.wishes(SELL)
+            assert not bids or not asks or (bids[0][0] or 0) < (asks[0][0] or 0), "crossed"
+        for order in twin.resting:
+            assert 0 < order.leaves <= order.quantity
+
+
+def story(output: bytes) -> Iterator[Event]:
+    """The events in the twin's words."""
+    for name, _, instrument, (a, b, c, d), refusal in READER.read(output):
+        match name:
+            case "OrderAccepted":
+                yield ("accepted", a)
+            case "OrderRejected" | "OrderDenied":
+                yield ("rejected", a, *refusal)
+            case "OrderCanceled":
+                yield ("canceled", a, refusal[0])
+            case "OrderExpired":
+                yield ("expired", a)
+            case "OrderReplaced":
+                yield ("replaced", a, c, d)
+            case "ReplaceRejected" | "CancelRejected":
+                yield ("replace rejected", a, *refusal)
+            case "TradeExecuted":
+                yield ("trade", a, b, c, d)
+            case "TradingSessionChanged":
+                yield ("session", a, b)
+            case "AuctionIndicated":
+                yield ("indicated", a, b, c, d)
+            case "AuctionUncrossed":
+                yield ("uncrossed", d, a, b, c)
+            case "PriceBandBreached":
+                yield ("breach", a, b, c)
+            case "CommandRefused":
+                yield ("refused", instrument, *refusal)
+
+
+def levels_told(output: bytes) -> dict[tuple[int, int], int]:
+    """Side and price to quantity, as the level changes leave them."""
+    levels: dict[tuple[int, int], int] = {}
+    for name, flags, _, (price, quantity, _, _), _ in READER.read(output):
+        if name == "BookLevelChanged":
+            levels[SELL if flags & SOLD else BUY, price] = quantity
+    return {place: quantity for place, quantity in levels.items() if quantity}
+
+
+def levels_of(twin: TradingDayTwin) -> dict[tuple[int, int], int]:
+    levels: Counter[tuple[int, int]] = Counter()
+    for order in twin.resting:
+        if order.price is not None:
+            levels[order.side, order.price] += order.leaves
+    return dict(levels)
+
+
+def run(numbers: list[int], saved_at: int) -> Day:
+    """Plays a day on the twin and on a node, one half of it also on a restored copy, and compares."""
+    day = Day()
+    day.play(numbers, saved_at)
+    node = Node(mode="replay")
+    node.run(STAGE, None, [])
+    node.take_output()
+    output = b""
+    copy: Node | None = None
+    rest = day.journal.take()
+    if day.saved is not None:
+        node.run(day.saved, None, [])
+        output = node.take_output().tobytes()
+        copy = Node.restore(node.snapshot(), mode="replay")
+        assert copy.state_hash() == node.state_hash(), "a restored engine has the same hash"
+        copy.run(rest, None, [])
+    node.run(rest, None, [])
+    later = node.take_output().tobytes()
+    if copy is not None:
+        assert copy.take_output().tobytes() == later, "the restored copy's future"
+        assert copy.state_hash() == node.state_hash(), "the restored copy's end"
+    compare(list(story(output + later)), day.twin.told)
+    assert levels_told(output + later) == levels_of(day.twin)
+    check_accounts(node, day)
+    return day
+
+
+def check_accounts(node: Node, day: Day) -> None:
+    """Nothing is made or lost, and every order's figures add up."""
+    assert sum(node.cash(account) for account in ACCOUNTS) == CASH * len(ACCOUNTS)
+    assert sum(node.position(account, INSTRUMENT)[0] for account in ACCOUNTS) == 0
+    live = {order.order_id: order for order in [*day.twin.resting, *day.twin.for_the_close]}
+    for order_id, (account, client_order_id) in day.owners.items():
+        found = node.order(account, client_order_id)
+        assert found is not None and found.is_open == (order_id in live)
+        if found.is_open:
+            order = live[order_id]
+            assert (found.cumulative_units, found.leaves_units) == (order.executed, order.leaves)
+
+
+numbers = st.lists(st.integers(0, 2**48), min_size=15, max_size=40)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_a_trading_day_goes_as_its_twin_says(chunk: int) -> None:
+    @generated(chunk)
+    @given(numbers, st.integers(0, 40))
+    def play(numbers: list[int], saved_at: int) -> None:
+        run(numbers, saved_at)
+
+    play()
+
+
+def test_the_generated_days_reach_all_of_the_list() -> None:
+    seen: Counter[str] = Counter()
+    for numbers, rng in drawn(400):
+        day = run(numbers, rng.randint(0, 40))
+        seen.update(word for event in day.twin.told for word in event if isinstance(word, str))
+        seen.update(
+            f"uncrossed in {event[1]}" for event in day.twin.told if event[0] == "uncrossed" and event[3]
+        )
+    require_reached(
+        seen,
+        """
+        trade rejected canceled expired replaced session indicated uncrossed breach
+        TRADING_MUST_NOT_BE_HALTED SESSION_MUST_TAKE_ORDER PRICE_MUST_BE_WITHIN_BANDS POST_ONLY_MUST_NOT_TAKE
+        FILL_OR_KILL_MUST_FILL_WHOLE IMMEDIATE_OR_CANCEL_MUST_FILL_NOW MARKET_MUST_HAVE_LIQUIDITY
+        """,
+    )
+    assert all(seen[f"uncrossed in {session}"] for session in AUCTIONS)
