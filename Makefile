@@ -116,7 +116,13 @@ wheel: $(VENV)/.created ## build a manylinux wheel and run the demo from it, wit
 
 # ---- measurements: ours, the plain reference and peers, as ratios in one run
 
-bench: bench-backtest bench-import bench-matching bench-journal bench-exchange ## every benchmark
+BENCHES := backtest import matching journal replay restart exchange
+FIGURES := $(CURDIR)/target/bench-figures.tsv
+
+bench: ## every benchmark, then one table of what was measured beside its target (some 20 minutes)
+	@mkdir -p target && : > $(FIGURES)
+	@for one in $(BENCHES); do OPENBELL_BENCH_FIGURES=$(FIGURES) $(MAKE) --no-print-directory bench-$$one || exit 1; done
+	$(BIN)/python -m benchmarks.figures $(FIGURES)
 
 bench-matching: $(VENV)/.development ## orders matched per second, native and from Python
 	cargo bench -p openbell-kernel --bench matching --locked
@@ -135,6 +141,10 @@ bench-journal: $(VENV)/.development $(VENV)/.built ## records made durable per s
 .PHONY: bench-replay
 bench-replay: $(VENV)/.created ## order records replayed per second, state hash on and off
 	cargo bench -p openbell-kernel --bench replay --locked
+
+.PHONY: bench-restart
+bench-restart: $(VENV)/.development $(VENV)/.built ## an exchange back after a kill, a million records behind its snapshot
+	$(BIN)/python -m benchmarks.restart
 
 .PHONY: bench-exchange
 bench-exchange: $(VENV)/.development $(VENV)/.built ## order to durable acknowledgment over WebSocket, beside an echo

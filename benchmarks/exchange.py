@@ -1,9 +1,9 @@
 """Order to durable acknowledgment over WebSocket on loopback, beside an echo on the same stack.
 
-    make bench-exchange            (or: python -m benchmarks.exchange --rounds 3 --orders 5000)
+    make bench-exchange            (or: python -m benchmarks.exchange --rounds 3 --orders 20000)
 
 The exchange, the echo and the load are processes of their own. Every client sends an order, waits for its acknowledgment,
-and sends the next: latency and rate of one client and of fifty such. The echo server is uvicorn and Starlette as in the
+and sends the next: latency and rate of one client and of fifty such. The echo server is picows as in the
 exchange; it sends back a frame of the size of an acknowledgment and does nothing else, so what is left is the price of the
 exchange. Rounds are interleaved; a cell shows the median round. The clients' own work in Python is part of every figure.
 """
@@ -25,6 +25,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks import figures
 
 ACKNOWLEDGMENT = {
     "type": "order_accepted", "sequence": 123456, "index": 1, "time": "2026-11-20T12:00:00.123456789Z",
@@ -84,32 +86,32 @@ def _exchange_command(durability: str, folder: Path) -> tuple[list[str], list[st
 
 def serve_echo() -> None:
     """Answer every frame with an acknowledgment-sized one, on the server stack of the exchange."""
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.routing import WebSocketRoute
-    from starlette.websockets import WebSocket, WebSocketDisconnect
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_echo())
+
+
+async def _echo() -> None:
+    from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
     answer = json.dumps(ACKNOWLEDGMENT, separators=(",", ":"))
 
-    async def echo(websocket: WebSocket) -> None:
-        await websocket.accept()
-        try:
-            while True:
-                await websocket.receive_text()
-                await websocket.send_text(answer)
-        except WebSocketDisconnect:
-            return
+    class Echo(WSListener):
+        def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+            if frame.msg_type == WSMsgType.CLOSE:
+                transport.disconnect()
+                return
+            frame.get_payload_as_utf8_text()
+            transport.send(WSMsgType.TEXT, answer)
 
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(128)
+    server = await ws_create_server(lambda _: Echo(), sock=listening)
     print(json.dumps({"url": f"ws://127.0.0.1:{listening.getsockname()[1]}/ws"}), flush=True)
-    application = Starlette(routes=[WebSocketRoute("/ws", echo)])
-    config = uvicorn.Config(
-        application, loop="uvloop", ws="websockets-sansio", ws_per_message_deflate=False, lifespan="off",
-        access_log=False, log_level="error",
-    )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[listening])
+    async with server:
+        await server.serve_forever()
 
 
 # ---- the load
@@ -135,23 +137,58 @@ async def load(url: str, keys: list[str], clients: int, orders: int) -> Figures:
 
 
 async def _client(url: str, key: str, number: int, orders: int, ready: asyncio.Barrier) -> list[int]:
-    from websockets.asyncio.client import connect
+    from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-    latencies = []
-    async with connect(url, compression=None) as connection:
-        if key:
-            await connection.recv()
-            await connection.send(json.dumps({"type": "login", "key": key}))
-            await connection.recv()
-        first = time.time_ns() // 1_000
-        await ready.wait()
-        for client_order_id in range(first, first + orders):
-            frame = _order(client_order_id, number)
-            sent = time.perf_counter_ns()
-            await connection.send(frame)
-            answer = await connection.recv()
-            latencies.append(time.perf_counter_ns() - sent)
-            assert "order_accepted" in str(answer), answer
+    first = time.time_ns() // 1_000
+    latencies: list[int] = []
+    over = asyncio.get_running_loop().create_future()
+    entered = asyncio.get_running_loop().create_future()
+
+    class Client(WSListener):
+        """Sends the next order as soon as the last one is answered."""
+
+        sent = 0
+        heard = 0
+
+        def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+            if frame.msg_type != WSMsgType.TEXT:
+                return
+            if not entered.done():
+                self.enter(transport)
+                return
+            latencies.append(time.perf_counter_ns() - self.sent)
+            if b"order_accepted" not in frame.get_payload_as_bytes():
+                over.set_exception(AssertionError(frame.get_payload_as_utf8_text()))
+            elif len(latencies) == orders:
+                over.set_result(None)
+            else:
+                self.send(transport)
+
+        def enter(self, transport: WSTransport) -> None:
+            """Hello is answered with the key, and welcome lets in."""
+            self.heard += 1
+            if self.heard == 1:
+                transport.send(WSMsgType.TEXT, json.dumps({"type": "login", "key": key}))
+            else:
+                entered.set_result(None)
+
+        def send(self, transport: WSTransport) -> None:
+            order = _order(first + len(latencies), number)
+            self.sent = time.perf_counter_ns()
+            transport.send(WSMsgType.TEXT, order)
+
+    transport, client = await ws_connect(Client, url)
+    assert isinstance(client, Client)
+    if key:
+        await entered
+    else:
+        entered.set_result(None)
+    await ready.wait()
+    client.send(transport)
+    try:
+        await over
+    finally:
+        transport.disconnect()
     return latencies
 
 
@@ -207,6 +244,13 @@ def show(found: dict[tuple[str, int], list[Figures]]) -> None:
             f"{median(one.per_second for one in rounds):,.0f}",
             f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})",
         )
+    for (system, clients), rounds in found.items():
+        if system != "echo":
+            plural = "" if clients == 1 else "s"
+            name = f"exchange, {system}, {clients} client{plural}"
+            figures.tell(name, statistics.median(one.per_second for one in rounds))
+            figures.tell(f"{name}, p50", statistics.median(one.p50_us for one in rounds))
+            figures.tell(f"{name}, p99", statistics.median(one.p99_us for one in rounds))
     load_now: Any = os.getloadavg()
     Console().print(table)
     print(f"load of the machine (1, 5, 15 min): {load_now[0]:.1f} {load_now[1]:.1f} {load_now[2]:.1f}")
@@ -216,7 +260,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--orders", type=int, default=5_000)
+    parser.add_argument("--orders", type=int, default=20_000)
     parser.add_argument("--serve-echo", action="store_true")
     arguments = parser.parse_args()
     if arguments.serve_echo:

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import figures
 from openbell.kernel import Commands, LiveNode
 from openbell.messages.layouts import as_slots, records
 
@@ -144,6 +145,7 @@ def main() -> None:
                 measured[1].append(through_the_node(root / "node", flow, "none"))
                 measured[2].append(through_the_node(root / "node", feed, "batch"))
                 measured[3].append(probe(root / "probe", batch))
+            figures.tell(f"durable records from Python, batch {batch}", statistics.median(measured[0]))
             print(f"{batch:>6} " + " ".join(f"{show(rates):>19}" for rates in measured), flush=True)
     finally:
         shutil.rmtree(root, ignore_errors=True)

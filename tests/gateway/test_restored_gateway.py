@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from openbell.gateway.exchange_gateway import ExchangeGateway
+from openbell.gateway.past import BookSide
+from openbell.kernel import Holdings
 from tests.gateway.floor import LISTING, Floor, floor, order
 from tests.gateway.seeds import campaign_seed
 
@@ -43,8 +45,12 @@ def restored(room: Floor, chance: random.Random) -> ExchangeGateway:
     cuts = sorted(chance.sample(range(1, len(history)), chance.randint(0, 5)))
     for start, end in zip((0, *cuts), (*cuts, len(history)), strict=True):
         past.add(np.concatenate(history[start:end]))
-    gateway.restore(past, room.node.node)
+    gateway.restore(past, room.node.node, books(room))
     return gateway
+
+
+def books(room: Floor) -> list[BookSide]:
+    return Holdings(room.node.node, depth=1_000).books
 
 
 @pytest.mark.parametrize("kept", [1, 20, 100_000])
@@ -89,6 +95,19 @@ def _trades(gateway: ExchangeGateway, instrument: int) -> object:
 def test_an_empty_past_is_an_empty_exchange() -> None:
     with floor() as room:
         gateway = room.new_gateway()
-        gateway.restore(gateway.empty_past(), room.node.node)
+        gateway.restore(gateway.empty_past(), room.node.node, books(room))
         assert gateway.place == (0, 0)
         assert gateway.accounts[1].messages_after((0, 0)) == []
+
+
+def test_a_past_that_begins_at_a_snapshot_has_forgotten_what_was_before() -> None:
+    with floor() as room:
+        room.talk("alice").say(**order(1, price="100.00"))
+        begin = room.gateway.place[0]
+        gateway = room.new_gateway()
+        gateway.restore(gateway.empty_past(begin), room.node.node, books(room))
+        assert gateway.place[0] == begin
+        assert gateway.accounts[1].messages_after((begin - 1, 0)) is None
+        assert gateway.accounts[1].messages_after(gateway.place) == []
+        assert gateway.accounts[1].state(gateway.place) == room.gateway.accounts[1].state(gateway.place)
+        assert gateway.depths[1].levels == room.gateway.depths[1].levels != {}

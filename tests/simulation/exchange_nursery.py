@@ -14,7 +14,7 @@ from contextlib import suppress
 
 def nurse() -> None:
     with suppress(ImportError):
-        import starlette.websockets  # noqa: F401
+        import picows  # noqa: F401
         import uvloop  # noqa: F401
 
     import openbell.gateway.server

@@ -1,10 +1,13 @@
 //! The node live: from an order to its durable acknowledgment, and records per second through all threads, beside the
-//! same records applied without a journal.
+//! same records applied without a journal and a probe that writes and syncs as many bytes.
 //!
 //! `cargo bench --bench live`; the directory is `OPENBELL_BENCH_DIR`, by default one under `target`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_types)]
 
+mod figures;
+
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,12 +24,15 @@ use openbell_kernel::journal::{Content, Durability, Identity, JournalWriter, Set
 use openbell_kernel::live::{LiveNode, LiveOptions, configure};
 use openbell_kernel::message::Message;
 use openbell_kernel::node::{Mode, Node};
-use openbell_kernel::record::{Body, RecordBuffer, Slot};
+use openbell_kernel::record::{Body, RecordBuffer, SLOT_SIZE, Slot};
 use openbell_kernel::ring::Signal;
 use openbell_kernel::terms::{Side, VenueKind};
 
+use figures::tell;
+
 const ROUNDS: usize = 3;
-const LONGEST: Duration = Duration::from_millis(1500);
+const LONGEST: Duration = Duration::from_millis(1000);
+const PROBE_BYTES: usize = 64 << 20;
 const MODES: [Durability; 3] = [Durability::None, Durability::Batch, Durability::Strict];
 
 fn main() {
@@ -46,18 +52,27 @@ fn main() {
     println!(
         "\norders and cancels per second, acknowledged, median of {ROUNDS} (spread); submitted in batches"
     );
-    println!("{:>8} {:>22} {:>22} {:>22} {:>10}", "batch", "none", "batch", "without a journal", "ratio");
+    println!(
+        "{:>8} {:>22} {:>22} {:>22} {:>22} {:>10}",
+        "batch", "none", "batch", "without a journal", "probe", "ratio"
+    );
     for batch in [1, 8, 64, 512, 4096] {
-        let rates = |of: &dyn Fn() -> f64| (0..ROUNDS).map(|_| of()).collect::<Vec<f64>>();
-        let none = rates(&|| throughput(&directory, Durability::None, batch));
-        let durable = rates(&|| throughput(&directory, Durability::Batch, batch));
-        let bare = rates(&|| without_journal(batch));
-        let ratio = median(&durable) / median(&bare);
+        let [mut none, mut durable, mut bare, mut probed] = std::array::from_fn(|_| Vec::new());
+        for _ in 0..ROUNDS {
+            none.push(throughput(&directory, Durability::None, batch));
+            durable.push(throughput(&directory, Durability::Batch, batch));
+            bare.push(without_journal(batch));
+            probed.push(probe(&directory, batch));
+        }
+        // Of the smaller of what the engine and the disk can do.
+        let ratio = median(&durable) / median(&bare).min(median(&probed));
+        tell(&format!("durable / smaller of engine and disk, batch {batch}"), ratio);
         println!(
-            "{batch:>8} {:>22} {:>22} {:>22} {ratio:>10.2}",
+            "{batch:>8} {:>22} {:>22} {:>22} {:>22} {ratio:>10.2}",
             words(&none),
             words(&durable),
-            words(&bare)
+            words(&bare),
+            words(&probed)
         );
     }
     fs::remove_dir_all(&directory).ok();
@@ -174,6 +189,25 @@ fn throughput(directory: &Path, durability: Durability, batch: usize) -> f64 {
     let rate = sent as f64 / begin.elapsed().as_secs_f64();
     live.stop().unwrap();
     rate
+}
+
+/// Records per second of one thread that writes as many bytes per batch to a prepared file, and syncs each.
+fn probe(directory: &Path, batch: usize) -> f64 {
+    let path = directory.join("probe");
+    let bytes = ((batch + 2) * SLOT_SIZE).next_multiple_of(512);
+    let file = fs::File::create(&path).unwrap();
+    file.write_all_at(&vec![0; PROBE_BYTES], 0).unwrap();
+    file.sync_all().unwrap();
+    let block = vec![7; bytes];
+    let (mut offset, mut written) = (0, 0);
+    let begin = Instant::now();
+    while begin.elapsed() < LONGEST {
+        file.write_all_at(&block, offset).unwrap();
+        file.sync_data().unwrap();
+        offset = (offset + bytes as u64) % (PROBE_BYTES - bytes) as u64 / 512 * 512;
+        written += batch;
+    }
+    written as f64 / begin.elapsed().as_secs_f64()
 }
 
 /// The same records applied in one thread, their events taken and looked at, nothing written.

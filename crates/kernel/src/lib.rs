@@ -24,6 +24,7 @@ pub mod live;
 pub mod message;
 pub mod money;
 pub mod node;
+mod numbered;
 pub mod observation;
 pub mod orders;
 pub mod participant;

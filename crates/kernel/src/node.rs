@@ -128,20 +128,22 @@ pub struct Divergence {
 pub struct Input<'a> {
     slots: &'a [Slot],
     at: usize,
+    /// Up to here the engine has looked ahead.
+    seen: usize,
     source: Option<u16>,
 }
 
 impl<'a> Input<'a> {
     /// `source` numbers the file or feed the slots come from.
     pub fn new(slots: &'a [Slot], source: Option<u16>) -> Self {
-        Input { slots, at: 0, source }
+        Input { slots, at: 0, seen: 0, source }
     }
 
-    pub const NONE: Input<'static> = Input { slots: &[], at: 0, source: None };
+    pub const NONE: Input<'static> = Input { slots: &[], at: 0, seen: 0, source: None };
 
     /// Goes on from slot `at`, where an earlier poll stopped.
     pub fn resume(slots: &'a [Slot], at: usize, source: Option<u16>) -> Self {
-        Input { slots, at, source }
+        Input { slots, at, seen: at, source }
     }
 
     pub fn at(&self) -> usize {
@@ -575,6 +577,9 @@ impl Node {
 
     fn step_replay(&mut self, input: &mut Input<'_>) -> Result<bool, NodeError> {
         let Some(record) = input.peek()? else { return Ok(false) };
+        if input.at >= input.seen {
+            input.seen = input.at + self.engine.look_ahead(&input.slots[input.at..]);
+        }
         let head = &record[0];
         if head.sequence != self.sequence + 1 {
             return Err(NodeError::SequenceGap { expected: self.sequence + 1, found: head.sequence });

@@ -1,6 +1,7 @@
 //! The life of every order: one table, one state machine, whatever the venue.
 
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 
 use crate::command::SubmitOrder;
 use crate::hash::Table;
@@ -144,40 +145,96 @@ impl Order {
     }
 }
 
+/// An account and its own id of an order, in twelve bytes: with its place, an entry of the table has sixteen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ClientKey {
+    account: u32,
+    id: [u32; 2],
+}
+
+impl ClientKey {
+    fn new(account: u32, id: u64) -> Self {
+        ClientKey { account, id: [id as u32, (id >> 32) as u32] }
+    }
+
+    fn of(order: &Order) -> Self {
+        ClientKey::new(order.request.account, order.request.client_order_id)
+    }
+}
+
+impl Hash for ClientKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u32(self.account);
+        state.write_u64(u64::from(self.id[0]) | u64::from(self.id[1]) << 32);
+    }
+}
+
+/// The order that was asked for last to be changed: a record asks for the same one again and again.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    order_id: u64,
+    place: u32,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Recent { order_id: 0, place: u32::MAX }
+    }
+}
+
 /// All orders of the session day, dead ones included, in the order of their submission.
 #[derive(Clone, Debug, Default)]
 pub struct Orders {
     /// Order ids ascend: they are sequences.
     orders: TrackedList<Order>,
     places: Table<u64, u32>,
-    by_client_id: Table<(u32, u64), u64>,
+    by_client_id: Table<ClientKey, u32>,
+    recent: Recent,
     /// Those that wait or waited for a parent; follows from the rest and is not saved.
     children: BTreeSet<u64>,
 }
 
 impl Orders {
     pub fn get(&self, order_id: u64) -> Option<&Order> {
-        self.orders.get(*self.places.get(&order_id)? as usize)
+        self.orders.get(self.place(order_id)?)
     }
 
     /// The order to change; its hash is taken anew at the next checkpoint.
     pub fn get_mut(&mut self, order_id: u64) -> Option<&mut Order> {
-        self.orders.get_mut(*self.places.get(&order_id)? as usize)
+        let place = self.place(order_id)?;
+        self.recent = Recent { order_id, place: place as u32 };
+        self.orders.get_mut(place)
+    }
+
+    fn place(&self, order_id: u64) -> Option<usize> {
+        if self.recent.order_id == order_id && order_id != 0 {
+            return Some(self.recent.place as usize);
+        }
+        self.places.get(&order_id).map(|place| *place as usize)
     }
 
     pub fn by_client_id(&self, account: u32, client_order_id: u64) -> Option<&Order> {
-        self.get(*self.by_client_id.get(&(account, client_order_id))?)
+        self.orders.get(self.place_by_client_id(account, client_order_id)? as usize)
+    }
+
+    /// Where [`Orders::at`] finds it until the end of the session.
+    pub(crate) fn place_by_client_id(&self, account: u32, client_order_id: u64) -> Option<u32> {
+        self.by_client_id.get(&ClientKey::new(account, client_order_id)).copied()
+    }
+
+    pub(crate) fn at(&self, place: u32) -> Option<&Order> {
+        self.orders.get(place as usize)
     }
 
     pub fn insert(&mut self, order: Order) {
-        let key = (order.request.account, order.request.client_order_id);
-        self.by_client_id.insert(key, order.order_id);
+        let (order_id, key) = (order.order_id, ClientKey::of(&order));
         if order.request.parent != 0 {
-            self.children.insert(order.order_id);
+            self.children.insert(order_id);
         }
-        let order_id = order.order_id;
-        let place = self.orders.push(order);
-        self.places.insert(order_id, place as u32);
+        let place = self.orders.push(order) as u32;
+        self.by_client_id.insert(key, place);
+        self.places.insert(order_id, place);
+        self.recent = Recent { order_id, place };
     }
 
     /// Open orders in the order of their submission.
@@ -213,16 +270,18 @@ impl Orders {
 
     /// Forgets the closed orders: their session day is over.
     pub fn retire_closed(&mut self) {
-        let Orders { orders, places, by_client_id, children } = self;
+        let Orders { orders, places, by_client_id, recent, children } = self;
+        *recent = Recent::default();
         let mut kept = 0;
         orders.retain(|order| {
             if order.is_open() {
                 places.insert(order.order_id, kept);
+                by_client_id.insert(ClientKey::of(order), kept);
                 kept += 1;
                 return true;
             }
             places.remove(&order.order_id);
-            by_client_id.remove(&(order.request.account, order.request.client_order_id));
+            by_client_id.remove(&ClientKey::of(order));
             children.remove(&order.order_id);
             false
         });

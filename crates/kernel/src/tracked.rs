@@ -12,6 +12,7 @@ use hashbrown::hash_map;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::hash::Table;
+use crate::numbered::Numbered;
 use crate::state::{State, StateWriter};
 
 /// What names an entity for as long as it lives: never a place in memory.
@@ -209,6 +210,11 @@ tracked! {
 }
 
 tracked! {
+    /// Entities by number, in the order of their numbers.
+    TrackedNumbers, Numbered, [Ord + Into<u64>]
+}
+
+tracked! {
     /// Entities by integer keys, in no order.
     TrackedTable, Table, []
 }
@@ -255,6 +261,24 @@ impl<K: EntityKey + Ord, V> TrackedMap<K, V> {
         });
     }
 }
+
+impl<K: EntityKey + Ord + Into<u64>, V> TrackedNumbers<K, V> {
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &V> {
+        self.entries.values().map(|entry| &entry.value)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (K, &V)> {
+        self.entries.iter().map(|(key, entry)| (*key, &entry.value))
+    }
+}
+
+impl<K: EntityKey + Ord + Into<u64>, V: PartialEq> PartialEq for TrackedNumbers<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<K: EntityKey + Ord + Into<u64>, V: Eq> Eq for TrackedNumbers<K, V> {}
 
 impl<K: EntityKey + Ord, V> TrackedTable<K, V> {
     /// The entity to change, made where there is none.

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from itertools import islice
 
 from openbell.gateway import protocol
-from openbell.gateway.event_codec import Event, number_of
+from openbell.gateway.event_codec import Event, events, number_of
 from openbell.gateway.listing import ListedAccount, Listing, money_text
-from openbell.gateway.past import EngineView, Past
+from openbell.gateway.past import EngineView, Past, Slots, last_events
 from openbell.kernel import OrderRecord
 from openbell.messages.layouts import REPEATED
 from openbell.model.terms import OrderState, OrderType, Side, TimeInForce
 
 _LOW_64_BITS = 2**64 - 1
+RESTORED_EXECUTIONS = 1_000
+"""Of these, the last of an account, closed orders are known when an exchange goes on."""
 
 
 @dataclass(slots=True)
@@ -68,7 +70,10 @@ class AccountProjection:
         self._asked: dict[int, int] = {}
         self.positions: dict[int, int] = {}
         self.cash_nano = 0
+        self._kept_messages = kept_messages
         self._past: deque[PastMessage] = deque(maxlen=kept_messages)
+        self._slept: Slots | None = None
+        """Executions before those, as they came from the journal: most are never asked for."""
         self._forgotten_until: tuple[int, int] | None = None
         self._appliers: dict[int, Callable[[Event], None]] = {
             number_of(name): applier
@@ -100,14 +105,15 @@ class AccountProjection:
         """Keep a private message, for a client that was away."""
         if len(self._past) == self._past.maxlen:
             self._forgotten_until = self._past[0].place
+            self._slept = None
         self._past.append(PastMessage(place, frame))
 
     def restore(self, past: Past, engine: EngineView) -> None:
         """Begin where the journal ends: its last executions, and what the engine has for the account."""
-        executions, self._forgotten_until = past.executions(self.account.number)
-        self._past.extend(PastMessage((event.sequence, event.event_index), event) for event in executions)
         account = self.account.number
-        for client_order_id in dict.fromkeys(_client_order_id(event) for event in executions):
+        self._slept, self._forgotten_until = past.executions(account)
+        recent, _ = last_events(self._slept, RESTORED_EXECUTIONS)
+        for client_order_id in dict.fromkeys(_client_order_id(event) for event in events(recent)):
             order = engine.order(account, client_order_id)
             if order is not None and not order.is_open:
                 known = _known(order)
@@ -122,10 +128,20 @@ class AccountProjection:
 
     def messages_after(self, place: tuple[int, int]) -> Sequence[str | Event] | None:
         """The private messages after `place`, oldest first, some as events; None where some of them are forgotten."""
+        self._wake_past()
         if self._forgotten_until is not None and place < self._forgotten_until:
             return None
         first = bisect_right(self._past, place, key=lambda past: past.place)
         return [past.frame for past in islice(self._past, first, None)]
+
+    def _wake_past(self) -> None:
+        if self._slept is None:
+            return
+        room = self._kept_messages - len(self._past)
+        slept, self._forgotten_until = last_events(self._slept, room, self._forgotten_until)
+        self._slept = None
+        woken = [PastMessage((event.sequence, event.event_index), event) for event in events(slept)]
+        self._past.extendleft(reversed(woken))
 
     # -- orders
 

@@ -12,9 +12,16 @@ from openbell.gateway.account_projection import AccountProjection
 from openbell.gateway.event_codec import Event, ExecutionCodec, events, number_of
 from openbell.gateway.keys import ApiKey, verify
 from openbell.gateway.listing import Listing
-from openbell.gateway.market_projection import Change, DepthProjection, TradesProjection
+from openbell.gateway.market_projection import (
+    BUY_SIDE,
+    SELL_SIDE,
+    Change,
+    DepthProjection,
+    Levels,
+    TradesProjection,
+)
 from openbell.gateway.node_port import NodePort
-from openbell.gateway.past import EngineView, Past
+from openbell.gateway.past import BookSide, EngineView, Past
 from openbell.gateway.protocol import ProtocolError
 from openbell.gateway.session import Session, SessionLimits
 from openbell.gateway.session_projection import (
@@ -23,6 +30,7 @@ from openbell.gateway.session_projection import (
     OrdersProjection,
     SessionProjection,
 )
+from openbell.model.terms import Side
 
 MOST_ROUNDS = 8
 """Batches of outputs taken in before readers get their turn; the node's descriptor stays readable for the rest."""
@@ -76,19 +84,19 @@ class ExchangeGateway:
 
     # -- events
 
-    def empty_past(self) -> Past:
-        """What gathers the events of a journal for `restore`."""
-        return Past(
-            tuple(self.listing.accounts), tuple(self.listing.instruments), self.limits.private_messages
-        )
+    def empty_past(self, begin: int = 0) -> Past:
+        """What gathers the events of a journal for `restore`, those after sequence `begin`."""
+        kept = self.limits.private_messages
+        return Past(tuple(self.listing.accounts), tuple(self.listing.instruments), kept, begin)
 
-    def restore(self, past: Past, engine: EngineView) -> None:
-        """Begin where a journal ends: `past` has gathered its events, `engine` has replayed it."""
+    def restore(self, past: Past, engine: EngineView, books: Iterable[BookSide]) -> None:
+        """Begin where a journal ends: `past` has gathered its last events, `engine` has replayed it and has `books`."""
         self.place = past.place
+        levels = _levels(books)
         for account in self.accounts.values():
             account.restore(past, engine)
         for number in self.listing.instruments:
-            self.depths[number].restore(past.levels[number], past.place[0])
+            self.depths[number].restore(levels.get(number, {}), past.place[0])
             for event in past.trades(number):
                 self.trades[number].apply(event, self._codec.time_text(event.time))
             self.trades[number].take_change()
@@ -278,3 +286,13 @@ class ExchangeGateway:
             if not self.node.cancel_order(account, client_order_id):
                 return
             del self._owed_cancels[account, client_order_id]
+
+
+def _levels(books: Iterable[BookSide]) -> dict[int, Levels]:
+    """What books show, by instrument."""
+    found: dict[int, Levels] = {}
+    for instrument, side, levels, _ in books:
+        key = BUY_SIDE if side == Side.BUY.value else SELL_SIDE
+        shown = {(key, price): (quantity, orders) for price, quantity, orders in levels if quantity}
+        found.setdefault(instrument, {}).update(shown)
+    return found

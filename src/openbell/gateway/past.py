@@ -1,25 +1,29 @@
-"""What a gateway must know of the past when its exchange goes on: last executions of each account, last trades, books.
+"""What a gateway must know of the past when its exchange goes on: last executions of each account, last trades.
 
 A journal of millions of records has millions of events, and Python would look at each of them. Only the last of each kind
-matter: they are found with NumPy, and what the engine knows itself (orders, positions, cash) is asked of it.
+matter: they are found with NumPy, and what the engine knows itself (orders, books, positions, cash) is asked of it. So the past
+may begin at a snapshot; what was told before it is then forgotten.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openbell.gateway.event_codec import EXECUTIONS, Event, events, number_of
-from openbell.gateway.market_projection import BUY_SIDE, KEPT_TRADES, SELL_SIDE, Levels
+from openbell.gateway.market_projection import KEPT_TRADES
 from openbell.gateway.session_projection import SESSION_EVENTS, Queues, add_past_orders
 from openbell.kernel import OrderRecord
-from openbell.messages.layouts import HEAD_DTYPE, SELL, SLOT_SIZE, select
+from openbell.messages.layouts import HEAD_DTYPE, SLOT_SIZE
 
 Slots = NDArray[np.uint8]
+_CONTINUATION = number_of("Continuation")
+LAST_INDEX = 2**16 - 1
+"""No event of a sequence has a higher one."""
 
 
 class EngineView(Protocol):
@@ -38,43 +42,48 @@ class EngineView(Protocol):
         """Cash in 10^-9."""
 
 
-class Past:
-    """Gathers what matters from events in order; `kept` executions of each of the accounts numbered in `accounts`."""
+BookSide = tuple[int, int, list[tuple[int, int, int]], list[tuple[int, int, int, int]]]
+"""One side of a book as `openbell.kernel.Holdings` tells it: instrument, side, levels (price, shown quantity, orders), orders."""
 
-    def __init__(self, accounts: Sequence[int], instruments: Sequence[int], kept: int) -> None:
+
+class Past:
+    """Gathers what matters from events in order; `kept` executions of each of the accounts numbered in `accounts`.
+
+    The first event comes after sequence `begin`: 0 where the whole history is to be seen.
+    """
+
+    def __init__(
+        self, accounts: Sequence[int], instruments: Sequence[int], kept: int, begin: int = 0
+    ) -> None:
         self._kept = kept
         self._executions = np.array([number_of(name) for name in EXECUTIONS], dtype=np.uint16)
-        self._continuation = number_of("Continuation")
         self._trade_executed = number_of("TradeExecuted")
         self._recent: dict[int, deque[Slots]] = {account: deque() for account in accounts}
         self._trades: dict[int, deque[Event]] = {one: deque(maxlen=KEPT_TRADES) for one in instruments}
-        self.levels: dict[int, Levels] = {one: {} for one in instruments}
         self.orders: dict[int, Queues] = {one: {} for one in instruments}
         self.sessions: dict[int, dict[str, Event]] = {one: {} for one in instruments}
         """The last event of each kind about the session of an instrument, in their order."""
-        self.place = (0, 0)
+        self._forgotten_until = (begin, LAST_INDEX) if begin else None
+        self.place = (begin, LAST_INDEX) if begin else (0, 0)
         """Sequence and index of the last event."""
 
     def add(self, slots: Slots) -> None:
         """Take in the next events."""
         heads = slots.view(HEAD_DTYPE)
-        starts = np.flatnonzero(heads["message"] != self._continuation)
+        starts = np.flatnonzero(heads["message"] != _CONTINUATION)
         if not len(starts):
             return
         self.place = (int(heads["sequence"][starts[-1]]), int(heads["source"][starts[-1]]))
         self._add_executions(slots, heads, starts)
         self._add_trades(slots, heads, starts)
-        self._add_levels(slots)
         self._add_sessions(slots, heads, starts)
         add_past_orders(slots, self.orders)
 
-    def executions(self, account: int) -> tuple[list[Event], tuple[int, int] | None]:
+    def executions(self, account: int) -> tuple[Slots, tuple[int, int] | None]:
         """The last executions of an account, oldest first, and the place of the last one that is left out."""
-        found = [event for part in self._recent[account] for event in events(part)]
-        if len(found) <= self._kept:
-            return found, None  # one more is gathered than is kept, so nothing was left out
-        last = found[-self._kept - 1]
-        return found[-self._kept :], (last.sequence, last.event_index)
+        parts = self._recent[account]
+        found: Slots = np.concatenate(parts) if parts else np.empty(0, dtype=np.uint8)
+        return last_events(found, self._kept, self._forgotten_until)
 
     def trades(self, instrument: int) -> list[Event]:
         """The last trades of an instrument, oldest first."""
@@ -111,23 +120,17 @@ class Past:
                     in_order = sorted(known.items(), key=lambda item: (item[1].sequence, item[1].event_index))
                     self.sessions[instrument] = dict(in_order)
 
-    def _add_levels(self, slots: Slots) -> None:
-        rows = select(slots, "BookLevelChanged")
-        books = rows["instrument"].astype(np.int64) * 2 + ((rows["flags"] & SELL) != 0)
-        order = np.lexsort((rows["price"], books))  # stable: the last row of each level is its newest
-        is_last = np.ones(len(rows), dtype=bool)
-        is_last[:-1] = (np.diff(books[order]) != 0) | (np.diff(rows["price"][order]) != 0)
-        newest = order[is_last]
-        for row in rows[newest].tolist():
-            self._set_level(dict(zip(rows.dtype.names or (), row, strict=True)))
-
-    def _set_level(self, row: dict[str, Any]) -> None:
-        levels = self.levels[row["instrument"]]
-        key = (SELL_SIDE if row["flags"] & SELL else BUY_SIDE, row["price"])
-        if row["quantity"]:
-            levels[key] = (row["quantity"], row["orders"])
-        else:
-            levels.pop(key, None)
+def last_events(
+    slots: Slots, count: int, before: tuple[int, int] | None = None
+) -> tuple[Slots, tuple[int, int] | None]:
+    """The last `count` events of some, and the place of the last one that is left out; `before` where none is."""
+    heads = slots.view(HEAD_DTYPE)
+    starts = np.flatnonzero(heads["message"] != _CONTINUATION)
+    if len(starts) <= count:
+        return slots, before
+    left_out = heads[starts[-count - 1]]
+    first = len(heads) if count == 0 else int(starts[-count])
+    return slots[first * SLOT_SIZE :], (int(left_out["sequence"]), int(left_out["source"]))
 
 
 def _events_at(slots: Slots, heads: NDArray[np.void], places: NDArray[np.intp]) -> Slots:

@@ -522,6 +522,8 @@ class Close:
     """Codes with which the server closes a connection; the reason says more."""
 
     GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    INVALID_TEXT = 1007
     TOO_LARGE = 1009
     SERVER_ERROR = 1011
     LOGIN_FAILED = 4001

@@ -1,33 +1,25 @@
-"""The HTTP server of an exchange: a gateway on a port. Needs the extra `exchange`."""
+"""The server of an exchange: a gateway on a port. Needs the extra `exchange`."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ssl
 from pathlib import Path
 
-import uvicorn
+from picows import ws_create_server
 
 from openbell.gateway.exchange_gateway import ExchangeGateway
-from openbell.gateway.websocket import PATH, Failed, Health, application
+from openbell.gateway.websocket import HARDEST_FRAME_LIMIT, PATH, Failed, Front, Health
 from openbell.model.errors import ConfigError
 
-HARDEST_FRAME_LIMIT = 16
-"""A frame of so many times the limit is not even read to the end: the connection is closed with code 1009."""
-MOST_CONNECTIONS = 1_000
-"""More are answered with HTTP status 503."""
+_SECONDS_TO_SAY_GOODBYE = 2.0
+_BACKLOG = 128
 
-_SECONDS_TO_SAY_GOODBYE = 2
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to whoever runs it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+_log = logging.getLogger(__name__)
+# What a client does wrong is told to that client; our own errors end the exchange and are told by it.
+_log.setLevel(logging.CRITICAL)
 
 
 class ExchangeServer:
@@ -45,48 +37,53 @@ class ExchangeServer:
         certificate: Path | None = None,
         private_key: Path | None = None,
     ) -> None:
-        limits = gateway.limits
-        self._is_secure = certificate is not None
-        self._server = _Server(
-            uvicorn.Config(
-                application(gateway, health, failed),
-                ws="websockets-sansio",
-                ws_max_size=limits.frame_bytes * HARDEST_FRAME_LIMIT,
-                # A client that does not answer pings within one interval is gone: its connection is closed.
-                ws_ping_interval=limits.heartbeat_seconds,
-                ws_ping_timeout=limits.heartbeat_seconds,
-                ws_per_message_deflate=False,
-                lifespan="off",
-                access_log=False,
-                limit_concurrency=MOST_CONNECTIONS,
-                log_level="error",
-                timeout_graceful_shutdown=_SECONDS_TO_SAY_GOODBYE,
-                ssl_certfile=certificate,
-                ssl_keyfile=private_key,
-            )
-        )
-        self._task: asyncio.Task[None] | None = None
+        self._front = Front(gateway, health, failed)
+        self._secrets = _secrets(certificate, private_key)
+        self._server: asyncio.Server | None = None
         self.url = ""
         """Where clients connect, once it listens."""
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 takes a free one. Raises ConfigError where that is not possible."""
+        limits = self._front.gateway.limits
         listening = _bound(host, port)
-        scheme = "wss" if self._is_secure else "ws"
+        scheme = "ws" if self._secrets is None else "wss"
         shown = f"[{host}]" if ":" in host else host
         self.url = f"{scheme}://{shown}:{listening.getsockname()[1]}{PATH}"
-        self._task = asyncio.create_task(self._server.serve(sockets=[listening]))
-        while not self._server.started:
-            if self._task.done():
-                self._task.result()
-                raise ConfigError(f"the server on {host}:{port} ended at once")
-            await asyncio.sleep(0.005)
+        self._server = await ws_create_server(
+            self._front.answer,
+            sock=listening,
+            ssl=self._secrets,
+            backlog=_BACKLOG,
+            websocket_handshake_timeout=limits.login_seconds,
+            # A client that says nothing for so long is asked, and is gone when it does not answer as long again.
+            enable_auto_ping=True,
+            auto_ping_idle_timeout=limits.heartbeat_seconds,
+            auto_ping_reply_timeout=limits.heartbeat_seconds,
+            max_frame_size=limits.frame_bytes * HARDEST_FRAME_LIMIT,
+            logger_name=_log,
+        )
 
     async def stop(self) -> None:
-        """Stop listening and wait for the connections to end."""
-        self._server.should_exit = True
-        if self._task is not None:
-            await self._task
+        """Stop listening and wait for the connections to end; those that take too long are ended."""
+        if self._server is None:
+            return
+        self._server.close()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _SECONDS_TO_SAY_GOODBYE
+        while self._front.connections and loop.time() < end:
+            await asyncio.sleep(0.005)
+        for connection in tuple(self._front.connections):
+            connection.abort()
+        await asyncio.sleep(0)
+
+
+def _secrets(certificate: Path | None, private_key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, private_key)
+    return context
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -95,7 +92,7 @@ def _bound(host: str, port: int) -> socket.socket:
         listening = socket.socket(family)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen(128)
+        listening.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}"

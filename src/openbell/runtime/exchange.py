@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openbell.kernel import Holdings
 from openbell.model.errors import ConfigError
 from openbell.runtime.exchange_directory import JOURNAL, open_node, replay_past
 from openbell.runtime.exchange_settings import ExchangeSettings, ServerTable
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from openbell.kernel.live_node import LiveNode
 
 GOING_AWAY, SERVER_ERROR = 1001, 1011
+WHOLE_BOOK = 2**31
+"""Levels; more than there can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,7 @@ def run_exchange(
 
 def _require_server() -> None:
     try:
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
+        import picows  # noqa: F401
         import uvloop  # noqa: F401
         import websockets  # noqa: F401
     except ImportError as error:
@@ -164,8 +166,8 @@ class Exchange:
             f"openbell {versions()['openbell']}",
             time.monotonic,
         )
-        past = gateway.empty_past()
-        gateway.restore(past, replay_past(self._directory, node.health().sequence, past.add))
+        past, engine = replay_past(self._directory, node.health().sequence, gateway.empty_past)
+        gateway.restore(past, engine, Holdings(engine, depth=WHOLE_BOOK).books)
         return gateway
 
     def _pump(self, gateway: ExchangeGateway) -> None:

@@ -20,17 +20,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from openbell.kernel import JournalReader, Node
+from openbell.gateway.event_codec import number_of
+from openbell.gateway.past import Past
+from openbell.kernel import JournalReader, Node, snapshots_in
 from openbell.kernel.live_node import Commands, LiveNode
 from openbell.messages.layouts import HEAD_DTYPE, SLOT_SIZE
-from openbell.model.errors import ConfigError, OpenbellError
+from openbell.model.errors import ConfigError, EngineStopped, OpenbellError
 from openbell.runtime.durable_file import sync_folder, write_text
 from openbell.runtime.exchange_settings import ExchangeSettings
+from openbell.runtime.follower import SNAPSHOTS
 from openbell.runtime.toml_text import toml_text
 from openbell.runtime.versions import versions
 
 JOURNAL, NEW_JOURNAL, STAGE = "journal", "journal.new", "exchange.toml"
 VENUE, MATCHING = 0, 1
+_MARKET_RULES = ("ChangeTradingSession", "SetPriceBands", "SetMarketData")
+REMEMBERED_RECORDS = 1_000_000
+"""Records that a gateway looks at when its exchange goes on, but for what came since the newest snapshot."""
 
 
 def open_node(directory: Path, settings: ExchangeSettings) -> LiveNode:
@@ -45,20 +51,61 @@ def open_node(directory: Path, settings: ExchangeSettings) -> LiveNode:
     return LiveNode.open(directory / JOURNAL)
 
 
-def replay_past(directory: Path, last: int, take: Callable[[NDArray[np.uint8]], None]) -> Node:
-    """Replay the journal up to sequence `last`, give `take` the events, and return the engine that did it."""
-    node = Node(mode="replay")
-    reader = JournalReader(directory / JOURNAL)
+def replay_past(directory: Path, last: int, new_past: Callable[[int], Past]) -> tuple[Past, Node]:
+    """Replay the end of the journal up to sequence `last`. Returns its events and the engine that did it.
+
+    It begins at a snapshot that leaves at most `REMEMBERED_RECORDS`, where there is one: as early as that allows, because
+    clients that were away can be told no more than what is seen here.
+    """
+    journal = directory / JOURNAL
+    begin = _first_of_past(journal, last)
+    if begin and JournalReader(journal).report.first_sequence == 1 and _has_market_rules(journal, begin):
+        begin = 0
+    try:
+        return _replayed(journal, begin, last, new_past(begin))
+    except EngineStopped:
+        # A record that stops the engine was skipped since, and only a restart knows to pass it over.
+        return new_past(last), Node.at(journal, last, journal / SNAPSHOTS)
+
+
+def _first_of_past(journal: Path, last: int) -> int:
+    """The sequence after which the past begins: that of a snapshot, or 0 for the journal's first record."""
+    whole = [head[0] for head in snapshots_in(journal / SNAPSHOTS) if head[-1] is None and head[0] <= last]
+    begins = [0, *whole] if JournalReader(journal).report.first_sequence == 1 else whole
+    near = [begin for begin in begins if last - begin <= REMEMBERED_RECORDS]
+    return min(near, default=max(begins, default=0))
+
+
+def _has_market_rules(journal: Path, last: int) -> bool:
+    """Whether sessions or visible orders were asked for up to `last`: only their events say how they stand, from the first on."""
+    reader = JournalReader(journal)
+    while (slots := reader.read()) is not None:
+        heads = slots.view(HEAD_DTYPE)
+        heads = heads[heads["sequence"] <= last]
+        if np.isin(heads["message"], [number_of(name) for name in _MARKET_RULES]).any():
+            return True
+        if len(heads) * SLOT_SIZE < len(slots):
+            return False
+    return False
+
+
+def _replayed(journal: Path, begin: int, last: int, past: Past) -> tuple[Past, Node]:
+    node = Node.at(journal, begin, journal / SNAPSHOTS) if begin else Node(mode="replay")
+    reader = JournalReader(journal)
     while node.sequence < last and (slots := reader.read()) is not None:
-        node.run(_up_to(slots, last), None, [])
-        node.commit()
-        take(node.take_output())
-    return node
+        new = _between(slots, node.sequence, last)
+        if len(new):
+            node.run(new, None, [])
+            node.commit()
+            past.add(node.take_output())
+    return past, node
 
 
-def _up_to(slots: NDArray[np.uint8], last: int) -> NDArray[np.uint8]:
-    count = int(np.searchsorted(slots.view(HEAD_DTYPE)["sequence"], last, side="right"))
-    return slots[: count * SLOT_SIZE]
+def _between(slots: NDArray[np.uint8], after: int, last: int) -> NDArray[np.uint8]:
+    """The records after one sequence and up to another."""
+    sequences = slots.view(HEAD_DTYPE)["sequence"]
+    first, end = np.searchsorted(sequences, (after, last), side="right")
+    return slots[first * SLOT_SIZE : end * SLOT_SIZE]
 
 
 def _begin(directory: Path, settings: ExchangeSettings) -> None:

@@ -1,6 +1,7 @@
 //! The events of the record being applied, and whom they go to.
 
-use crate::record::{Body, Payload, RecordBuffer, Slot, flags, stamp};
+use crate::message::Message;
+use crate::record::{Body, Continuation, Payload, Slot, flags};
 
 /// Events in the order in which they came about. Reused from record to record.
 #[derive(Clone, Debug, Default)]
@@ -31,27 +32,40 @@ impl Events {
     }
 
     pub fn emit<B: Body>(&mut self, about: About, body: B) {
-        self.push(about, &mut RecordBuffer::new(body));
+        self.push_head(about, Slot::new(body));
     }
 
     pub fn emit_with<B: Body, P: Payload>(&mut self, about: About, body: B, payload: P) {
-        let mut event = RecordBuffer::new(body);
-        event.push(payload);
-        self.push(about, &mut event);
+        self.push_head(about, Slot { slots: 2, ..Slot::new(body) });
+        let continuation = Continuation {
+            sequence: self.cause,
+            time: self.time,
+            message: Message::Continuation as u16,
+            index: 1,
+            version: 0,
+            tag: P::TAG,
+            source: 0,
+            payload: payload.to_words(),
+        };
+        self.slots.push(continuation.as_slot());
     }
 
-    fn push(&mut self, about: About, event: &mut RecordBuffer) {
-        stamp(event.slots_mut(), self.cause, self.time);
-        let head = event.head_mut();
-        (head.instrument, head.account) = (about.instrument, about.account);
-        head.flags = about.flags;
-        head.source = self.index;
-        // The low 16 bits: position among the events of one cause is what counts, and it is kept by order.
-        self.index = self.index.wrapping_add(1);
+    /// Straight into its place: most records cause several events.
+    fn push_head(&mut self, about: About, head: Slot) {
         if about.participant != 0 {
             self.addressed.push((self.slots.len() as u32, about.participant));
         }
-        self.slots.extend_from_slice(event.slots());
+        self.slots.push(Slot {
+            sequence: self.cause,
+            time: self.time,
+            flags: about.flags,
+            source: self.index,
+            instrument: about.instrument,
+            account: about.account,
+            ..head
+        });
+        // The low 16 bits: position among the events of one cause is what counts, and it is kept by order.
+        self.index = self.index.wrapping_add(1);
     }
 
     pub fn slots(&self) -> &[Slot] {

@@ -10,11 +10,13 @@
 //! | policies, sessions, bands of our own venues' instruments | `market_rules.rs` |
 //! | what a venue of ours tells of its markets | `market_events.rs` |
 //! | how events are built | `events.rs` |
+//! | what is looked at before it is needed | `look_ahead.rs` |
 
 mod administration;
 mod contingency;
 mod difference;
 mod events;
+mod look_ahead;
 mod market_events;
 mod market_rules;
 mod order_entry;
@@ -49,6 +51,7 @@ use crate::venue::{Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
 
 pub use difference::{Difference, differences};
 pub use events::{About, Events};
+pub use look_ahead::LOOK_AHEAD;
 
 /// A broken invariant: the engine stops rather than go on with a state it cannot vouch for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -106,6 +106,8 @@ pub struct ThreadedJournal {
     producer: Producer,
     link: Arc<JournalLink>,
     thread: Option<JoinHandle<()>>,
+    /// In the mode `none`: the last sequence handed to the thread. Nothing is promised, so nothing waits for it.
+    handed: u64,
 }
 
 impl ThreadedJournal {
@@ -144,11 +146,12 @@ impl ThreadedJournal {
             spins,
         });
         let interval_ns = (link.durability == Durability::Interval).then_some(interval_ns);
+        let handed = link.durable.get();
         let link_of_thread = link.clone();
         let thread =
             JournalThread { consumer, writer, clock, link: link_of_thread, interval_ns, slots: Vec::new() };
         let thread = Builder::new().name("openbell-journal".to_owned()).spawn(move || thread.run())?;
-        Ok(ThreadedJournal { producer, link, thread: Some(thread) })
+        Ok(ThreadedJournal { producer, link, thread: Some(thread), handed })
     }
 
     pub(super) fn link(&self) -> Arc<JournalLink> {
@@ -169,6 +172,11 @@ impl ThreadedJournal {
         Ok(())
     }
 
+    /// How far the output gate may open.
+    fn reached(&self) -> u64 {
+        if self.link.durability == Durability::None { self.handed } else { self.link.durable.get() }
+    }
+
     fn send_mark(&mut self, kind: u8, state: Option<(u64, u128)>, output: u128) -> Result<(), JournalError> {
         self.push(&[mark(kind, state, output)])?;
         self.producer.publish();
@@ -186,17 +194,20 @@ impl ThreadedJournal {
 
 impl RecordSink for ThreadedJournal {
     fn append(&mut self, record: &[Slot], _input: Option<u16>) -> Result<(), JournalError> {
-        self.push(record)
+        self.push(record)?;
+        self.handed = record[0].sequence;
+        Ok(())
     }
 
     fn commit(&mut self, state_hash: Option<(u64, u128)>, output_hash: u128) -> Result<u64, JournalError> {
         self.link.check()?;
         self.send_mark(COMMIT, state_hash, output_hash)?;
-        Ok(self.link.durable.get())
+        Ok(self.reached())
     }
 
     fn durable_sequence(&mut self) -> Result<u64, JournalError> {
-        self.link.check()
+        self.link.check()?;
+        Ok(self.reached())
     }
 
     fn close(

@@ -112,10 +112,14 @@ impl NodeThread {
         }
         let before = self.at;
         let is_cancel_only = self.is_cancel_only();
+        let mut seen = self.at;
         while self.has_appetite()
             && let Ok((record, _)) = split_first(&self.intake[self.at..])
         {
             let slots = record.len();
+            if self.at >= seen {
+                seen = self.at + self.node.engine().look_ahead(&self.intake[self.at..]);
+            }
             if is_cancel_only && !passes_without_room(&record[0]) {
                 self.answers.extend_from_slice(refusal_without_room(&record[0], time).slots());
             } else {

@@ -1,12 +1,11 @@
 //! One account: cash by currency and positions by instrument.
 
-use std::collections::BTreeMap;
-
 use super::{Marks, Position};
 use crate::instrument::Instruments;
 use crate::money::Nano;
+use crate::numbered::Numbered;
 use crate::state::{State, StateError, StateReader, StateWriter};
-use crate::tracked::{EntityHasher, TrackedMap};
+use crate::tracked::{EntityHasher, TrackedNumbers};
 
 /// An account settled in one currency. Spot-like: a buy lowers cash by notional and fee, a short sale raises it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +15,9 @@ pub struct Account {
     pub currency: u32,
     /// Positions may be negative.
     pub shorting: bool,
-    pub cash: BTreeMap<u32, Nano>,
+    pub(crate) cash: Numbered<u32, Nano>,
     /// Every instrument ever traded; a closed position stays for its realized P&L and fees.
-    pub positions: TrackedMap<u32, Position>,
+    pub positions: TrackedNumbers<u32, Position>,
 }
 
 /// What an account is worth at some prices.
@@ -34,7 +33,7 @@ pub struct Valuation {
 
 impl Account {
     pub fn new(id: u32, currency: u32, shorting: bool) -> Self {
-        Account { id, currency, shorting, cash: BTreeMap::new(), positions: TrackedMap::default() }
+        Account { id, currency, shorting, cash: Numbered::default(), positions: TrackedNumbers::default() }
     }
 
     pub fn cash_in(&self, currency: u32) -> Nano {
@@ -56,7 +55,7 @@ impl Account {
         out.u32(self.currency);
         out.bool(self.shorting);
         out.length(self.cash.len());
-        for (&currency, &cash) in &self.cash {
+        for (&currency, &cash) in self.cash.iter() {
             out.u32(currency);
             out.i128(cash);
         }

@@ -17,12 +17,12 @@ use crate::money::Nano;
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Side;
-use crate::tracked::{EntityHasher, TrackedMap};
+use crate::tracked::{EntityHasher, TrackedNumbers};
 
 /// All accounts, by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portfolio {
-    accounts: TrackedMap<u32, Account>,
+    accounts: TrackedNumbers<u32, Account>,
 }
 
 impl Portfolio {
@@ -126,7 +126,10 @@ impl Portfolio {
         let (cash_change, cash_after) = cash_change
             .and_then(|change| Some((change, cash_before.checked_add(change)?)))
             .ok_or(Refusal::new(Rule::NotionalMustBeInBounds, Nano::MAX, change.paid))?;
-        account.positions.insert(instrument.id, change.position);
+        match account.positions.get_mut(instrument.id) {
+            Some(position) => *position = change.position,
+            None => drop(account.positions.insert(instrument.id, change.position)),
+        }
         account.cash.insert(instrument.currency, cash_after);
         Ok(Booking {
             kind: change.kind,

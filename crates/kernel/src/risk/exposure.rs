@@ -64,7 +64,7 @@ fn of_others(
             gross = gross.checked_add(worst(position.instrument)?)?;
         }
     }
-    for (&id, interest) in open.iter().flat_map(|open| &open.instruments) {
+    for (&id, interest) in open.iter().flat_map(|open| open.instruments.iter()) {
         if id != except && interest.orders > 0 && account.quantity(id) == 0 {
             gross = gross.checked_add(worst(id)?)?;
         }

@@ -220,6 +220,11 @@ impl RiskGate {
         self.reservations.close(order_id);
     }
 
+    /// Reads what the gate has of an order, so that it is at hand when it is needed.
+    pub(crate) fn look_up(&self, order_id: u64) -> u64 {
+        self.reservations.get(order_id).map_or(0, |order| order.filled as u64 ^ order.terms.price as u64)
+    }
+
     /// Open orders of `account`, those that wait for their parent included.
     pub fn open_orders(&self, account: u32) -> i64 {
         self.reservations.account(account).map_or(0, |account| account.orders)

@@ -116,6 +116,11 @@ impl Applicable<'_> {
         in_force(kind, [self.sets[0], self.sets[2]])
     }
 
+    /// Whether no limit was set for any of them.
+    pub(super) fn are_none(&self) -> bool {
+        self.sets.iter().all(Option::is_none)
+    }
+
     /// Whether the account must be valued.
     pub(super) fn bound_exposure(&self) -> bool {
         self.get(LimitKind::MaxLeverage).is_some() || self.bound_gross()

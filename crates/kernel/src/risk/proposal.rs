@@ -67,6 +67,9 @@ impl<'a> Proposal<'a> {
 
     /// The rules in the order of their numbers, 30 to 40 and 83.
     pub(super) fn check(&self) -> Result<(), Refusal> {
+        if self.limits.are_none() {
+            return self.check_without_limits();
+        }
         let exposure = self.exposure()?;
         self.check_reference_price()?;
         self.check_size()?;
@@ -77,6 +80,14 @@ impl<'a> Proposal<'a> {
         self.check_leverage(exposure.as_ref())?;
         self.check_reduction()?;
         self.check_gross(exposure.as_ref())?;
+        self.check_currency()
+    }
+
+    /// What is left of the rules where nobody set a limit, in the same order.
+    fn check_without_limits(&self) -> Result<(), Refusal> {
+        self.check_reference_price()?;
+        self.check_short()?;
+        self.check_reduction()?;
         self.check_currency()
     }
 

@@ -1,9 +1,8 @@
 //! What every open order holds back, and the sums of it per account and instrument.
 
-use std::collections::BTreeMap;
-
 use super::interest::{OpenInterest, SideInterest};
 use crate::command::SubmitOrder;
+use crate::numbered::Numbered;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::{OrderType, Side, Sizing, TimeInForce, options};
 use crate::tracked::{EntityHasher, TrackedTable};
@@ -135,7 +134,7 @@ pub(super) fn price_bound(side: Side, order_type: OrderType, terms: &ReplaceTerm
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AccountInterest {
     pub(super) orders: i64,
-    pub(super) instruments: BTreeMap<u32, OpenInterest>,
+    pub(super) instruments: Numbered<u32, OpenInterest>,
 }
 
 /// Reservations by order id, with their sums kept up to date.
@@ -145,7 +144,7 @@ pub(super) struct AccountInterest {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reservations {
     orders: TrackedTable<u64, Reservation>,
-    accounts: BTreeMap<u32, AccountInterest>,
+    accounts: Numbered<u32, AccountInterest>,
 }
 
 impl Reservations {
@@ -167,17 +166,28 @@ impl Reservations {
 
     /// Holds back what the order could do. Opening an id again replaces what it held.
     pub(super) fn open(&mut self, order_id: u64, reservation: Reservation) {
-        self.close(order_id);
-        self.orders.insert(order_id, reservation);
-        self.count(&reservation, 1);
-        self.hold(&reservation);
+        if let Some(before) = self.orders.insert(order_id, reservation) {
+            self.release(&before);
+        }
+        let (count, interest) = self.entry(&reservation);
+        *count += 1;
+        interest.orders += 1;
+        let side = interest.side_mut(reservation.side);
+        *side = side.wrapping_plus(&reservation.interest());
     }
 
     pub(super) fn close(&mut self, order_id: u64) {
         if let Some(reservation) = self.orders.remove(order_id) {
             self.release(&reservation);
-            self.count(&reservation, -1);
         }
+    }
+
+    fn release(&mut self, reservation: &Reservation) {
+        let (count, interest) = self.entry(reservation);
+        *count -= 1;
+        interest.orders -= 1;
+        let side = interest.side_mut(reservation.side);
+        *side = side.wrapping_minus(&reservation.interest());
     }
 
     /// Changes one reservation and with it the sums; an order that is not open is left alone.
@@ -187,28 +197,18 @@ impl Reservations {
         change(reservation);
         let after = *reservation;
         let (held, holds) = (before.interest(), after.interest());
-        let side = self.entry(&after).side_mut(after.side);
+        if held == holds {
+            return;
+        }
+        let side = self.entry(&after).1.side_mut(after.side);
         *side = side.wrapping_minus(&held).wrapping_plus(&holds);
     }
 
-    fn entry(&mut self, reservation: &Reservation) -> &mut OpenInterest {
-        let account = self.accounts.entry(reservation.account).or_default();
-        account.instruments.entry(reservation.instrument).or_default()
-    }
-
-    fn count(&mut self, reservation: &Reservation, change: i64) {
-        self.entry(reservation).orders += change;
-        self.accounts.entry(reservation.account).or_default().orders += change;
-    }
-
-    fn hold(&mut self, reservation: &Reservation) {
-        let side = self.entry(reservation).side_mut(reservation.side);
-        *side = side.wrapping_plus(&reservation.interest());
-    }
-
-    fn release(&mut self, reservation: &Reservation) {
-        let side = self.entry(reservation).side_mut(reservation.side);
-        *side = side.wrapping_minus(&reservation.interest());
+    /// How many orders the account has, and what it holds back in the instrument.
+    fn entry(&mut self, reservation: &Reservation) -> (&mut i64, &mut OpenInterest) {
+        let account = self.accounts.get_or_default(reservation.account);
+        let interest = account.instruments.get_or_default(reservation.instrument);
+        (&mut account.orders, interest)
     }
 
     pub(super) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {

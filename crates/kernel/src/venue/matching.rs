@@ -241,6 +241,13 @@ impl MatchingVenue {
         self.markets.len() as u32
     }
 
+    /// Reads what the venue has of an order, so that it is at hand when it is needed.
+    pub(crate) fn look_up(&self, instrument: u32, order_id: u64) -> u64 {
+        let Some(ticket) = self.tickets.get(order_id) else { return 0 };
+        let resting = self.book(instrument).and_then(|book| book.order(order_id));
+        ticket.executed as u64 ^ ticket.order.expire_time ^ resting.map_or(0, |order| order.price as u64)
+    }
+
     fn market(&self, instrument: u32) -> Option<&Market> {
         self.markets.get((instrument as usize).wrapping_sub(1))?.as_deref()
     }
