@@ -120,6 +120,7 @@ class Past:
                     in_order = sorted(known.items(), key=lambda item: (item[1].sequence, item[1].event_index))
                     self.sessions[instrument] = dict(in_order)
 
+
 def last_events(
     slots: Slots, count: int, before: tuple[int, int] | None = None
 ) -> tuple[Slots, tuple[int, int] | None]:
