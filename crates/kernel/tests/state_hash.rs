@@ -84,3 +84,19 @@ fn the_order_of_a_queue_is_part_of_the_state() {
     };
     assert_ne!(queue(1), queue(2));
 }
+
+#[test]
+fn a_look_ahead_changes_nothing() {
+    let (records, _) = Flow::of_day(day(seed()), 3_000);
+    let [mut with, mut without] = [(); 2].map(|()| Engine::new(0));
+    let mut rest = &records[..];
+    while !rest.is_empty() {
+        assert!(with.look_ahead(rest) > 0);
+        let (record, after) = split_first(rest).unwrap();
+        with.apply(record).unwrap();
+        without.apply(record).unwrap();
+        assert_eq!(with.events(), without.events());
+        rest = after;
+    }
+    assert_eq!(with.state_hash(), without.state_hash());
+}
