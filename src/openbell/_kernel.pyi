@@ -1427,6 +1427,7 @@ class LiveNode:
         clock_bound_ns: A step of the machine's clock beyond this is not followed; `LiveHealth.clock_offset_ns` shows it.
         accept_clock: Start though the clock is behind the last record or more than a year ahead of it.
         accept_any_file_system: Begin also on a network or in memory, where a sync promises nothing.
+        depth_levels: Levels of each side of every book that `depth` reads; 0 publishes none.
     """
 
     @staticmethod
@@ -1445,6 +1446,7 @@ class LiveNode:
         clock_bound_ns: int = 10_000_000_000,
         accept_clock: bool = False,
         accept_any_file_system: bool = False,
+        depth_levels: int = 0,
     ) -> LiveNode:
         """Begin a history. Raises ConfigError for a configuration the engine refuses, JournalError where one is already."""
     @staticmethod
@@ -1457,8 +1459,14 @@ class LiveNode:
         interval_ns: int = 10_000_000,
         clock_bound_ns: int = 10_000_000_000,
         accept_clock: bool = False,
+        depth_levels: int = 0,
     ) -> LiveNode:
         """Go on with a history. Raises JournalError for one that is not whole, EngineStopped at a record that stops it."""
+    def depth(self, instrument: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]], int]:
+        """Bids and asks as (price, quantity, orders) in units, best first, and how often the book was published.
+
+        Reads without waiting for the node, which may be ahead of what is durable. Raises ConfigError without `depth_levels`.
+        """
     def submit(self, slots: _Slots) -> int:
         """Take whole records of commands and observations; return how many, the rest found no room.
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from openbell import MatchingPolicy, OrderBook
+from openbell.cli.app import run
 from openbell.kernel import JournalReader, Node
 from openbell.kernel.live_node import Commands, LiveNode
 from openbell.kernel.order_book import BookTrade
@@ -84,6 +85,21 @@ def test_every_rule_of_the_file_reaches_the_engine(tmp_path: Path) -> None:
     assert int(one("TradingSessionChanged")["after"]) == TradingSession.PRE_OPEN
 
 
+def test_the_rules_of_a_journal_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    node(
+        tmp_path,
+        session="PRE_OPEN",
+        reference_price=100,
+        bands={"static": "10%", "dynamic": "5%", "seconds": 90},
+        minimum_quantity=5,
+    ).stop()
+    assert run(["journal", "dump", str(tmp_path / "journal")]) == 0
+    told = capsys.readouterr().out
+    assert "ChangeTradingSession instrument=ACME session=PRE_OPEN" in told
+    assert "static_width=10% dynamic_width=5% on_breach=VOLATILITY_AUCTION" in told
+    assert "SetReferencePrice instrument=ACME price=100.00" in told
+
+
 def test_an_opening_auction_over_a_live_node(tmp_path: Path) -> None:
     live = node(tmp_path, session="OPENING_AUCTION", reference_price=100)
     commands = Commands()
@@ -99,6 +115,24 @@ def test_an_opening_auction_over_a_live_node(tmp_path: Path) -> None:
     again = LiveNode.open(tmp_path / "journal")
     again.stop()
     assert again.state_hash_at_stop == live.state_hash_at_stop
+
+
+def test_a_book_is_read_beside_the_node(tmp_path: Path) -> None:
+    live = node(tmp_path)
+    with pytest.raises(ConfigError, match="give depth_levels"):
+        live.depth(1)
+    live.stop()
+    live = LiveNode.open(tmp_path / "journal", depth_levels=2)
+    assert live.depth(1) == ([], [], 0)
+    commands = Commands()
+    for client, price in enumerate((9_900, 9_800, 9_700), start=1):
+        commands.submit_order(1, 1, client, BUY, LIMIT, GTC, 5, price=price)
+    live.submit(commands.slots())
+    told(live, "OrderAccepted", 3)
+    bids, asks, writes = live.depth(1)
+    assert (bids, asks) == ([(9_900, 5, 1), (9_800, 5, 1)], [])
+    assert writes >= 2
+    live.stop()
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ use crate::observation::{ClockAdvanced, FeeAssessed, RunEnded};
 use crate::record::{RecordBuffer, RecordError, Slot, flags, split_first, stamp};
 use crate::terms::Liquidity;
 use crate::venue::Outcome;
+use crate::venue::matching::DepthBoard;
 pub use describe::describe;
 use gate::OutputGate;
 
@@ -712,6 +713,11 @@ impl Node {
 
     pub fn take_valuations(&mut self) -> Vec<Valuation> {
         std::mem::take(&mut self.valuations)
+    }
+
+    /// Publishes the books of our own venues on `board` from now on; see [`Engine::publish_depth`].
+    pub fn publish_depth(&mut self, board: &DepthBoard) {
+        self.engine.publish_depth(board);
     }
 
     pub fn engine(&self) -> &Engine {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use numpy::PyArray1;
+use openbell_kernel::book::{Level, PublishedDepth};
 use openbell_kernel::clock::Clock;
 use openbell_kernel::clock::system::SystemClock;
 use openbell_kernel::command::SubmitOrder;
@@ -92,6 +93,13 @@ fn opening_error(py: Python<'_>, found: &OpeningError) -> PyErr {
     }
 }
 
+/// Price, quantity, orders.
+type Row = (i64, i64, u32);
+
+fn rows(levels: &[Level]) -> Vec<Row> {
+    levels.iter().map(|level| (level.price, level.quantity, level.orders)).collect()
+}
+
 #[pymethods]
 impl LiveNode {
     /// Begins a history in a directory without one.
@@ -99,7 +107,7 @@ impl LiveNode {
     #[pyo3(signature = (directory, configuration, *, epoch, created_by, durability="batch", shard=0,
         ingress_slots=16384, egress_slots=65536, spins=200, interval_ns=10_000_000,
         clock_bound_ns=10_000_000_000, accept_clock=false,
-        accept_any_file_system=false))]
+        accept_any_file_system=false, depth_levels=0))]
     #[allow(clippy::too_many_arguments)]
     fn create<'py>(
         py: Python<'py>,
@@ -116,6 +124,7 @@ impl LiveNode {
         clock_bound_ns: u64,
         accept_clock: bool,
         accept_any_file_system: bool,
+        depth_levels: usize,
     ) -> PyResult<Self> {
         let (durability, content) = modes(py, durability, Content::Full.name())?;
         let configuration = SlotArray::new("configuration", configuration)?;
@@ -134,14 +143,17 @@ impl LiveNode {
         LiveNode::start(
             py,
             started,
-            options(ingress_slots, egress_slots, spins, interval_ns, clock_bound_ns, accept_clock),
+            LiveOptions {
+                depth_levels,
+                ..options(ingress_slots, egress_slots, spins, interval_ns, clock_bound_ns, accept_clock)
+            },
         )
     }
 
     /// Goes on with the history in a directory.
     #[staticmethod]
     #[pyo3(signature = (directory, *, ingress_slots=16384, egress_slots=65536, spins=200, interval_ns=10_000_000,
-        clock_bound_ns=10_000_000_000, accept_clock=false))]
+        clock_bound_ns=10_000_000_000, accept_clock=false, depth_levels=0))]
     #[allow(clippy::too_many_arguments)]
     fn open(
         py: Python<'_>,
@@ -152,11 +164,27 @@ impl LiveNode {
         interval_ns: u64,
         clock_bound_ns: u64,
         accept_clock: bool,
+        depth_levels: usize,
     ) -> PyResult<Self> {
         let opened = py.detach(|| restart(Arc::new(RealDisk), &directory));
         let (node, writer, _) = opened.map_err(|found| opening_error(py, &found))?;
-        let options = options(ingress_slots, egress_slots, spins, interval_ns, clock_bound_ns, accept_clock);
-        LiveNode::start(py, Start { node, writer }, options)
+        let options = LiveOptions {
+            depth_levels,
+            ..options(ingress_slots, egress_slots, spins, interval_ns, clock_bound_ns, accept_clock)
+        };
+        LiveNode::start(py, Start { node, writer }, LiveOptions { depth_levels, ..options })
+    }
+
+    /// Levels of both sides of a book as published, best first, and how often it was; nothing before its first order.
+    fn depth(&self, py: Python<'_>, instrument: u32) -> PyResult<(Vec<Row>, Vec<Row>, u64)> {
+        let Some(board) = self.inner.depth_board() else {
+            let text =
+                "the books of this node are not published: give depth_levels when it is made or opened";
+            return Err(error(py, "ConfigError", text.to_owned()));
+        };
+        let Some(reader) = board.reader(instrument) else { return Ok((Vec::new(), Vec::new(), 0)) };
+        let PublishedDepth { bids, asks, writes } = py.detach(|| reader.depth());
+        Ok((rows(&bids), rows(&asks), writes))
     }
 
     /// Takes whole records and says how many; the rest found no room.

@@ -12,7 +12,15 @@ from openbell.journal.record_fields import Fields, Record, message_names
 from openbell.messages.layouts import CLEAR, MAKER, REPEATED, SELL, SNAPSHOT, rule_names
 from openbell.messages.refusal_figures import MONEY, figure_text
 from openbell.model.quantities import EXACT, NANO
-from openbell.model.terms import Liquidity, OrderState, OrderType, Side, TimeInForce
+from openbell.model.terms import (
+    Liquidity,
+    OrderState,
+    OrderType,
+    RiskState,
+    Side,
+    TimeInForce,
+    TradingSession,
+)
 from openbell.model.time import duration, iso
 
 UNITS, PERCENT, TARGET_PERCENT, CLOSE_POSITION = 0, 1, 2, 3
@@ -40,16 +48,28 @@ LIMITS = {
 
 _PRICES = (
     *("price", "stop_price", "open", "high", "low", "close", "bid_price", "ask_price", "last_price", "tick"),
-    *("trail", "reference_price", "uncross_price"),
+    *("trail", "reference_price", "uncross_price", "from_price", "bound"),
 )
 _QUANTITIES = (
     *("quantity", "bid_quantity", "ask_quantity", "last_quantity", "leaves_quantity", "cumulative_quantity"),
-    *("display_quantity", "minimum_quantity", "volume", "lot"),
+    *("display_quantity", "minimum_quantity", "volume", "lot", "imbalance"),
 )
 _MONEY = ("amount_nano", "fee_nano", "realized_nano", "flat_nano", "change_nano", "cost", "cash")
-_SHARES = ("maker_rate", "taker_rate", "slippage", "volume_share", "offset_nano")
+_SHARES = (
+    *("maker_rate", "taker_rate", "slippage", "volume_share", "offset_nano"),
+    *("static_width", "dynamic_width"),
+)
 _DECIMALS = ("price_unit_nano", "quantity_unit_nano", "multiplier_nano")
-_TIMES = ("first_time", "last_time", "open_time", "close_time", "expire_time", "due_time", "session_end")
+_TIMES = (
+    "first_time",
+    "last_time",
+    "open_time",
+    "close_time",
+    "expire_time",
+    "due_time",
+    "session_end",
+    "until",
+)
 _FIGURES = ("limit", "actual")
 _TRUTHS = ("shorting", "external", "fee_known")
 _WANTS = ((1, "bars"), (2, "quotes"), (4, "trades"), (8, "books"), (16, "signals"))
@@ -64,6 +84,9 @@ _SIDED = {
     "BookLevelChanged": ("side=ASK", "side=BID"),
     "OrderFilled": ("side=SELL", "side=BUY"),
     "TradeExecuted": ("aggressor=SELL", "aggressor=BUY"),
+    "BookOrderAdded": ("side=SELL", "side=BUY"),
+    "BookOrderChanged": ("side=SELL", "side=BUY"),
+    "BookOrderRemoved": ("side=SELL", "side=BUY"),
 }
 
 
@@ -227,6 +250,10 @@ class Wording:
     def _value(self, record: Record, raw: Fields, value: int) -> str:
         return self.limit_value(raw.get("limit", 0), value, record.instrument, record.account)
 
+    def _session(self, record: Record, _: Fields, value: int) -> str:
+        of_risk = record.message == "RiskStateChanged"
+        return _named(RiskState if of_risk else TradingSession, value)
+
     def _kind(self, record: Record, _: Fields, value: int) -> str:
         names = _VENUES if record.message == "ConfigureVenue" else _INDICATORS
         return names.get(value, str(value))
@@ -246,6 +273,10 @@ _SPECIAL: dict[str, Special] = {
     "request": lambda _, __, ___, value: _REQUESTS.get(value, str(value)),
     "command": lambda _, __, ___, value: message_names().get(value, str(value)),
     "observation": lambda _, __, ___, value: message_names().get(value, str(value)),
+    "session": Wording._session,
+    "before": Wording._session,
+    "after": Wording._session,
+    "on_breach": Wording._session,
     "wants": lambda _, __, ___, value: _bits(_WANTS, value),
     "value_bits": lambda _, __, ___, value: repr(struct.unpack("<d", struct.pack("<Q", value))[0]),
 }

@@ -183,6 +183,7 @@ fn venues(found: &mut Comparison, here: &Engine, there: &Engine) {
 fn books(found: &mut Comparison, name: &str, here: &MatchingVenue, there: &MatchingVenue) {
     for instrument in 1..=here.last_instrument().max(there.last_instrument()) {
         let book = format!("{name}, book of instrument {instrument}");
+        found.field(&book, "conditions", here.conditions(instrument), there.conditions(instrument));
         found.field(&book, "last price", here.last_price(instrument), there.last_price(instrument));
         for side in [Side::Buy, Side::Sell] {
             let queue = |venue: &MatchingVenue| -> Vec<_> {

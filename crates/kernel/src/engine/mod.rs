@@ -44,7 +44,7 @@ use crate::rules::Refusal;
 use crate::terms::VenueKind;
 use crate::timers::Timers;
 use crate::tracked::{EntityHasher, Tracked};
-use crate::venue::matching::MatchingVenue;
+use crate::venue::matching::{DepthBoard, MatchingVenue};
 use crate::venue::remote::RemoteVenue;
 use crate::venue::simulated::SimulatedVenue;
 use crate::venue::{Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
@@ -492,6 +492,15 @@ impl Engine {
 
     pub fn venues(&self) -> &[AnyVenue] {
         &self.venues
+    }
+
+    /// Publishes the books of our own venues on `board` from now on.
+    pub fn publish_depth(&mut self, board: &DepthBoard) {
+        for venue in &mut self.venues {
+            if let AnyVenue::Matching(venue) = venue {
+                venue.publish_on(board);
+            }
+        }
     }
 
     /// Instruments that do not trade now; 0 stands for all.

@@ -12,6 +12,7 @@ use crate::journal::JournalWriter;
 use crate::node::Node;
 use crate::record::{MAX_SLOTS, Slot, split_first};
 use crate::ring::{Consumer, Gauge, Producer, Signal, ring};
+use crate::venue::matching::DepthBoard;
 
 use super::admission::{Inadmissible, check_admissible};
 use super::health::{Failure, Health, RingFill, Vitals};
@@ -38,6 +39,8 @@ pub struct LiveOptions {
     pub clock_bound_ns: u64,
     /// Start even though the clock is behind the last record or more than a year ahead of it.
     pub accepts_clock: bool,
+    /// Levels of each side of every book of our own that any thread may read; 0 publishes none.
+    pub depth_levels: usize,
 }
 
 impl Default for LiveOptions {
@@ -50,6 +53,7 @@ impl Default for LiveOptions {
             interval_ns: 10_000_000,
             clock_bound_ns: 10_000_000_000,
             accepts_clock: false,
+            depth_levels: 0,
         }
     }
 }
@@ -93,6 +97,7 @@ pub struct LiveNode {
     leftover: Arc<Leftover>,
     thread: Mutex<Option<JoinHandle<()>>>,
     shard: u8,
+    board: Option<DepthBoard>,
 }
 
 #[derive(Debug)]
@@ -131,8 +136,13 @@ impl LiveNode {
             spins,
             interval_ns,
             clock_bound_ns,
+            depth_levels,
             ..
         } = options;
+        let board = (depth_levels > 0).then(|| DepthBoard::new(depth_levels));
+        if let Some(board) = &board {
+            node.publish_depth(board);
+        }
         let signal = Arc::new(Signal::default());
         let sizes = JournalThreadOptions { slots: journal_slots, spins, interval_ns };
         let journal = ThreadedJournal::start(writer, clock.clone(), signal.clone(), sizes)?;
@@ -175,6 +185,7 @@ impl LiveNode {
             leftover,
             thread: Mutex::new(Some(thread)),
             shard,
+            board,
         })
     }
 
@@ -259,6 +270,12 @@ impl LiveNode {
             commit_p99_ns: commits.map(|(_, p99)| p99),
             clock_offset_ns: (offset_ns != 0).then_some(offset_ns),
         }
+    }
+
+    /// Reads the books of our own venues without waiting for the node, which may be a few commands ahead of what is
+    /// durable; `None` unless asked for by [`LiveOptions::depth_levels`].
+    pub fn depth_board(&self) -> Option<&DepthBoard> {
+        self.board.as_ref()
     }
 
     /// Believes the machine's clock from now on, wherever it stands.

@@ -25,6 +25,7 @@
 mod auction;
 mod bands;
 mod conditions;
+mod depth_board;
 mod desk;
 mod entry;
 mod market_book;
@@ -50,6 +51,7 @@ use triggers::Stops;
 pub use auction::{Indication, find_price};
 pub use bands::{PriceBands, PriceRange};
 pub use conditions::Conditions;
+pub use depth_board::DepthBoard;
 pub use market_book::MarketBook;
 pub use shown_orders::{OrderChange, ShownOrder};
 
@@ -116,6 +118,23 @@ impl Default for Market {
     }
 }
 
+impl Market {
+    fn publish_on(&mut self, board: &DepthBoard, instrument: u32) {
+        let publisher = self.publisher.0.insert(Box::new(board.publisher(instrument)));
+        self.book.publish_changes(publisher);
+    }
+}
+
+/// No state either: a copy of the venue publishes nothing.
+#[derive(Debug, Default)]
+struct Board(Option<DepthBoard>);
+
+impl Clone for Board {
+    fn clone(&self) -> Self {
+        Board(None)
+    }
+}
+
 /// Publishes a book to other threads, where asked for. No state: a copy of the venue publishes nothing.
 #[derive(Debug, Default)]
 struct Publisher(Option<Box<DepthPublisher>>);
@@ -161,6 +180,8 @@ pub struct MatchingVenue {
     policed: BTreeSet<u32>,
     /// (end, instrument) of sessions that end by themselves.
     session_ends: BTreeSet<(u64, u32)>,
+    /// Where books are published, where asked for.
+    board: Board,
     /// Memory reused when a session closes.
     leaving: Vec<u64>,
 }
@@ -230,6 +251,21 @@ impl MatchingVenue {
     /// The book of an instrument that has had an order.
     pub fn book(&self, instrument: u32) -> Option<&MarketBook> {
         self.market(instrument).map(|market| &market.book)
+    }
+
+    /// Publishes every book on `board` from now on, those of markets to come too.
+    pub fn publish_on(&mut self, board: &DepthBoard) {
+        self.board = Board(Some(board.clone()));
+        for (market, instrument) in self.markets.iter_mut().zip(1..) {
+            if let Some(market) = market {
+                market.publish_on(board, instrument);
+            }
+        }
+    }
+
+    /// Memory of one market: its book, its stops and what others were shown apart.
+    pub fn market_bytes(&self, instrument: u32) -> Option<usize> {
+        self.market(instrument).map(|market| size_of::<Market>() + market.book.heap_bytes())
     }
 
     pub fn last_price(&self, instrument: u32) -> Option<i64> {

@@ -24,6 +24,7 @@ const SMALL: LiveOptions = LiveOptions {
     interval_ns: 1_000_000,
     clock_bound_ns: 10_000_000_000,
     accepts_clock: false,
+    depth_levels: 0,
 };
 
 fn accepted_ids(out: &[Slot]) -> Vec<u64> {

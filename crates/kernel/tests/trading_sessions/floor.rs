@@ -120,6 +120,11 @@ impl Floor {
         told(self.engine.events())
     }
 
+    /// All events so far.
+    pub fn slots(&self) -> Vec<Slot> {
+        self.events.iter().flatten().copied().collect()
+    }
+
     pub fn submit(&mut self, order: SubmitOrder) -> Vec<String> {
         self.send(order.to_record())
     }

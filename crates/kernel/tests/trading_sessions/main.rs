@@ -3,7 +3,9 @@
 
 mod auctions;
 mod bands;
+mod determinism;
 mod floor;
 mod market_by_order;
 mod policies;
 mod rules;
+mod sizes;

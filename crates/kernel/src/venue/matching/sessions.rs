@@ -50,7 +50,14 @@ impl MatchingVenue {
         if self.markets.len() <= index {
             self.markets.resize(index + 1, None);
         }
-        Ok(self.markets[index].get_or_insert_default())
+        let board = &self.board.0;
+        Ok(self.markets[index].get_or_insert_with(|| {
+            let mut market = Box::<Market>::default();
+            if let Some(board) = board {
+                market.publish_on(board, instrument);
+            }
+            market
+        }))
     }
 
     fn conditions_mut(&mut self, instrument: u32) -> Result<&mut Conditions, Refusal> {
