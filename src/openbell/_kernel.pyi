@@ -75,8 +75,11 @@ __all__ = [
     "payload_layouts",
     "prove_journal",
     "remove_journal_segments",
+    "reseal_journal",
     "rule_registry",
+    "seal_public_key",
     "skip_journal_record",
+    "skipped_records",
     "snapshots_in",
     "valuation_dtype",
     "verify_journal",
@@ -771,6 +774,9 @@ class OrderRecord:
     def is_open(self) -> bool:
         """True while it can still trade."""
     @property
+    def options(self) -> int:
+        """Bits: 1 post-only, 2 reduce-only, 32768 lives only as long as the session that sent it."""
+    @property
     def is_sized_at_fill(self) -> bool:
         """True when it asks for a percentage, a target or a whole position: its quantity is not known before the fill."""
     @property
@@ -935,6 +941,8 @@ class Node:
         It begins at the nearest snapshot in the folder `snapshots`, else at the journal's first record. Raises JournalError
         for a damaged journal and for a snapshot of another owner, EngineStopped for a record that stops the engine.
         """
+    def pass_over(self, sequences: Sequence[int]) -> None:
+        """Pass over the records of these sequences in a replay (`skipped_records`)."""
     def snapshot(self) -> bytes:
         """Return the whole state: equal for equal states after equal histories. Queued commands are not in it."""
     def rerun(self) -> None:
@@ -1402,6 +1410,12 @@ class LiveHealth:
     @property
     def clock_offset_ns(self) -> int | None:
         """How far the machine's clock is ahead of the time records get, while it is not believed."""
+    @property
+    def has_outgrown_inline(self) -> bool:
+        """Whether the state is larger than is saved inline: nobody saves it now unless a follower has taken over."""
+    @property
+    def upkeep_trouble(self) -> str | None:
+        """Why the last snapshot could not be saved inline, or old segments could not be removed."""
 
 @final
 class LiveNode:
@@ -1428,6 +1442,10 @@ class LiveNode:
         accept_clock: Start though the clock is behind the last record or more than a year ahead of it.
         accept_any_file_system: Begin also on a network or in memory, where a sync promises nothing.
         depth_levels: Levels of each side of every book that `depth` reads; 0 publishes none.
+        segment_bytes: Size of the journal's segments, for its whole life; 64 MiB unless given.
+        seal_key: Ed25519 secret, 32 bytes, with which segments that end from now on are sealed.
+        inline_snapshots: Save the node's own state beside the journal: (most bytes of a state that is saved so, and a snapshot is
+            due after so many records, bytes of records, nanoseconds).
     """
 
     @staticmethod
@@ -1447,6 +1465,8 @@ class LiveNode:
         accept_clock: bool = False,
         accept_any_file_system: bool = False,
         depth_levels: int = 0,
+        segment_bytes: int | None = None,
+        seal_key: bytes | None = None,
     ) -> LiveNode:
         """Begin a history. Raises ConfigError for a configuration the engine refuses, JournalError where one is already."""
     @staticmethod
@@ -1460,6 +1480,9 @@ class LiveNode:
         clock_bound_ns: int = 10_000_000_000,
         accept_clock: bool = False,
         depth_levels: int = 0,
+        accept_any_file_system: bool = False,
+        seal_key: bytes | None = None,
+        inline_snapshots: tuple[int, int, int, int] | None = None,
     ) -> LiveNode:
         """Go on with a history. Raises JournalError for one that is not whole, EngineStopped at a record that stops it."""
     def depth(self, instrument: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]], int]:
@@ -1507,6 +1530,11 @@ class LiveNode:
         """
     def health(self) -> LiveHealth:
         """Return how the node is now."""
+    def remove_sealed_before(self, sequence: int) -> None:
+        """Have sealed segments removed of which every record is before `sequence`, soon and between two commits.
+
+        What keeps it from doing so is told by `LiveHealth.upkeep_trouble`, and it can be asked again.
+        """
     def accept_clock(self) -> None:
         """Believe the machine's clock from now on, wherever it stands."""
     def stop(self) -> None:
@@ -1524,7 +1552,8 @@ class NewJournal:
 
     `epoch` numbers one unbroken history, never 0; `created_by` names the program, at most 160 bytes. `content`: "full" holds all
     records, "by_reference" only points at those that `run` was given with a `source`. A `durability` that syncs is refused on a
-    network or in memory, where a sync promises nothing, unless `accept_any_file_system`.
+    network or in memory, where a sync promises nothing, unless `accept_any_file_system`. `seal_key`, an Ed25519 secret of 32 bytes,
+    signs the seals of segments.
     """
 
     def __new__(
@@ -1537,6 +1566,7 @@ class NewJournal:
         durability: _Durability = "batch",
         content: Literal["full", "by_reference"] = "full",
         accept_any_file_system: bool = False,
+        seal_key: bytes | None = None,
     ) -> NewJournal:
         """Raises ConfigError for a durability or content that does not exist. Nothing is written yet."""
 
@@ -1582,10 +1612,13 @@ class JournalWriter:
         content: str = "full",
         segment_size: int | None = None,
         accept_any_file_system: bool = False,
+        seal_key: bytes | None = None,
     ) -> JournalWriter:
         """Begin a journal. Raises JournalError where there is one already, ConfigError for settings that cannot be."""
     @staticmethod
-    def open(path: str | PathLike[str], *, accept_any_file_system: bool = False) -> JournalWriter:
+    def open(
+        path: str | PathLike[str], *, accept_any_file_system: bool = False, seal_key: bytes | None = None
+    ) -> JournalWriter:
         """Open a journal to continue it: checks all of it and cuts off a torn tail after keeping a copy."""
     @property
     def cut(self) -> str | None:
@@ -1720,6 +1753,9 @@ def verify_journal(path: str | PathLike[str], *, require_closed: bool = False) -
 
 # ---- care of journals
 
+def seal_public_key(secret: bytes) -> bytes:
+    """Return the Ed25519 public key, 32 bytes, to a secret one."""
+
 @final
 class JournalProof:
     """What the seals of a journal say."""
@@ -1769,6 +1805,7 @@ def cut_journal(
     reason: str,
     time: int,
     accept_any_file_system: bool = False,
+    seal_key: bytes | None = None,
 ) -> tuple[int, str, int, list[Path]]:
     """Take off everything behind `sequence`: (last sequence kept, place, bytes taken off, files that hold them).
 
@@ -1786,13 +1823,35 @@ def skip_journal_record(
 ) -> int:
     """Journal that a record is passed over; the sequence of the record that says so. Raises JournalError for one not there."""
 
+def skipped_records(path: str | PathLike[str]) -> list[int]:
+    """Return the sequences of records that the journal says are passed over. All of it is read."""
+
+def reseal_journal(
+    path: str | PathLike[str],
+    *,
+    actor: str,
+    reason: str,
+    time: int,
+    accept_any_file_system: bool = False,
+    seal_key: bytes | None = None,
+) -> tuple[int, Path | None]:
+    """Hash every ended segment anew into a new SEALS; return how many, and where the old file is kept.
+
+    Raises JournalError for records that are damaged, and while somebody writes.
+    """
+
 def remove_journal_segments(
-    path: str | PathLike[str], sequence: int, *, time: int, accept_any_file_system: bool = False
+    path: str | PathLike[str],
+    sequence: int,
+    *,
+    time: int,
+    accept_any_file_system: bool = False,
+    seal_key: bytes | None = None,
 ) -> list[int]:
     """Remove the sealed segments that end before `sequence`; their numbers. Raises JournalError while somebody writes."""
 
-def journal_segments(path: str | PathLike[str]) -> list[tuple[int, int]]:
-    """Return number and first sequence of every segment."""
+def journal_segments(path: str | PathLike[str]) -> list[tuple[int, int, int]]:
+    """Return number, first sequence and epoch of every segment."""
 
 def snapshots_in(
     path: str | PathLike[str],

@@ -1,69 +1,15 @@
 """`openbell exchange` as a user runs it: a process, its files, its messages and its exit codes."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from openbell.cli.app import run
 from openbell.kernel import verify_journal
 from openbell.runtime.exchange_settings import read_exchange_settings
-
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "exchange"
-OPENBELL = [sys.executable, "-m", "openbell"]
-
-
-@contextmanager
-def exchange(*arguments: object, stop: int = signal.SIGTERM) -> Iterator[dict[str, Any]]:
-    """A running exchange: what it said when it listened, then under "ended" what it said at its end."""
-    command = [*OPENBELL, "exchange", *map(str, arguments), "--port", "0", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
-        told = json.loads(line)
-        yield told
-        process.send_signal(stop)
-        rest, errors = process.communicate(timeout=60)
-        told["ended"] = json.loads(rest)
-        assert (process.returncode, errors) == (0, "")
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
-
-
-def trade(told: dict[str, Any]) -> str:
-    keys = told["keys"]
-    script = EXAMPLE / "two_clients.py"
-    done = subprocess.run(
-        [sys.executable, str(script), told["url"], keys["alice"], keys["bob"]],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def fails(*arguments: object, environment: dict[str, str] | None = None) -> tuple[int, str]:
-    done = subprocess.run(
-        [*OPENBELL, "exchange", *map(str, arguments)],
-        capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env={**os.environ, **(environment or {})},
-    )  # fmt: skip
-    assert done.stderr.count("\n") == 1, done.stderr
-    return done.returncode, done.stderr
+from tests.gateway.processes import EXAMPLE, config, exchange, fails, health, trade
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -73,10 +19,9 @@ def test_the_example_trades_and_the_exchange_goes_on_where_it_stopped(tmp_path: 
         story = trade(first)
         assert "alice: bought 4 at 100.25, 6 left (while she was away)" in story
         assert "alice has 999599 USD and 4 ACME" in story
-        url = first["url"].replace("ws", "http", 1).removesuffix("/ws") + "/health"
-        health = json.loads(urllib.request.urlopen(url, timeout=5).read())
-        assert (health["state"], health["durability"]) == ("RUNNING", "batch")
-        assert health["sequence"] == health["durable_sequence"]
+        now = health(first)
+        assert (now["state"], now["durability"]) == ("RUNNING", "batch")
+        assert now["sequence"] == now["durable_sequence"]
     assert verify_journal(tmp_path / "x" / "journal", require_closed=True).closed
     with exchange("--demo", "--directory", tmp_path / "x") as second:
         assert second["sequence"] == first["ended"]["sequence"]
@@ -114,7 +59,7 @@ def test_two_processes_do_not_share_a_directory(tmp_path: Path) -> None:
 def test_another_stage_is_refused_by_name(tmp_path: Path) -> None:
     with exchange("--demo", "--directory", tmp_path / "x"):
         pass
-    code, told = fails("--config", _config(tmp_path), "--directory", tmp_path / "x")
+    code, told = fails("--config", config(tmp_path), "--directory", tmp_path / "x")
     assert code == 2
     assert "began with other instruments" in told
 
@@ -158,22 +103,6 @@ def test_the_example_settings_can_be_used(tmp_path: Path) -> None:
         pass
 
 
-def _config(folder: Path, **changes: str) -> Path:
-    """A file whose tables can be exchanged."""
-    tables = {
-        "top": "",
-        "server": "",
-        "instruments": '[[instruments]]\nsymbol = "ACME"',
-        "accounts": '[[accounts]]\nname = "alice"\ncash = 5',
-        "keys": "",
-        "limits": "",
-        "fees": "",
-    }
-    path = folder / "exchange-config.toml"
-    path.write_text("\n".join((tables | changes).values()) + "\n")
-    return path
-
-
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -210,8 +139,8 @@ def _config(folder: Path, **changes: str) -> Path:
 def test_settings_that_cannot_be_are_told_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, str], told: str
 ) -> None:
-    config = str(_config(tmp_path, **changes))
-    code = run(["exchange", "--config", config, "--directory", str(tmp_path / "x"), "--port", "0"])
+    file = str(config(tmp_path, **changes))
+    code = run(["exchange", "--config", file, "--directory", str(tmp_path / "x"), "--port", "0"])
     message = capsys.readouterr().err
     assert (code, told in message, message.count("\n")) == (2, True, 1), message
     assert not (tmp_path / "x").exists()

@@ -9,7 +9,7 @@ import pytest
 from openbell.gateway import protocol
 from openbell.gateway.client import ExchangeClient, ExchangeError
 from openbell.gateway.keys import new_key
-from tests.gateway.test_exchange_process import exchange
+from tests.gateway.processes import exchange
 
 CONFIG = """
 [[instruments]]

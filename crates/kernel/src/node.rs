@@ -10,6 +10,7 @@ mod saved;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use thiserror::Error;
 
@@ -23,7 +24,7 @@ use crate::record::{RecordBuffer, RecordError, Slot, flags, split_first, stamp};
 use crate::terms::Liquidity;
 use crate::venue::Outcome;
 use crate::venue::matching::DepthBoard;
-pub use describe::describe;
+pub use describe::{describe, panic_text};
 use gate::OutputGate;
 
 /// Sequences from one state hash to the next.
@@ -96,6 +97,8 @@ impl RecordSink for JournalWriter {
 pub enum NodeError {
     #[error("{stopped}; the record is {record}")]
     Stopped { stopped: EngineStopped, record: String },
+    #[error("the engine panicked at sequence {sequence}: {reason}; the record is {record}")]
+    Panicked { sequence: u64, reason: String, record: String },
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error("input slot {at}: {source}")]
@@ -306,7 +309,17 @@ impl Node {
     /// # Errors
     /// [`NodeError`]; the node is of no use after one.
     pub fn poll(&mut self, input: &mut Input<'_>, budget: usize) -> Result<Poll, NodeError> {
-        self.guard(|node| node.poll_until(input, budget))
+        self.guard(|node| match catch_unwind(AssertUnwindSafe(|| node.poll_until(input, budget))) {
+            Ok(polled) => polled,
+            Err(panic) => Err(node.panicked(input, &panic_text(&*panic))),
+        })
+    }
+
+    /// A panic while a record was applied, named as a broken invariant is: it comes again with every replay.
+    fn panicked(&self, input: &Input<'_>, panic: &str) -> NodeError {
+        let record = input.peek().ok().flatten().filter(|record| record[0].sequence == self.sequence);
+        let record = record.map_or_else(|| "none of the input".to_owned(), describe);
+        NodeError::Panicked { sequence: self.sequence, reason: panic.to_owned(), record }
     }
 
     /// Whether the node still works.

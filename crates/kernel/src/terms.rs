@@ -75,7 +75,10 @@ pub mod options {
     pub const POST_ONLY: u16 = 1 << 0;
     /// May only bring the position nearer to zero; cut down to it at the fill.
     pub const REDUCE_ONLY: u16 = 1 << 1;
-    pub const ALL: u16 = POST_ONLY | REDUCE_ONLY;
+    /// Lives only as long as the session that sent it: whoever serves sessions cancels it when that ends, also when it
+    /// ended with the machine. Changes nothing in how the order trades.
+    pub const CANCEL_ON_DISCONNECT: u16 = 1 << 15;
+    pub const ALL: u16 = POST_ONLY | REDUCE_ONLY | CANCEL_ON_DISCONNECT;
 }
 
 impl Side {

@@ -16,15 +16,35 @@ pub fn error(py: Python<'_>, name: &str, message: String) -> PyErr {
     }
 }
 
+/// As [`error`], with an attribute for whoever has to tell one failure from another: messages are for people.
+fn error_with<'py>(
+    py: Python<'py>,
+    name: &str,
+    message: String,
+    attribute: &str,
+    value: impl IntoPyObject<'py>,
+) -> PyErr {
+    let made = error(py, name, message);
+    // An exception that takes no attribute still says what happened.
+    made.value(py).setattr(attribute, value).ok();
+    made
+}
+
+fn engine_stopped(py: Python<'_>, found: &NodeError, sequence: u64) -> PyErr {
+    error_with(py, "EngineStopped", found.to_string(), "sequence", sequence)
+}
+
 pub fn node_error(py: Python<'_>, found: &NodeError) -> PyErr {
     let name = match found {
+        NodeError::Stopped { stopped, .. } => return engine_stopped(py, found, stopped.sequence),
+        NodeError::Panicked { sequence, .. } => return engine_stopped(py, found, *sequence),
         NodeError::Divergence(_) => "DivergenceError",
         NodeError::Journal(found) => return journal_error(py, found),
         NodeError::SequenceGap { .. } => "JournalError",
         NodeError::Record { .. } | NodeError::TimeOrder { .. } | NodeError::NotAnObservation { .. } => {
             "InputError"
         }
-        NodeError::Stopped { .. } | NodeError::Poisoned { .. } => "EngineStopped",
+        NodeError::Poisoned { .. } => "EngineStopped",
     };
     error(py, name, found.to_string())
 }
@@ -35,6 +55,10 @@ pub fn journal_error(py: Python<'_>, found: &JournalError) -> PyErr {
         JournalError::BadSettings { .. } => "ConfigError",
         _ => "JournalError",
     };
+    let is_torn = matches!(found, JournalError::TornTail { .. });
+    if is_torn {
+        return error_with(py, name, found.to_string(), "is_torn", is_torn);
+    }
     error(py, name, found.to_string())
 }
 

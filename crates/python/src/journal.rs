@@ -8,7 +8,7 @@ use numpy::PyArray1;
 use openbell_kernel::disk::RealDisk;
 use openbell_kernel::journal::{
     self, Content, Durability, Expansion, Identity, JournalError, OpenOptions, Position, RULES_VERSION,
-    Report, Settings, Tail, verify,
+    Report, SealKey, Settings, Tail, verify,
 };
 use openbell_kernel::record::Slot;
 use pyo3::prelude::*;
@@ -209,7 +209,7 @@ pub struct JournalWriter {
 impl JournalWriter {
     /// Begins a journal.
     #[staticmethod]
-    #[pyo3(signature = (path, *, epoch, created_time, created_by, durability="batch", content="full", segment_size=None, accept_any_file_system=false))]
+    #[pyo3(signature = (path, *, epoch, created_time, created_by, durability="batch", content="full", segment_size=None, accept_any_file_system=false, seal_key=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn create(
         py: Python<'_>,
@@ -221,22 +221,35 @@ impl JournalWriter {
         content: &str,
         segment_size: Option<u64>,
         accept_any_file_system: bool,
+        seal_key: Option<[u8; 32]>,
     ) -> PyResult<Self> {
         let (durability, content) = modes(py, durability, content)?;
         let mut settings = Settings::of(durability, content);
         settings.segment_size = segment_size.unwrap_or(settings.segment_size);
         let identity = Identity::new(epoch, created_time, created_by);
-        let writer = py.detach(|| create_journal(&path, &identity, settings, accept_any_file_system));
+        let writer = py.detach(|| {
+            let mut writer = create_journal(&path, &identity, settings, accept_any_file_system)?;
+            sign(&mut writer, seal_key).map(|()| writer)
+        });
         let inner = Mutex::new(Some(writer.map_err(|found| journal_error(py, &found))?));
         Ok(JournalWriter { inner, cut: None })
     }
 
     /// Opens a journal to continue it: checks all of it, and cuts off a torn tail after keeping a copy.
     #[staticmethod]
-    #[pyo3(signature = (path, *, accept_any_file_system=false))]
-    fn open(py: Python<'_>, path: PathBuf, accept_any_file_system: bool) -> PyResult<Self> {
+    #[pyo3(signature = (path, *, accept_any_file_system=false, seal_key=None))]
+    fn open(
+        py: Python<'_>,
+        path: PathBuf,
+        accept_any_file_system: bool,
+        seal_key: Option<[u8; 32]>,
+    ) -> PyResult<Self> {
         let options = OpenOptions { accept_any_file_system, ..OpenOptions::default() };
-        let opened = py.detach(|| journal::JournalWriter::open_with(Arc::new(RealDisk), &path, &options));
+        let opened = py.detach(|| {
+            let (mut writer, recovery) =
+                journal::JournalWriter::open_with(Arc::new(RealDisk), &path, &options)?;
+            sign(&mut writer, seal_key).map(|()| (writer, recovery))
+        });
         let (writer, recovery) = opened.map_err(|found| journal_error(py, &found))?;
         let cut = recovery.cut.as_ref().map(|cut| {
             format!(
@@ -336,6 +349,17 @@ pub fn create_journal(
     }
 }
 
+/// Signs what is sealed from now on, where there is a key.
+pub fn sign(writer: &mut journal::JournalWriter, seal_key: Option<[u8; 32]>) -> Result<(), JournalError> {
+    seal_key.map_or(Ok(()), |secret| writer.sign_seals(SealKey::from_bytes(&secret)))
+}
+
+/// The public key to a secret one.
+#[pyfunction]
+fn seal_public_key(secret: [u8; 32]) -> [u8; 32] {
+    SealKey::from_bytes(&secret).public_key()
+}
+
 /// Puts the records of inputs back where a journal by reference only points at them.
 #[pyclass(module = "openbell._kernel")]
 pub struct InputExpansion {
@@ -402,5 +426,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<JournalReader>()?;
     module.add_class::<JournalWriter>()?;
     module.add_class::<InputExpansion>()?;
+    module.add_function(wrap_pyfunction!(seal_public_key, module)?)?;
     module.add_function(wrap_pyfunction!(verify_journal, module)?)
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use openbell_kernel::disk::{Disk, RealDisk};
 use openbell_kernel::journal::{
-    Acceptance, JournalError, JournalWriter, OpenOptions, Proof, cut_at, prove, segment_headers, skip_record,
+    Acceptance, JournalError, JournalReader, JournalWriter, OpenOptions, Proof, SealKey, cut_at_signed,
+    prove, reseal, segment_headers, skip_record, skipped,
 };
 use openbell_kernel::snapshot::{EpochPlace, begin_epoch, snapshot_heads};
 use pyo3::prelude::*;
 
 use crate::errors::{error, journal_error, restart_error};
+use crate::journal::sign;
 
 fn disk() -> Arc<dyn Disk> {
     Arc::new(RealDisk)
@@ -63,7 +65,8 @@ type CutTuple = (u64, String, u64, Vec<PathBuf>);
 
 /// Takes off everything behind a sequence; copies of it are kept.
 #[pyfunction]
-#[pyo3(signature = (path, sequence, *, actor, reason, time, accept_any_file_system=false))]
+#[pyo3(signature = (path, sequence, *, actor, reason, time, accept_any_file_system=false, seal_key=None))]
+#[allow(clippy::too_many_arguments)] // keywords in Python
 fn cut_journal(
     py: Python<'_>,
     path: PathBuf,
@@ -72,9 +75,11 @@ fn cut_journal(
     reason: String,
     time: u64,
     accept_any_file_system: bool,
+    seal_key: Option<[u8; 32]>,
 ) -> PyResult<CutTuple> {
     let acceptance = Acceptance { actor, reason, time, accept_any_file_system };
-    let cut = py.detach(|| cut_at(disk(), &path, sequence, &acceptance));
+    let key = seal_key.as_ref().map(SealKey::from_bytes);
+    let cut = py.detach(|| cut_at_signed(disk(), &path, sequence, &acceptance, key));
     let cut = cut.map_err(|found| journal_error(py, &found))?;
     Ok((cut.last_sequence, cut.place.to_string(), cut.bytes, cut.copies))
 }
@@ -96,30 +101,57 @@ fn skip_journal_record(
     skipped.map_err(|found| journal_error(py, &found))
 }
 
+/// Sequences of the records that a journal says are passed over.
+#[pyfunction]
+fn skipped_records(py: Python<'_>, path: PathBuf) -> PyResult<Vec<u64>> {
+    let found = py.detach(|| skipped(&mut JournalReader::open(disk(), &path)?));
+    let found = found.map_err(|found: JournalError| journal_error(py, &found))?;
+    Ok(found.into_iter().collect())
+}
+
+/// Hashes every ended segment anew into a new `SEALS`; the number of seals, and where the old file is kept.
+#[pyfunction]
+#[pyo3(signature = (path, *, actor, reason, time, accept_any_file_system=false, seal_key=None))]
+fn reseal_journal(
+    py: Python<'_>,
+    path: PathBuf,
+    actor: String,
+    reason: String,
+    time: u64,
+    accept_any_file_system: bool,
+    seal_key: Option<[u8; 32]>,
+) -> PyResult<(usize, Option<PathBuf>)> {
+    let acceptance = Acceptance { actor, reason, time, accept_any_file_system };
+    let key = seal_key.as_ref().map(SealKey::from_bytes);
+    py.detach(|| reseal(disk(), &path, &acceptance, key)).map_err(|found| journal_error(py, &found))
+}
+
 /// Removes sealed segments that end before a sequence; their numbers.
 #[pyfunction]
-#[pyo3(signature = (path, sequence, *, time, accept_any_file_system=false))]
+#[pyo3(signature = (path, sequence, *, time, accept_any_file_system=false, seal_key=None))]
 fn remove_journal_segments(
     py: Python<'_>,
     path: PathBuf,
     sequence: u64,
     time: u64,
     accept_any_file_system: bool,
+    seal_key: Option<[u8; 32]>,
 ) -> PyResult<Vec<u32>> {
     let options = OpenOptions { time, accept_any_file_system, ..OpenOptions::default() };
     let removed = py.detach(|| {
         let (mut writer, _) = JournalWriter::open_with(disk(), &path, &options)?;
+        sign(&mut writer, seal_key)?;
         writer.remove_sealed_before(sequence)
     });
     removed.map_err(|found: JournalError| journal_error(py, &found))
 }
 
-/// Number and first sequence of every segment.
+/// Number, first sequence and epoch of every segment.
 #[pyfunction]
-fn journal_segments(py: Python<'_>, path: PathBuf) -> PyResult<Vec<(u32, u64)>> {
+fn journal_segments(py: Python<'_>, path: PathBuf) -> PyResult<Vec<(u32, u64, u64)>> {
     let headers =
         py.detach(|| segment_headers(&RealDisk, &path)).map_err(|found| journal_error(py, &found))?;
-    Ok(headers.iter().map(|header| (header.segment, header.first_sequence)).collect())
+    Ok(headers.iter().map(|of| (of.segment, of.first_sequence, of.identity.epoch)).collect())
 }
 
 /// Sequence, epoch, rules version, configuration, time, state hash, and what is wrong with it.
@@ -169,6 +201,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(prove_journal, module)?)?;
     module.add_function(wrap_pyfunction!(cut_journal, module)?)?;
     module.add_function(wrap_pyfunction!(skip_journal_record, module)?)?;
+    module.add_function(wrap_pyfunction!(skipped_records, module)?)?;
+    module.add_function(wrap_pyfunction!(reseal_journal, module)?)?;
     module.add_function(wrap_pyfunction!(remove_journal_segments, module)?)?;
     module.add_function(wrap_pyfunction!(journal_segments, module)?)?;
     module.add_function(wrap_pyfunction!(snapshots_in, module)?)?;

@@ -4,7 +4,7 @@ mod bell;
 mod commands;
 mod health;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use numpy::PyArray1;
@@ -13,15 +13,18 @@ use openbell_kernel::clock::Clock;
 use openbell_kernel::clock::system::SystemClock;
 use openbell_kernel::command::SubmitOrder;
 use openbell_kernel::disk::RealDisk;
-use openbell_kernel::journal::{Content, Durability, Identity, JournalWriter, Settings};
-use openbell_kernel::live::{self, Failure, LiveError, LiveOptions, OpeningError, configure, restart};
+use openbell_kernel::journal::{Content, Durability, Identity, JournalWriter, OpenOptions, Settings};
+use openbell_kernel::live::{
+    self, Failure, InlineSnapshots, LiveError, LiveOptions, OpeningError, configure, restart_with,
+};
 use openbell_kernel::node::Node;
 use openbell_kernel::record::{RecordBuffer, Slot};
+use openbell_kernel::snapshot::{Owner, SNAPSHOTS_NAME, SnapshotPolicy, SnapshotStore};
 use pyo3::prelude::*;
 
 use crate::arrays::{SlotArray, slot_array};
 use crate::errors::{error, journal_error, node_error, restart_error};
-use crate::journal::{create_journal, modes};
+use crate::journal::{create_journal, modes, sign};
 use bell::EventBell;
 use commands::{Commands, cancel_order, order, replace_order};
 use health::Health;
@@ -37,14 +40,16 @@ pub struct LiveNode {
 struct Start {
     node: Node,
     writer: JournalWriter,
+    snapshots: Option<InlineSnapshots>,
 }
 
 impl LiveNode {
     fn start(py: Python<'_>, start: Start, options: LiveOptions) -> PyResult<Self> {
         let bell = EventBell::new()?;
         let rung = Box::new(bell.clone());
-        let Start { node, writer } = start;
-        let inner = py.detach(|| live::LiveNode::start(node, writer, Arc::new(SystemClock), rung, options));
+        let Start { node, writer, snapshots } = start;
+        let clock = Arc::new(SystemClock);
+        let inner = py.detach(|| live::LiveNode::start_saving(node, writer, clock, rung, options, snapshots));
         Ok(LiveNode { inner: inner.map_err(|found| live_error(py, &found))?, bell })
     }
 
@@ -71,6 +76,18 @@ fn options(
         accepts_clock: accept_clock,
         ..LiveOptions::default()
     }
+}
+
+/// Most bytes of a state that is saved inline; a snapshot is due after so many records, bytes or nanoseconds.
+type InlineTuple = (u64, u64, u64, u64);
+
+fn inline(
+    directory: &Path,
+    owner: Owner,
+    (most_bytes, records, bytes, interval_ns): InlineTuple,
+) -> InlineSnapshots {
+    let store = SnapshotStore::new(Arc::new(RealDisk), &directory.join(SNAPSHOTS_NAME), owner);
+    InlineSnapshots { store, policy: SnapshotPolicy { records, bytes, interval_ns }, most_bytes }
 }
 
 fn live_error(py: Python<'_>, found: &LiveError) -> PyErr {
@@ -107,7 +124,8 @@ impl LiveNode {
     #[pyo3(signature = (directory, configuration, *, epoch, created_by, durability="batch", shard=0,
         ingress_slots=16384, egress_slots=65536, spins=200, interval_ns=10_000_000,
         clock_bound_ns=10_000_000_000, accept_clock=false,
-        accept_any_file_system=false, depth_levels=0))]
+        accept_any_file_system=false, segment_bytes=None, seal_key=None,
+        depth_levels=0))]
     #[allow(clippy::too_many_arguments)]
     fn create<'py>(
         py: Python<'py>,
@@ -124,6 +142,8 @@ impl LiveNode {
         clock_bound_ns: u64,
         accept_clock: bool,
         accept_any_file_system: bool,
+        segment_bytes: Option<u64>,
+        seal_key: Option<[u8; 32]>,
         depth_levels: usize,
     ) -> PyResult<Self> {
         let (durability, content) = modes(py, durability, Content::Full.name())?;
@@ -134,10 +154,12 @@ impl LiveNode {
             // Tried first: what the engine refuses leaves no directory behind.
             configure(shard, slots, time, None)?;
             let identity = Identity { shard, ..Identity::new(epoch, time, created_by) };
-            let settings = Settings::of(durability, content);
+            let mut settings = Settings::of(durability, content);
+            settings.segment_size = segment_bytes.unwrap_or(settings.segment_size);
             let mut writer = create_journal(&directory, &identity, settings, accept_any_file_system)?;
+            sign(&mut writer, seal_key)?;
             let node = configure(shard, slots, time, Some(&mut writer))?;
-            Ok(Start { node, writer })
+            Ok(Start { node, writer, snapshots: None })
         });
         let started = started.map_err(|found| opening_error(py, &found))?;
         LiveNode::start(
@@ -153,7 +175,8 @@ impl LiveNode {
     /// Goes on with the history in a directory.
     #[staticmethod]
     #[pyo3(signature = (directory, *, ingress_slots=16384, egress_slots=65536, spins=200, interval_ns=10_000_000,
-        clock_bound_ns=10_000_000_000, accept_clock=false, depth_levels=0))]
+        clock_bound_ns=10_000_000_000, accept_clock=false, accept_any_file_system=false, seal_key=None,
+        inline_snapshots=None, depth_levels=0))]
     #[allow(clippy::too_many_arguments)]
     fn open(
         py: Python<'_>,
@@ -164,15 +187,25 @@ impl LiveNode {
         interval_ns: u64,
         clock_bound_ns: u64,
         accept_clock: bool,
+        accept_any_file_system: bool,
+        seal_key: Option<[u8; 32]>,
+        inline_snapshots: Option<InlineTuple>,
         depth_levels: usize,
     ) -> PyResult<Self> {
-        let opened = py.detach(|| restart(Arc::new(RealDisk), &directory));
-        let (node, writer, _) = opened.map_err(|found| opening_error(py, &found))?;
+        let opened = py.detach(|| {
+            let open = OpenOptions { accept_any_file_system, ..OpenOptions::default() };
+            let (node, mut writer, _) = restart_with(Arc::new(RealDisk), &directory, open)?;
+            sign(&mut writer, seal_key)?;
+            let owner = Owner::of(writer.identity(), 0);
+            let snapshots = inline_snapshots.map(|of| inline(&directory, owner, of));
+            Ok(Start { node, writer, snapshots })
+        });
+        let start = opened.map_err(|found| opening_error(py, &found))?;
         let options = LiveOptions {
             depth_levels,
             ..options(ingress_slots, egress_slots, spins, interval_ns, clock_bound_ns, accept_clock)
         };
-        LiveNode::start(py, Start { node, writer }, LiveOptions { depth_levels, ..options })
+        LiveNode::start(py, start, options)
     }
 
     /// Levels of both sides of a book as published, best first, and how often it was; nothing before its first order.
@@ -257,6 +290,11 @@ impl LiveNode {
 
     fn health(&self) -> Health {
         Health::from(&self.inner.health())
+    }
+
+    /// Has sealed segments removed of which every record is before `sequence`.
+    fn remove_sealed_before(&self, sequence: u64) {
+        self.inner.remove_sealed_before(sequence);
     }
 
     fn accept_clock(&self) {

@@ -7,7 +7,7 @@ use openbell_kernel::node::RecordSink;
 use pyo3::prelude::*;
 
 use crate::errors::journal_error;
-use crate::journal::{create_journal, modes};
+use crate::journal::{create_journal, modes, sign};
 
 /// A journal that does not exist yet; the node that gets it creates it.
 #[pyclass(frozen, module = "openbell._kernel")]
@@ -19,12 +19,13 @@ pub struct NewJournal {
     created_time: u64,
     created_by: String,
     accept_any_file_system: bool,
+    seal_key: Option<[u8; 32]>,
 }
 
 #[pymethods]
 impl NewJournal {
     #[new]
-    #[pyo3(signature = (path, *, epoch, created_time, created_by, durability="batch", content="full", accept_any_file_system=false))]
+    #[pyo3(signature = (path, *, epoch, created_time, created_by, durability="batch", content="full", accept_any_file_system=false, seal_key=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn new(
         py: Python<'_>,
@@ -35,9 +36,19 @@ impl NewJournal {
         durability: &str,
         content: &str,
         accept_any_file_system: bool,
+        seal_key: Option<[u8; 32]>,
     ) -> PyResult<Self> {
         let (durability, content) = modes(py, durability, content)?;
-        Ok(NewJournal { path, durability, content, epoch, created_time, created_by, accept_any_file_system })
+        Ok(NewJournal {
+            path,
+            durability,
+            content,
+            epoch,
+            created_time,
+            created_by,
+            accept_any_file_system,
+            seal_key,
+        })
     }
 }
 
@@ -46,7 +57,8 @@ impl NewJournal {
         let identity = Identity { shard, ..Identity::new(self.epoch, self.created_time, &self.created_by) };
         let settings = Settings::of(self.durability, self.content);
         let writer = create_journal(&self.path, &identity, settings, self.accept_any_file_system);
-        writer
+        let signed = writer.and_then(|mut writer| sign(&mut writer, self.seal_key).map(|()| writer));
+        signed
             .map(|writer| Box::new(writer) as Box<dyn RecordSink>)
             .map_err(|found| journal_error(py, &found))
     }

@@ -126,6 +126,12 @@ impl Node {
         state_at(py, &journal, snapshots.as_deref(), configuration, sequence).map(Node::of)
     }
 
+    /// Records of these sequences are passed over from now on.
+    fn pass_over(&self, py: Python<'_>, sequences: Vec<u64>) -> PyResult<()> {
+        self.guarded.change(py)?.node.pass_over(sequences.into_iter().collect());
+        Ok(())
+    }
+
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let mut writer = StateWriter::new();
         // Not of a node that failed: it would bring the failure back.

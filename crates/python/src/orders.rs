@@ -40,6 +40,9 @@ pub struct OrderRecord {
     /// Sized by percent, target or position: its quantity is not known before the fill.
     #[pyo3(get)]
     is_sized_at_fill: bool,
+    /// Bits of its options.
+    #[pyo3(get)]
+    options: u16,
     /// Name of the rule that refused or ended it, with limit and actual.
     #[pyo3(get)]
     refusal: Option<(&'static str, i128, i128)>,
@@ -67,6 +70,7 @@ impl From<&Order> for OrderRecord {
             is_held: order.is_held,
             is_open: order.is_open(),
             is_sized_at_fill: request.sizing != Sizing::Units,
+            options: request.options,
             refusal: order.refusal.map(|refusal| (refusal.rule.name(), refusal.limit, refusal.actual)),
             state: order.state as u8,
             side: request.side as u8,

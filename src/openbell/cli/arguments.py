@@ -20,3 +20,6 @@ DataFile = Annotated[
 ]
 
 RUNS = Path("runs")
+SigningKey = Annotated[
+    Path | None, Parameter(help="File of the Ed25519 key with which what is noted in SEALS is signed.")
+]

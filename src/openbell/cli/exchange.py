@@ -33,6 +33,20 @@ def exchange(
         Literal["strict", "batch", "interval", "os", "none"] | None,
         Parameter(help="What an acknowledgment promises; batch: it is synced to disk."),
     ] = None,
+    signing_key: Annotated[
+        Path | None,
+        Parameter(
+            help="File of the Ed25519 key that signs sealed history; openbell journal new-key makes one."
+        ),
+    ] = None,
+    accept_clock: Annotated[
+        bool,
+        Parameter(negative=(), help="Start though the clock is behind the last record or far ahead of it."),
+    ] = False,
+    accept_any_file_system: Annotated[
+        bool,
+        Parameter(negative=(), help="Start also on a network or in memory, where a sync promises nothing."),
+    ] = False,
     new_key: Annotated[
         str | None, Parameter(help="Make a key of this name, print it and the line for the file, and end.")
     ] = None,
@@ -46,11 +60,13 @@ def exchange(
         _make_key(new_key, options)
         return
     from openbell.runtime.exchange import run_exchange
+    from openbell.runtime.exchange_directory import Accepted
 
     settings, keys = _settings(config, demo)
-    settings = _told(settings, host, port, durability)
+    settings = _told(settings, host, port, durability, signing_key)
     folder = directory or Path(settings.directory)
-    ending = run_exchange(settings, folder, lambda started: _show_start(started, keys, options))
+    accept = Accepted(accept_clock, accept_any_file_system)
+    ending = run_exchange(settings, folder, lambda started: _show_start(started, keys, options), accept)
     _show_end(ending, options)
 
 
@@ -67,7 +83,11 @@ def _settings(config: Path | None, demo: bool) -> tuple[ExchangeSettings, dict[s
 
 
 def _told(
-    settings: ExchangeSettings, host: str | None, port: int | None, durability: str | None
+    settings: ExchangeSettings,
+    host: str | None,
+    port: int | None,
+    durability: str | None,
+    signing_key: Path | None,
 ) -> ExchangeSettings:
     """The settings with what the command line says instead, checked again."""
     import msgspec
@@ -78,6 +98,8 @@ def _told(
     server = {"host": host, "port": port}
     table["server"] |= {name: value for name, value in server.items() if value is not None}
     table["durability"] = durability or settings.durability
+    if signing_key is not None:
+        table["journal"]["signing_key"] = str(signing_key)
     return checked_settings(table)
 
 

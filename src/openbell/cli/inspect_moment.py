@@ -48,8 +48,10 @@ def moment_facts(moment: Moment) -> dict[str, object]:
     from openbell.model.time import iso
 
     node = moment.node
+    begun = {"begun": f"from the snapshot of sequence {moment.begun}"} if moment.begun else {}
     return {
         "run": moment.history.title,
+        **begun,
         "sequence": node.sequence,
         "time": iso(node.time),
         "state_hash": f"{node.state_hash():032x}",

@@ -30,10 +30,15 @@ VERBS = {
         "journal_doctor:doctor_journal",
         "Say what ails it, and heal it where somebody answers for it.",
     ),
+    "compare": (
+        "journal_compare:compare_journal",
+        "Replay it, and compare every hash and every snapshot.",
+    ),
     "prove": (
         "journal_prove:prove_history",
         "Show that it is untouched since it was sealed, or where it was touched.",
     ),
+    "new-key": ("journal_new_key:new_key", "Make a key that signs what is sealed."),
     "backup": ("journal_backup:backup_journal", "Copy it, also while it is written, and check the copy."),
     "restore": ("journal_restore:restore_journal", "Bring a backup back, to its end or to a sequence."),
     "retain": ("journal_retain:retain_journal", "Delete what is behind snapshots and readers."),

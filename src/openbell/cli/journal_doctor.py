@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from openbell.cli.arguments import RUNS, HistoryName, RunsFolder
+from openbell.cli.arguments import RUNS, HistoryName, RunsFolder, SigningKey
 from openbell.cli.journal_verify import TORN
 from openbell.cli.options import COMMON, CommonOptions
 from openbell.model.errors import ConfigError, DivergenceError, EngineStopped, JournalError
@@ -20,6 +20,7 @@ _CODES = {
     "sound": 0,
     "torn": TORN,
     "damaged": JournalError.exit_code,
+    "seals": JournalError.exit_code,
     "diverges": DivergenceError.exit_code,
     "stops the engine": EngineStopped.exit_code,
 }
@@ -38,14 +39,20 @@ def doctor_journal(
     skip: Annotated[
         int | None, Parameter(help="Journal that this record, which stops the engine, is passed over.")
     ] = None,
-    reason: Annotated[str | None, Parameter(help="Why; needed for both, and kept in the journal.")] = None,
+    reseal: Annotated[
+        bool, Parameter(negative=(), help="Seal it anew as it stands, where its seals are lost or damaged.")
+    ] = False,
+    reason: Annotated[
+        str | None, Parameter(help="Why; needed for every cure, and kept in the journal.")
+    ] = None,
     actor: Annotated[
         str | None, Parameter(help="Who answers for it; the name of the login unless given.")
     ] = None,
+    signing_key: SigningKey = None,
     out: RunsFolder = RUNS,
     options: CommonOptions = COMMON,
 ) -> int:
-    """Say what ails a journal and what can be done. Changes nothing, unless --cut-behind or --skip say so.
+    """Say what ails a journal and what can be done. Changes nothing, unless --cut-behind, --skip or --reseal say so.
 
     Ends with exit code 0 for a sound journal or a cure that was done, 5 damaged, 6 other events or states than recorded, 7 a
     record stops the engine, 8 a last write that was cut short.
@@ -53,18 +60,26 @@ def doctor_journal(
     from openbell.runtime.history import open_history
     from openbell.runtime.journal_doctor import cut_behind as cut
     from openbell.runtime.journal_doctor import diagnose
+    from openbell.runtime.journal_doctor import reseal as seal_anew
     from openbell.runtime.journal_doctor import skip as pass_over
+    from openbell.runtime.seal_keys import read_seal_key
 
     history = open_history(path, out)
-    if cut_behind is None and skip is None:
+    cures = [cut_behind is not None, skip is not None, reseal]
+    if not any(cures):
         found = diagnose(history)
         _show(found, options)
         return _CODES[found.finding]
-    if cut_behind is not None and skip is not None:
-        raise ConfigError("--cut-behind and --skip are two cures: one at a time")
+    if sum(cures) > 1:
+        raise ConfigError("--cut-behind, --skip and --reseal are different cures: one at a time")
     who, why, now = actor or getpass.getuser(), reason or "", time.time_ns()
+    key = None if signing_key is None else read_seal_key(signing_key)
     if cut_behind is not None:
-        done = cut(history, cut_behind, actor=who, reason=why, accept_loss=accept_loss, now_ns=now)
+        done = cut(
+            history, cut_behind, actor=who, reason=why, accept_loss=accept_loss, now_ns=now, seal_key=key
+        )
+    elif reseal:
+        done = seal_anew(history, actor=who, reason=why, now_ns=now, seal_key=key)
     else:
         done = pass_over(history, skip or 0, actor=who, reason=why, now_ns=now)
     _show_done(done, options)
@@ -98,5 +113,5 @@ def _show_done(done: Treatment, options: CommonOptions) -> None:
     console().print(f"[bold green]Done.[/] {done.done}")
     facts = {"Who": done.actor, "Why": done.reason}
     if done.copies:
-        facts["Taken off"] = f"{done.bytes:,} bytes, kept in {', '.join(done.copies)}"
+        facts["Kept aside"] = f"{done.bytes:,} bytes in {', '.join(done.copies)}"
     console().print(fact_table(facts))

@@ -18,4 +18,5 @@ def inspect_journal(path: HistoryName, /, *, out: RunsFolder = RUNS, options: Co
         print_json(files.to_dict())
         return
     console().print(fact_table(files.facts()))
+    console().print(row_table(files.segment_rows(), "Segments"))
     console().print(row_table(files.rows(), "Files"))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from openbell.cli.arguments import RUNS, HistoryName, RunsFolder
+from openbell.cli.arguments import RUNS, HistoryName, RunsFolder, SigningKey
 from openbell.cli.options import COMMON, CommonOptions
 
 
@@ -21,23 +21,27 @@ def retain_journal(
     forget: Annotated[
         str | None, Parameter(help="First take this reader off, which is gone for good.")
     ] = None,
+    signing_key: SigningKey = None,
     out: RunsFolder = RUNS,
     options: CommonOptions = COMMON,
 ) -> None:
     """Show which full segments nobody needs: those behind the second newest whole snapshot and every registered reader.
 
-    With --delete they go, and SEALS says that this was on purpose. The journal must not be written meanwhile.
+    With --delete they go, and SEALS says that this was on purpose. A running exchange does it itself, as [retention] in its
+    file says; here the journal must not be written meanwhile.
     """
     from openbell.cli.row_table import fact_table, row_table
     from openbell.cli.terminal import console, print_json
     from openbell.runtime.history import open_history
     from openbell.runtime.journal_readers import forget_reader
     from openbell.runtime.retention import plan_retention, retain
+    from openbell.runtime.seal_keys import read_seal_key
 
     history = open_history(path, out)
     if forget is not None:
         forget_reader(history.journal, forget)
-    plan = retain(history, now_ns=time.time_ns()) if delete else plan_retention(history)
+    key = None if signing_key is None else read_seal_key(signing_key)
+    plan = retain(history, now_ns=time.time_ns(), seal_key=key) if delete else plan_retention(history)
     if options.json:
         print_json(plan.to_dict())
         return

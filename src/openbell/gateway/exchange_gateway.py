@@ -21,6 +21,7 @@ from openbell.gateway.market_projection import (
     TradesProjection,
 )
 from openbell.gateway.node_port import NodePort
+from openbell.gateway.order_codec import CANCEL_ON_DISCONNECT
 from openbell.gateway.past import BookSide, EngineView, Past
 from openbell.gateway.protocol import ProtocolError
 from openbell.gateway.session import Session, SessionLimits
@@ -104,6 +105,22 @@ class ExchangeGateway:
                 self.market_sessions[number].apply(event)
             self.market_sessions[number].take_change()
             self.orders[number].restore(past.orders[number], past.place[0])
+
+    def cancel_left_behind(self, engine: EngineView) -> list[tuple[int, int]]:
+        """Cancel the orders of sessions that wanted that at their end and were connected when the exchange died.
+
+        Returns them by account and client_order_id. `engine` is what the journal ends with: nobody who sent them is connected any
+        more.
+        """
+        left = [
+            (account, order.client_order_id)
+            for account in self.accounts
+            for order in engine.open_orders(account)
+            if order.options & CANCEL_ON_DISCONNECT
+        ]
+        for account, client_order_id in left:
+            self.cancel_orders(account, (client_order_id,))
+        return left
 
     def written(self, message: str | Event) -> str:
         """A private message as its frame; one of the past may still be an event."""

@@ -20,7 +20,7 @@ from openbell.model.quantities import EXACT
 from openbell.model.terms import OrderType, Side, TimeInForce, TradingSession
 from openbell.model.time import to_ns
 
-POST_ONLY, REDUCE_ONLY = 1, 2
+POST_ONLY, REDUCE_ONLY, CANCEL_ON_DISCONNECT = 1, 2, 1 << 15
 """Bits of an order's options; see crates/kernel/src/terms.rs."""
 
 _MOST_UNITS = 2**63 - 1

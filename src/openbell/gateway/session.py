@@ -14,6 +14,7 @@ from openbell.gateway.listing import Listing
 from openbell.gateway.market_projection import Change, Subscription
 from openbell.gateway.node_port import NodePort
 from openbell.gateway.order_codec import (
+    CANCEL_ON_DISCONNECT,
     cancel_all_record,
     listed_instrument,
     new_order,
@@ -245,7 +246,7 @@ class Session:
             order.quantity,
             price=order.price,
             stop_price=order.stop_price,
-            options=order.options,
+            options=order.options | (CANCEL_ON_DISCONNECT if self._cancel_on_disconnect else 0),
             expire_time=order.expire_time,
         )
         self._require_taken(taken)

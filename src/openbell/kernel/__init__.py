@@ -28,7 +28,10 @@ from openbell.kernel.journal import (
     journal_segments,
     prove_journal,
     remove_journal_segments,
+    reseal_journal,
+    seal_public_key,
     skip_journal_record,
+    skipped_records,
     snapshots_in,
     verify_journal,
 )
@@ -96,8 +99,11 @@ __all__ = [
     "payload_layouts",
     "prove_journal",
     "remove_journal_segments",
+    "reseal_journal",
     "rule_registry",
+    "seal_public_key",
     "skip_journal_record",
+    "skipped_records",
     "snapshots_in",
     "verify_journal",
 ]

@@ -15,7 +15,10 @@ from openbell._kernel import (
     journal_segments,
     prove_journal,
     remove_journal_segments,
+    reseal_journal,
+    seal_public_key,
     skip_journal_record,
+    skipped_records,
     snapshots_in,
     verify_journal,
 )
@@ -35,7 +38,10 @@ __all__ = [
     "journal_segments",
     "prove_journal",
     "remove_journal_segments",
+    "reseal_journal",
+    "seal_public_key",
     "skip_journal_record",
+    "skipped_records",
     "snapshots_in",
     "verify_journal",
 ]

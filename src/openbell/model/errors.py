@@ -78,9 +78,10 @@ class StrategyError(OpenbellError):
 
 
 class JournalError(OpenbellError):
-    """A journal that cannot be opened, read or written."""
+    """A journal that cannot be opened, read or written. `is_torn`: it only ends with a write that was cut short."""
 
     exit_code: ClassVar[int] = 5
+    is_torn: bool = False
 
 
 class DivergenceError(OpenbellError):
@@ -90,6 +91,10 @@ class DivergenceError(OpenbellError):
 
 
 class EngineStopped(OpenbellError):
-    """The engine met a broken invariant: its outputs are discarded and every further call raises this."""
+    """The engine met a broken invariant: its outputs are discarded and every further call raises this.
+
+    `sequence` is that of the record it stopped at, where one is to blame.
+    """
 
     exit_code: ClassVar[int] = 7
+    sequence: int | None = None

@@ -10,7 +10,7 @@ import numpy as np
 
 from openbell.journal import Names, Record, Wording
 from openbell.journal.record_fields import record_at, record_starts
-from openbell.kernel import Node
+from openbell.kernel import Holdings
 from openbell.messages.layouts import SLOT_SIZE, Slots
 from openbell.model.errors import InputError
 from openbell.model.time import iso
@@ -56,6 +56,8 @@ class Difference:
     records: FirstDifference | None
     events: FirstDifference | None
     states: tuple[tuple[str, str, str, str, str], ...]
+    begin: int = 0
+    """Compared is what follows this sequence: what came before was removed from one of the two."""
 
     @property
     def is_same(self) -> bool:
@@ -65,6 +67,13 @@ class Difference:
     @property
     def summary(self) -> str:
         """One sentence that says how they compare."""
+        since = (
+            f" (compared behind sequence {self.begin:,}: what came before was removed)" if self.begin else ""
+        )
+        return self._compared + since
+
+    @property
+    def _compared(self) -> str:
         if self.is_same:
             return f"the same: {self.first_records:,} records, their events and the state at the end"
         shorter, longer = sorted((self.first_records, self.second_records))
@@ -84,13 +93,15 @@ class Difference:
 def first_difference(first: History, second: History) -> Difference:
     """Compare two histories record by record, then their events, then the states they end in.
 
-    Raises InputError for histories of different instruments, JournalError for damage and other rules.
+    Where the beginning of one was removed, both are compared from where both can be told. Raises InputError for histories of
+    different instruments, JournalError for damage and other rules.
     """
     _require_same_instruments(first, second)
+    begin = max(first.begin_sequence(), second.begin_sequence())
     records, common = _stream_difference(
-        first.batches(), second.batches(), _names_of(first), _names_of(second)
+        first.batches(after=begin), second.batches(after=begin), _names_of(first), _names_of(second)
     )
-    ends = _Ended(first), _Ended(second)
+    ends = _Ended(first, begin), _Ended(second, begin)
     names = Wording(ends[0].names), Wording(ends[1].names)
     events, _ = _stream_difference(ends[0].events(), ends[1].events(), *names)
     for end in ends:
@@ -105,15 +116,16 @@ def first_difference(first: History, second: History) -> Difference:
         records=records,
         events=events,
         states=tuple(_state_differences(*tables)),
+        begin=begin,
     )
 
 
 class _Ended:
     """A history being replayed for its events, then to its end."""
 
-    def __init__(self, history: History) -> None:
-        self.node = Node(mode="replay")
-        self.names = Names()
+    def __init__(self, history: History, begin: int) -> None:
+        self.node = history.begin(begin)
+        self.names = Names.of(Holdings(self.node))
         self.watcher = Watcher()
         self._parts = replayed(self.node, history)
 

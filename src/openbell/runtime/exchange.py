@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from openbell.kernel import Holdings
 from openbell.model.errors import ConfigError
-from openbell.runtime.exchange_directory import JOURNAL, open_node, replay_past
+from openbell.runtime.exchange_directory import Accepted, open_node, replay_past
 from openbell.runtime.exchange_settings import ExchangeSettings, ServerTable
-from openbell.runtime.follower import FollowerProcess
+from openbell.runtime.exchange_upkeep import LOOK_SECONDS, ExchangeUpkeep
 from openbell.runtime.versions import versions
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from openbell.kernel.live_node import LiveNode
 
 GOING_AWAY, SERVER_ERROR = 1001, 1011
+SETTLE_SECONDS = 10.0
+"""How long a start waits for the orders of sessions that died with the last one to be canceled."""
 WHOLE_BOOK = 2**31
 """Levels; more than there can be."""
 
@@ -50,7 +52,10 @@ class Ending:
 
 
 def run_exchange(
-    settings: ExchangeSettings, directory: Path, listening: Callable[[Listening], None]
+    settings: ExchangeSettings,
+    directory: Path,
+    listening: Callable[[Listening], None],
+    accept: Accepted = Accepted(),  # noqa: B008, it is frozen
 ) -> Ending:
     """Run the exchange in this thread until SIGINT or SIGTERM, and end it cleanly. `listening` is called once it listens.
 
@@ -61,7 +66,7 @@ def run_exchange(
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Exchange(settings, directory).run(listening))
+        return runner.run(Exchange(settings, directory, accept).run(listening))
 
 
 def _require_server() -> None:
@@ -94,34 +99,44 @@ def _require_certificate(server: ServerTable) -> None:
 class Exchange:
     """One run of an exchange, from opening its directory to the end of its journal."""
 
-    def __init__(self, settings: ExchangeSettings, directory: Path) -> None:
+    def __init__(
+        self,
+        settings: ExchangeSettings,
+        directory: Path,
+        accept: Accepted = Accepted(),  # noqa: B008, it is frozen
+    ) -> None:
         self._settings = settings
+        self._accept = accept
         self._directory = directory
         self._over = asyncio.Event()
         self._failure: Exception | None = None
         self._started = time.monotonic()
-        self._follower = FollowerProcess(directory / JOURNAL)
 
     async def run(self, listening: Callable[[Listening], None]) -> Ending:
         """Start, serve, stop."""
-        node = open_node(self._directory, self._settings)
-        self._follower.start()
+        upkeep = ExchangeUpkeep(self._directory, self._settings)
+        node = open_node(
+            self._directory, self._settings, saves_inline=upkeep.saves_inline, accept=self._accept
+        )
+        upkeep.start(node)
         try:
-            return await self._serve(node, listening)
+            return await self._serve(node, upkeep, listening)
         finally:
-            self._follower.stop()
+            upkeep.stop()
             # After a failure this raises nothing new: the first error is on its way.
             if self._failure is None:
                 node.stop()
 
-    async def _serve(self, node: LiveNode, listening: Callable[[Listening], None]) -> Ending:
+    async def _serve(
+        self, node: LiveNode, upkeep: ExchangeUpkeep, listening: Callable[[Listening], None]
+    ) -> Ending:
         from openbell.gateway.server import ExchangeServer
 
         gateway = self._gateway(node)
         server_table = self._settings.server
         server = ExchangeServer(
             gateway,
-            lambda: self._health(node, gateway),
+            lambda: self._health(node, gateway, upkeep),
             self._fail,
             certificate=_path(server_table.certificate),
             private_key=_path(server_table.private_key),
@@ -131,7 +146,7 @@ class Exchange:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._over.set)
         loop.add_reader(node.fileno(), self._pump, gateway)
-        heart = asyncio.create_task(self._beat(gateway))
+        tasks = [asyncio.create_task(self._beat(gateway)), asyncio.create_task(self._look_after(upkeep))]
         listening(
             Listening(
                 server.url,
@@ -142,7 +157,8 @@ class Exchange:
             )
         )
         await self._over.wait()
-        heart.cancel()
+        for task in tasks:
+            task.cancel()
         reason = "the exchange stops" if self._failure is None else "the exchange has failed"
         gateway.close_all(GOING_AWAY if self._failure is None else SERVER_ERROR, reason)
         await server.stop()
@@ -168,6 +184,14 @@ class Exchange:
         )
         past, engine = replay_past(self._directory, node.health().sequence, gateway.empty_past)
         gateway.restore(past, engine, Holdings(engine, depth=WHOLE_BOOK).books)
+        left = gateway.cancel_left_behind(engine)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        # Whoever connects must find them canceled. The bound is for a journal that has no room: they stay owed then.
+        while time.monotonic() < deadline and any(
+            gateway.accounts[one].is_open(order) for one, order in left
+        ):
+            gateway.pump()
+            time.sleep(0.002)
         return gateway
 
     def _pump(self, gateway: ExchangeGateway) -> None:
@@ -187,7 +211,17 @@ class Exchange:
             await asyncio.sleep(gateway.limits.heartbeat_seconds)
             gateway.beat()
 
-    def _health(self, node: LiveNode, gateway: ExchangeGateway) -> Mapping[str, object]:
+    async def _look_after(self, upkeep: ExchangeUpkeep) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await asyncio.to_thread(upkeep.look)
+            except Exception as error:
+                self._fail(error)
+
+    def _health(
+        self, node: LiveNode, gateway: ExchangeGateway, upkeep: ExchangeUpkeep
+    ) -> Mapping[str, object]:
         health = node.health()
         return {
             "state": health.state,
@@ -206,7 +240,7 @@ class Exchange:
             "egress": {"filled": health.egress[0], "capacity": health.egress[1]},
             "held_slots": health.held_slots,
             "clock_offset_ns": health.clock_offset_ns,
-            "snapshots": self._follower.trouble or "followed",
+            **upkeep.health(),
             "uptime_seconds": round(time.monotonic() - self._started, 3),
         }
 

@@ -15,6 +15,7 @@ import secrets
 import shutil
 import tomllib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,15 @@ from numpy.typing import NDArray
 
 from openbell.gateway.event_codec import number_of
 from openbell.gateway.past import Past
-from openbell.kernel import JournalReader, Node, snapshots_in
+from openbell.kernel import JournalReader, Node, skipped_records, snapshots_in
 from openbell.kernel.live_node import Commands, LiveNode
 from openbell.messages.layouts import HEAD_DTYPE, SLOT_SIZE
-from openbell.model.errors import ConfigError, EngineStopped, OpenbellError
+from openbell.model.errors import ConfigError, OpenbellError
 from openbell.runtime.durable_file import sync_folder, write_text
 from openbell.runtime.exchange_settings import ExchangeSettings
 from openbell.runtime.follower import SNAPSHOTS
+from openbell.runtime.history import History
+from openbell.runtime.seal_keys import read_seal_key
 from openbell.runtime.toml_text import toml_text
 from openbell.runtime.versions import versions
 
@@ -39,16 +42,41 @@ REMEMBERED_RECORDS = 1_000_000
 """Records that a gateway looks at when its exchange goes on, but for what came since the newest snapshot."""
 
 
-def open_node(directory: Path, settings: ExchangeSettings) -> LiveNode:
+@dataclass(frozen=True)
+class Accepted:
+    """What somebody answers for: the machine's clock as it stands, a file system on which a sync promises nothing."""
+
+    clock: bool = False
+    any_file_system: bool = False
+
+
+def open_node(
+    directory: Path,
+    settings: ExchangeSettings,
+    *,
+    saves_inline: bool = False,
+    accept: Accepted = Accepted(),
+) -> LiveNode:
     """Begin the exchange in an empty or missing directory, or go on with the one that is there.
 
-    Raises ConfigError where another exchange is there, JournalError where its journal cannot be trusted, EngineStopped where
+    With `saves_inline` it saves its own state as the settings say. Raises ConfigError where another exchange is there or the
+    signing key cannot be used, JournalError where its journal cannot be trusted, EngineStopped where
     a record in it stops the engine.
     """
+    key = settings.journal.signing_key
+    seal_key = None if key is None else read_seal_key(Path(key))
     if not (directory / JOURNAL).exists():
-        _begin(directory, settings)
+        _begin(directory, settings, seal_key, accept)
     _require_same_stage(directory, settings)
-    return LiveNode.open(directory / JOURNAL)
+    one = settings.snapshots
+    due = (one.inline_bytes, one.records, one.bytes, int(one.seconds * 1e9))
+    return LiveNode.open(
+        directory / JOURNAL,
+        seal_key=seal_key,
+        inline_snapshots=due if saves_inline else None,
+        accept_clock=accept.clock,
+        accept_any_file_system=accept.any_file_system,
+    )
 
 
 def replay_past(directory: Path, last: int, new_past: Callable[[int], Past]) -> tuple[Past, Node]:
@@ -61,11 +89,7 @@ def replay_past(directory: Path, last: int, new_past: Callable[[int], Past]) -> 
     begin = _first_of_past(journal, last)
     if begin and JournalReader(journal).report.first_sequence == 1 and _has_market_rules(journal, begin):
         begin = 0
-    try:
-        return _replayed(journal, begin, last, new_past(begin))
-    except EngineStopped:
-        # A record that stops the engine was skipped since, and only a restart knows to pass it over.
-        return new_past(last), Node.at(journal, last, journal / SNAPSHOTS)
+    return _replayed(journal, begin, last, new_past(begin))
 
 
 def _first_of_past(journal: Path, last: int) -> int:
@@ -91,6 +115,7 @@ def _has_market_rules(journal: Path, last: int) -> bool:
 
 def _replayed(journal: Path, begin: int, last: int, past: Past) -> tuple[Past, Node]:
     node = Node.at(journal, begin, journal / SNAPSHOTS) if begin else Node(mode="replay")
+    node.pass_over(skipped_records(journal))
     reader = JournalReader(journal)
     while node.sequence < last and (slots := reader.read()) is not None:
         new = _between(slots, node.sequence, last)
@@ -108,7 +133,12 @@ def _between(slots: NDArray[np.uint8], after: int, last: int) -> NDArray[np.uint
     return slots[first * SLOT_SIZE : end * SLOT_SIZE]
 
 
-def _begin(directory: Path, settings: ExchangeSettings) -> None:
+def exchange_history(directory: Path) -> History:
+    """The journal of the exchange in `directory`."""
+    return History(directory, directory / JOURNAL, "exchange")
+
+
+def _begin(directory: Path, settings: ExchangeSettings, seal_key: bytes | None, accept: Accepted) -> None:
     new = directory / NEW_JOURNAL
     records = configuration(settings)
     try:
@@ -122,6 +152,9 @@ def _begin(directory: Path, settings: ExchangeSettings) -> None:
             epoch=secrets.randbits(63) | 1,
             created_by=f"openbell exchange {versions()['openbell']}",
             durability=settings.durability,
+            segment_bytes=settings.journal.segment_bytes,
+            seal_key=seal_key,
+            accept_any_file_system=accept.any_file_system,
         )
         node.stop()
         write_text(directory / STAGE, toml_text(settings.stage()))

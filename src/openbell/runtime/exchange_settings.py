@@ -130,6 +130,35 @@ class RiskLimit(msgspec.Struct, frozen=True):
     value: int
 
 
+class JournalTable(_Table, frozen=True, kw_only=True):
+    """How the journal is kept. `signing_key` names the file of a key; `segment_bytes` counts for a new journal only."""
+
+    signing_key: str | None = None
+    segment_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=2**32)] = 64 << 20
+
+
+class SnapshotsTable(_Table, frozen=True, kw_only=True):
+    """When the state is saved: after so many seconds, records or bytes of records, whichever comes first.
+
+    A state of at most `inline_bytes` is saved by the exchange itself, a larger one by a process beside it.
+    """
+
+    seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    records: Annotated[int, msgspec.Meta(ge=1)] = 4_000_000
+    bytes: Annotated[int, msgspec.Meta(ge=1)] = 512 << 20
+    inline_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = 0
+
+
+class RetentionTable(_Table, frozen=True, kw_only=True):
+    """What of the journal is kept though nobody needs it: segments up to so many bytes in all, and up to so old.
+
+    A segment beyond one of the two goes. Without either everything is kept.
+    """
+
+    keep_bytes: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    keep_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
 class ExchangeSettings(_Table, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -142,6 +171,9 @@ class ExchangeSettings(_Table, frozen=True, kw_only=True):
     durability: DurabilityName = "batch"
     server: ServerTable = ServerTable()
     sessions: SessionsTable = SessionsTable()
+    journal: JournalTable = JournalTable()
+    snapshots: SnapshotsTable = SnapshotsTable()
+    retention: RetentionTable = RetentionTable()
 
     # -- in the words of the engine
 

@@ -13,7 +13,7 @@ from openbell.journal import Names, Record, Selection, Wording
 from openbell.journal.record_fields import heads_of, record_at, record_starts
 from openbell.journal.sentences import event_sentence
 from openbell.journal.wording import trimmed
-from openbell.kernel import Node
+from openbell.kernel import Holdings, Node
 from openbell.messages.layouts import SLOT_SIZE, Slots, message_numbers, select
 from openbell.model.errors import InputError
 from openbell.model.time import iso
@@ -83,7 +83,17 @@ def explain(
     several have that client_order_id; JournalError for damage.
     """
     found, notes = _find(history, order, account, by_client)
-    return _Telling(history, found, notes).tell()
+    begin = history.begin()
+    if found.sequence <= begin.sequence:
+        raise InputError(
+            f"the order was sent with record {found.sequence}, and this journal can be told from sequence {begin.sequence + 1} "
+            "on: what came before was removed",
+            source=history.folder,
+            value=order,
+        )
+    if begin.sequence:
+        notes = (*notes, f"told from sequence {begin.sequence + 1} on: what came before was removed")
+    return _Telling(history, found, begin, notes, history.skips()).tell()
 
 
 def _find(
@@ -117,10 +127,12 @@ def _find(
             expected=f"the order_id of one: {_these(shard, by_client_id)}",
         )
     if not by_client_id:
+        begin = history.begin_sequence()
         raise InputError(
             "no order in the journal has this order_id or client_order_id",
             source=history.folder,
             value=wanted,
+            expected=f"one sent after sequence {begin}: what came before was removed" if begin else None,
         )
     return by_client_id[0], ()
 
@@ -151,7 +163,10 @@ class _Telling:
 
     history: History
     submit: Record
+    begin: Node
     notes: tuple[str, ...]
+    skips: dict[int, Record] = field(default_factory=dict)
+    """Records that say that another is passed over, by its sequence."""
     steps: list[tuple[Record, str]] = field(default_factory=list)
     """What to tell, and its sentence, in order."""
     causes: dict[int, Record] = field(default_factory=dict)
@@ -161,13 +176,13 @@ class _Telling:
     state: str = "not taken up"
 
     def tell(self) -> OrderLife:
-        names = Names()
+        names = Names.of(Holdings(self.begin))
         self.wording = Wording(names)
         self.order_id = _order_id(self.history.report().shard, self.submit.sequence)
         self.client_order_id = int(self.submit.fields["client_order_id"])
         selection = Selection(order=self.order_id)
         wanted = {self._cause_sequence(): None}
-        for slots, output in replayed(Node(mode="replay"), self.history):
+        for slots, output in replayed(self.begin, self.history):
             names.learn(slots)
             self._listen(slots, output, selection, wanted)
         self._keep_missing_causes()
@@ -178,7 +193,7 @@ class _Telling:
         payloads = (record.payload("CausePayload") for record, _ in self.steps)
         sequences = sorted({int(of["cause_sequence"]) for of in payloads if of} - self.causes.keys())
         if sequences:
-            for slots in self.history.batches(sequences[-1]):
+            for slots in self.history.batches(sequences[-1], after=self.begin.sequence):
                 for sequence in sequences:
                     self._keep_cause(slots, sequence)
 
@@ -275,6 +290,13 @@ class _Telling:
         return f"order {other}"
 
     def _request(self, record: Record) -> str:
+        skip = self.skips.get(record.sequence)
+        if skip is None:
+            return self._asked_for(record)
+        who, why = skip.fields.get("actor", "nobody named"), skip.fields.get("reason", "")
+        return f"{self._asked_for(record)}; the record is passed over, says record {skip.sequence} of {who}: {why}"
+
+    def _asked_for(self, record: Record) -> str:
         said = self.wording.fields(record)
         if record.message == "SubmitOrder":
             again = record.sequence != self.submit.sequence

@@ -1,6 +1,6 @@
 """Follows a journal in a process of its own, compares the hashes in it, and saves snapshots.
 
-    python -m openbell.runtime.follower JOURNAL SNAPSHOTS [SECONDS]
+    python -m openbell.runtime.follower JOURNAL SNAPSHOTS [--seconds N] [--records N] [--bytes N] [--parent PID]
 
 One at a time: it holds the file LOCK in the folder of the snapshots, and waits a moment for one that is about to end.
 
@@ -10,6 +10,7 @@ saved. It ends when the journal is closed, on SIGTERM and SIGINT, and with exit 
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import os
 import signal
@@ -23,7 +24,8 @@ from pathlib import Path
 from openbell.kernel import Follower
 from openbell.model.errors import OpenbellError
 
-INTERVAL_SECONDS = 30.0
+INTERVAL_SECONDS, MOST_RECORDS, MOST_BYTES = 30.0, 4_000_000, 512 << 20
+"""A snapshot is due after so much, whichever comes first."""
 PAUSE_SECONDS = 0.1
 """Between two looks at a journal in which nothing new was."""
 LOCK_SECONDS, STOP_SECONDS = 10.0, 10.0
@@ -36,6 +38,8 @@ def follow(
     snapshots: Path,
     *,
     interval_seconds: float = INTERVAL_SECONDS,
+    records: int = MOST_RECORDS,
+    size: int = MOST_BYTES,
     configuration: int = 0,
     clock: Callable[[], int] = time.monotonic_ns,
     pause: Callable[[float], None] = time.sleep,
@@ -43,17 +47,24 @@ def follow(
 ) -> int:
     """Follow until the journal is closed or `goes_on` says no; save at the end what came since the last snapshot.
 
+    A snapshot is saved after `interval_seconds`, `records` or `size` bytes of records, whichever comes first.
+
     Returns the last sequence taken in. Raises DivergenceError for a hash that is not the recorded one, EngineStopped for a record
     that stops the engine, JournalError for a journal or a snapshot that cannot be used.
     """
     follower = Follower(
-        journal, snapshots, configuration=configuration, interval_ns=int(interval_seconds * 1e9)
+        journal,
+        snapshots,
+        configuration=configuration,
+        records=records,
+        bytes=size,
+        interval_ns=int(interval_seconds * 1e9),
     )
     unsaved, sequence, is_closed = 0, 0, False
     while goes_on() and not is_closed:
-        records, sequence, snapshot, is_closed = follower.follow(clock())
-        unsaved = 0 if snapshot is not None else unsaved + records
-        if not records and not is_closed:
+        taken, sequence, snapshot, is_closed = follower.follow(clock())
+        unsaved = 0 if snapshot is not None else unsaved + taken
+        if not taken and not is_closed:
             pause(PAUSE_SECONDS)
     if unsaved:
         follower.save(clock())
@@ -63,16 +74,24 @@ def follow(
 class FollowerProcess:
     """A follower beside the node whose journal it follows. It ends with this process, however that ends."""
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        *,
+        seconds: float = INTERVAL_SECONDS,
+        records: int = MOST_RECORDS,
+        size: int = MOST_BYTES,
+    ) -> None:
         self._journal = journal
+        self._due = ("--seconds", str(seconds), "--records", str(records), "--bytes", str(size))
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start it, at the lowest priority."""
         snapshots = self._journal / SNAPSHOTS
-        command = [sys.executable, "-m", __name__, str(self._journal), str(snapshots), str(INTERVAL_SECONDS)]
+        command = [sys.executable, "-m", __name__, str(self._journal), str(snapshots), *self._due]
         self._process = subprocess.Popen(
-            [*command, str(os.getpid())],
+            [*command, "--parent", str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -121,30 +140,39 @@ def _sole(snapshots: Path) -> Iterator[None]:
 
 def main(arguments: list[str]) -> int:
     """The program; returns its exit code."""
-    if len(arguments) not in (2, 3, 4):
-        print(
-            "usage: python -m openbell.runtime.follower JOURNAL SNAPSHOTS [SECONDS [PARENT]]", file=sys.stderr
-        )
-        return 2
-    journal, snapshots = Path(arguments[0]), Path(arguments[1])
+    try:
+        told = _program().parse_args(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda found, _frame: stopped.append(found))
-    interval = float(arguments[2]) if len(arguments) > 2 else INTERVAL_SECONDS
-    parent = int(arguments[3]) if len(arguments) > 3 else os.getppid()
     os.nice(10)
     try:
-        with _sole(snapshots):
+        with _sole(told.snapshots):
             follow(
-                journal,
-                snapshots,
-                interval_seconds=interval,
-                goes_on=lambda: not stopped and os.getppid() == parent,
+                told.journal,
+                told.snapshots,
+                interval_seconds=told.seconds,
+                records=told.records,
+                size=told.bytes,
+                goes_on=lambda: not stopped and os.getppid() == told.parent,
             )
     except (OpenbellError, OSError) as error:
         print(f"follower: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _program() -> argparse.ArgumentParser:
+    program = argparse.ArgumentParser(prog="python -m openbell.runtime.follower")
+    program.add_argument("journal", type=Path)
+    program.add_argument("snapshots", type=Path)
+    program.add_argument("--seconds", type=float, default=INTERVAL_SECONDS)
+    program.add_argument("--records", type=int, default=MOST_RECORDS)
+    program.add_argument("--bytes", type=int, default=MOST_BYTES)
+    program.add_argument("--parent", type=int, default=os.getppid(), help="ends with this process")
+    return program
 
 
 if __name__ == "__main__":

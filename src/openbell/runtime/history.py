@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from openbell.journal import JournalSource, Names
-from openbell.journal.record_fields import first_sequence, last_sequence, up_to_sequence
-from openbell.kernel import JournalReader, JournalReport, snapshots_in
-from openbell.messages.layouts import Slots
+import numpy as np
+
+from openbell.journal import JournalSource, Names, Record
+from openbell.journal.record_fields import (
+    after_sequence,
+    first_sequence,
+    heads_of,
+    last_sequence,
+    record_at,
+    up_to_sequence,
+)
+from openbell.kernel import Holdings, JournalReader, JournalReport, Node, skipped_records, snapshots_in
+from openbell.messages.layouts import Slots, message_numbers
 from openbell.model.errors import InputError, JournalError
 from openbell.runtime.run_files import read_table
 from openbell.runtime.run_names import find_run
@@ -63,49 +72,85 @@ class History:
         """What the head of the journal says. Raises JournalError where it has none."""
         return JournalReader(self.journal).report
 
-    def batches(self, last: int | None = None) -> Iterator[Slots]:
+    def batches(self, last: int | None = None, *, after: int = 0) -> Iterator[Slots]:
         """The records of `told_batches`."""
-        for batch in self.told_batches(last):
+        for batch in self.told_batches(last, after=after):
             yield batch.slots
 
-    def told_batches(self, last: int | None = None) -> Iterator[ToldBatch]:
-        """All records in order, those that stand by reference in their places, up to and including sequence `last`.
+    def told_batches(self, last: int | None = None, *, after: int = 0) -> Iterator[ToldBatch]:
+        """All records in order, those that stand by reference in their places, behind `after` up to and including `last`.
 
         Raises JournalError for damage and for other rules than this program's, InputError where data that is referred to
         is missing or was changed.
         """
-        self._require_beginning()
         source = JournalSource(self.journal, lambda _: self._referenced())
         for batch in source:
-            slots = batch
+            if last_sequence(batch) <= after:
+                continue
+            slots = after_sequence(batch, after) if after else batch
             if last is not None and last_sequence(slots) >= last:
                 slots = up_to_sequence(slots, last)
             yield ToldBatch(slots, source.report.output_hash, source.report.state_hash)
             if last is not None and last_sequence(slots) >= last:
                 return
 
-    def _require_beginning(self) -> None:
-        first = self.report().first_sequence
-        if first > 1:
-            raise JournalError(
-                f"{self.journal}: the records before sequence {first} were removed or are in an earlier epoch; what needs them "
-                "all cannot be told, and a moment only from a snapshot (inspect, replay --from-snapshot)"
-            )
+    def begin_sequence(self) -> int:
+        """The sequence behind which all can be told: 0, or that of the oldest whole snapshot where the beginning is gone.
 
-    def raw_batches(self) -> Iterator[Slots]:
-        """The records as they are in the journal, under whatever rules they were written."""
+        Raises JournalError where there is no such snapshot.
+        """
+        first = self.report().first_sequence
+        if first == 1:
+            return 0
+        for sequence, *_, problem in snapshots_in(self.snapshots):
+            if problem is None and sequence + 1 >= first:
+                return sequence
+        raise JournalError(
+            f"{self.journal}: the records before sequence {first} were removed or are in an earlier epoch, and there is no whole "
+            f"snapshot at or after sequence {first - 1} to begin from"
+        )
+
+    def begin(self, sequence: int | None = None) -> Node:
+        """A node in mode "replay" after the record `sequence`, or after `begin_sequence`, that knows what is to be passed over.
+
+        Raises JournalError where the beginning is gone and no whole snapshot takes its place.
+        """
+        after = self.begin_sequence() if sequence is None else sequence
+        node = Node(mode="replay") if after == 0 else self.node_at(after)
+        node.pass_over(skipped_records(self.journal))
+        return node
+
+    def node_at(self, sequence: int) -> Node:
+        """A node in mode "replay" after the record `sequence`, or the last one, from the nearest snapshot."""
+        return Node.at(self.journal, sequence, self.snapshots, configuration=self.configuration())
+
+    def raw_batches(self, *, after: int = 0) -> Iterator[Slots]:
+        """The records as they are in the journal, under whatever rules they were written; only those behind sequence `after`."""
         reader = JournalReader(self.journal)
         while (slots := reader.read()) is not None:
-            yield slots
+            if last_sequence(slots) > after:
+                yield after_sequence(slots, after)
 
     def names(self, last: int | None = None) -> Names:
         """What numbers stand for up to a sequence."""
-        names = Names()
-        for slots in self.raw_batches():
+        begin = self.begin_sequence()
+        names = Names.of(Holdings(self.begin(begin))) if begin else Names()
+        for slots in self.raw_batches(after=begin):
             if last is not None and first_sequence(slots) > last:
                 break
             names.learn(slots)
         return names
+
+    def skips(self) -> dict[int, Record]:
+        """The records that say that another is passed over, by the sequence of that other."""
+        if not skipped_records(self.journal):
+            return {}
+        found = {}
+        for slots in self.raw_batches():
+            for start in np.flatnonzero(heads_of(slots)["message"] == message_numbers()["RecordSkipped"]):
+                record = record_at(slots, int(start))
+                found[int(record.fields["skipped_sequence"])] = record
+        return found
 
     def _referenced(self) -> Slots:
         if self.kind != "run":

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from openbell.kernel import RULES_VERSION, JournalReader, Node, cut_journal, skip_journal_record
+from openbell.kernel import (
+    RULES_VERSION,
+    JournalReader,
+    cut_journal,
+    prove_journal,
+    reseal_journal,
+    skip_journal_record,
+)
 from openbell.model.errors import ConfigError, DivergenceError, EngineStopped, JournalError
 from openbell.runtime.history import History, open_history
+from openbell.runtime.time_travel import replayed
 
-Finding = Literal["sound", "torn", "damaged", "stops the engine", "diverges"]
-_AT_SEQUENCE = re.compile(r"(?:stopped at|record) (?:sequence )?(\d+)")
+Finding = Literal["sound", "torn", "damaged", "seals", "stops the engine", "diverges"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,13 @@ def diagnose(history: History, *, replays: bool = True) -> Diagnosis:
             pass
     except JournalError as error:
         return _unreadable(history, reader, error)
+    unlike = _unlike_its_seals(history, reader)
+    if unlike is not None:
+        proposal = (
+            "restore a backup, or: --reseal --reason TEXT seals it anew as it stands and keeps the old seals aside; "
+            "what they proved is proven no more"
+        )
+        return _diagnosis(history, reader, "seals", unlike, proposal)
     if not replays or reader.report.content != "full" or reader.report.rules_version != RULES_VERSION:
         return _diagnosis(
             history, reader, "sound", "every batch is whole; it was not replayed", "nothing to do"
@@ -72,8 +85,7 @@ def diagnose(history: History, *, replays: bool = True) -> Diagnosis:
     try:
         _replay(history)
     except EngineStopped as error:
-        found = _AT_SEQUENCE.search(str(error))
-        stopping = int(found[1]) if found else None
+        stopping = error.sequence
         proposal = f"--skip {stopping} journals that this record is passed over" if stopping else "none known"
         return _diagnosis(history, reader, "stops the engine", str(error), proposal, stopping)
     except DivergenceError as error:
@@ -84,17 +96,25 @@ def diagnose(history: History, *, replays: bool = True) -> Diagnosis:
     )
 
 
+def _unlike_its_seals(history: History, reader: JournalReader) -> str | None:
+    """What of its seals keeps a journal whose records are whole from being opened."""
+    if reader.report.durability == "none":
+        return None
+    try:
+        return prove_journal(history.journal).touched
+    except JournalError as error:
+        return str(error)
+
+
 def _replay(history: History) -> None:
-    """From the first record, or from a snapshot where the first is gone."""
-    report = history.report()
-    snapshots = history.snapshots if report.first_sequence > 1 else None
-    Node.at(history.journal, 2**64 - 1, snapshots, configuration=history.configuration())
+    """From the first record, or from the oldest snapshot where the first is gone; every hash is compared."""
+    for _ in replayed(history.begin(), history):
+        pass
 
 
 def _unreadable(history: History, reader: JournalReader, error: JournalError) -> Diagnosis:
     report = reader.report
-    is_torn = "the last write was cut short" in str(error)
-    if is_torn:
+    if error.is_torn:
         proposal = "nothing: opening it for writing keeps a copy of the torn end, cuts it and journals that"
         return _diagnosis(history, reader, "torn", str(error), proposal)
     proposal = (
@@ -126,7 +146,14 @@ def _diagnosis(
 
 
 def cut_behind(
-    history: History, sequence: int, *, actor: str, reason: str, accept_loss: bool, now_ns: int
+    history: History,
+    sequence: int,
+    *,
+    actor: str,
+    reason: str,
+    accept_loss: bool,
+    now_ns: int,
+    seal_key: bytes | None = None,
 ) -> Treatment:
     """Take off everything behind `sequence`: copies stay in the journal's directory, and the journal says who did it and why.
 
@@ -135,7 +162,7 @@ def cut_behind(
     if not accept_loss:
         raise ConfigError(_what_is_lost(diagnose(history, replays=False), sequence))
     last, place, size, copies = cut_journal(
-        history.journal, sequence, actor=actor, reason=reason, time=now_ns
+        history.journal, sequence, actor=actor, reason=reason, time=now_ns, seal_key=seal_key
     )
     aside = _put_snapshots_aside(history, sequence)
     return Treatment(
@@ -180,6 +207,25 @@ def skip(history: History, sequence: int, *, actor: str, reason: str, now_ns: in
         reason=reason,
         bytes=0,
         copies=(),
+    )
+
+
+def reseal(
+    history: History, *, actor: str, reason: str, now_ns: int, seal_key: bytes | None = None
+) -> Treatment:
+    """Seal a journal anew as it stands, whose seals are lost or damaged: what they proved is proven no more.
+
+    Raises JournalError where its records are damaged.
+    """
+    sealed, kept = reseal_journal(history.journal, actor=actor, reason=reason, time=now_ns, seal_key=seal_key)
+    return Treatment(
+        journal=str(history.journal),
+        done=f"{sealed} segments are sealed anew; whoever kept an earlier seal will see that",
+        sequence=0,
+        actor=actor,
+        reason=reason,
+        bytes=0 if kept is None else kept.stat().st_size,
+        copies=() if kept is None else (str(kept),),
     )
 
 

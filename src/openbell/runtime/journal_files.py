@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from openbell.journal import JournalReport
-from openbell.kernel import RULES_VERSION
+from openbell.kernel import RULES_VERSION, journal_segments
 from openbell.model.time import iso
 from openbell.runtime.history import History
 from openbell.runtime.journal_check import report_values
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What the heads say of a segment; `last_sequence` is None in the last one, of which only reading tells."""
+
+    number: int
+    first_sequence: int
+    last_sequence: int | None
+    epoch: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +31,7 @@ class JournalFiles:
     history: History
     report: JournalReport
     files: tuple[tuple[str, int], ...]
+    segments: tuple[Segment, ...]
 
     def facts(self) -> dict[str, str]:
         """The head, for people."""
@@ -44,6 +57,18 @@ class JournalFiles:
         """One row for each file."""
         return [{"file": name, "bytes": f"{size:,}", "holds": _meaning(name)} for name, size in self.files]
 
+    def segment_rows(self) -> list[dict[str, str]]:
+        """One row for each segment."""
+        return [
+            {
+                "segment": str(one.number),
+                "from": f"{one.first_sequence:,}",
+                "to": "its end" if one.last_sequence is None else f"{one.last_sequence:,}",
+                "epoch": str(one.epoch),
+            }
+            for one in self.segments
+        ]
+
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON: the head, and the files."""
         names = (
@@ -61,6 +86,7 @@ class JournalFiles:
             "journal": str(self.history.journal),
             "kind": self.history.kind,
             **{name: values[name] for name in (*names, "segment_size", "sector_size", "first_sequence")},
+            "segments": [asdict(one) for one in self.segments],
             "files": [{"file": name, "bytes": size} for name, size in self.files],
         }
 
@@ -80,6 +106,8 @@ def _meaning(name: str) -> str:
         return _MEANINGS[name]
     if name.endswith(".seg"):
         return "segment"
+    if name.startswith("seals-"):
+        return "seals of before, put aside"
     return "what was cut off" if name.startswith(("torn-", "cut-")) else ""
 
 
@@ -87,7 +115,13 @@ def journal_files(history: History) -> JournalFiles:
     """Read the head of a journal and list its files. Raises JournalError for what is no journal."""
     report = history.report()
     files = sorted((path.name, path.stat().st_size) for path in _plain_files(history.journal))
-    return JournalFiles(history, report, tuple(files))
+    return JournalFiles(history, report, tuple(files), tuple(_segments(history)))
+
+
+def _segments(history: History) -> Iterator[Segment]:
+    heads = journal_segments(history.journal)
+    for (number, first, epoch), following in zip_longest(heads, heads[1:]):
+        yield Segment(number, first, None if following is None else following[1] - 1, epoch)
 
 
 def _plain_files(folder: Path) -> list[Path]:

@@ -6,10 +6,14 @@ DIR/epochs/beginning/  the new ones, until everything in them is durable
 
 from __future__ import annotations
 
+import fcntl
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from openbell.journal import JournalReport
 from openbell.kernel import RULES_VERSION, Follower, begin_journal_epoch, snapshots_in
 from openbell.model.errors import ConfigError, JournalError
 from openbell.runtime.durable_file import sync_folder
@@ -46,6 +50,11 @@ def begin_epoch(folder: Path, *, created_by: str, now_ns: int) -> NewEpoch:
     if history.kind != "exchange":
         raise ConfigError(f"{folder}: epochs are of the directory of an exchange, and this is {history.kind}")
     report = history.report()
+    with _only_writer(history.journal):
+        return _cross(folder, history, report, created_by, now_ns)
+
+
+def _cross(folder: Path, history: History, report: JournalReport, created_by: str, now_ns: int) -> NewEpoch:
     _require_snapshot_at_end(history, report.rules_version, now_ns)
     beginning = folder / EPOCHS / BEGINNING
     shutil.rmtree(beginning, ignore_errors=True)
@@ -64,6 +73,19 @@ def begin_epoch(folder: Path, *, created_by: str, now_ns: int) -> NewEpoch:
     (folder / JOURNAL).rename(place / JOURNAL)
     _finish_interrupted(folder)
     return NewEpoch(str(folder), report.epoch, last, str(place), epoch, RULES_VERSION)
+
+
+@contextmanager
+def _only_writer(journal: Path) -> Iterator[None]:
+    """Hold the lock of a journal. Raises JournalError while somebody else does: it must not be moved away from under them."""
+    with (journal / "LOCK").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalError(
+                f"{journal}: another writer has this journal open; only one may write"
+            ) from None
+        yield
 
 
 def _finish_interrupted(folder: Path) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from openbell.engine.session import Session
 from openbell.journal.journal_source import JournalSource
-from openbell.kernel import Node, verify_journal
+from openbell.kernel import Node, skipped_records, verify_journal
 from openbell.messages.layouts import HEAD_DTYPE, Slots, message_numbers, select
 from openbell.model.errors import DivergenceError, InputError, StrategyError
 from openbell.runtime.digest import RunDigest
@@ -151,6 +151,7 @@ class _EngineProof:
 def _replay_engine(recorded: _Recorded, progress: Callable[[int], None]) -> _EngineProof:
     """The engine alone over the journal, compared after every batch and at the end."""
     node = Node(mode="replay")
+    node.pass_over(skipped_records(recorded.folder / "journal"))
     source = recorded.journal()
     same, events = 0, 0
     for slots in _batches(recorded, source):
@@ -202,6 +203,7 @@ def _rerun(recorded: _Recorded, progress: Callable[[int], None]) -> _Rerun:
     cls = load_class(folder, told["file"], told["class"], told["files"])
     strategy = cls(**fitted_parameters(cls, recorded_parameters(told)))
     node = Node(mode="rerun")
+    node.pass_over(skipped_records(recorded.folder / "journal"))
     instruments = recorded_instruments(recorded.table)
     session = Session(
         node,

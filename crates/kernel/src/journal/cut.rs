@@ -19,6 +19,8 @@ pub enum CutKind {
     TornTail = 1,
     /// A person accepted the loss of what followed.
     Accepted = 2,
+    /// Nothing of the records: a person accepted the loss of the seals, and history was sealed anew as it stands.
+    Seals = 3,
 }
 
 impl CutKind {
@@ -26,6 +28,7 @@ impl CutKind {
         match number {
             1 => Some(CutKind::TornTail),
             2 => Some(CutKind::Accepted),
+            3 => Some(CutKind::Seals),
             _ => None,
         }
     }

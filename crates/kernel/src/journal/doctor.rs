@@ -18,7 +18,7 @@ use super::next_segment::fill_with_zeros;
 use super::position::Position;
 use super::reader::{JournalReader, place, segment_header, segment_numbers};
 use super::recovery::{OpenOptions, take_lock};
-use super::seals::{EntryKind, SealFile};
+use super::seals::{EntryKind, SealFile, SealKey};
 use super::segment::{SegmentHeader, segment_path};
 use super::watermark::WatermarkFile;
 use super::writer::JournalWriter;
@@ -35,7 +35,7 @@ pub struct Acceptance {
 }
 
 impl Acceptance {
-    fn check(&self) -> Result<(), JournalError> {
+    pub(super) fn check(&self) -> Result<(), JournalError> {
         let missing = if self.actor.trim().is_empty() { "actor" } else { "reason" };
         if self.actor.trim().is_empty() || self.reason.trim().is_empty() {
             let problem = format!("an acceptance needs an actor and a reason; {missing} is empty");
@@ -44,7 +44,7 @@ impl Acceptance {
         Ok(())
     }
 
-    fn options(&self) -> OpenOptions {
+    pub(super) fn options(&self) -> OpenOptions {
         let accept_any_file_system = self.accept_any_file_system;
         OpenOptions { time: self.time, accept_any_file_system, ..OpenOptions::default() }
     }
@@ -78,6 +78,20 @@ pub fn cut_at(
     sequence: u64,
     acceptance: &Acceptance,
 ) -> Result<AcceptedCut, JournalError> {
+    cut_at_signed(disk, path, sequence, acceptance, None)
+}
+
+/// As [`cut_at`]; what `SEALS` says of the cut is signed.
+///
+/// # Errors
+/// As [`cut_at`].
+pub fn cut_at_signed(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    sequence: u64,
+    acceptance: &Acceptance,
+    key: Option<SealKey>,
+) -> Result<AcceptedCut, JournalError> {
     acceptance.check()?;
     let lock = take_lock(disk.as_ref(), path)?;
     let kept = match CutIntent::read(disk.as_ref(), path)? {
@@ -88,9 +102,10 @@ pub fn cut_at(
             kept
         }
     };
-    let (place, bytes, copies) = cut_off(&disk, path, &kept)?;
+    let (place, bytes, copies) = cut_off(&disk, path, &kept, key.clone())?;
     drop(lock);
     let mut writer = JournalWriter::open_to_finish_cut(disk.clone(), path, &acceptance.options())?;
+    key.map_or(Ok(()), |key| writer.sign_seals(key))?;
     writer.append(&kept.again)?;
     let record = cut_record(CutKind::Accepted, &place, bytes, &acceptance.actor, &acceptance.reason);
     writer.append_told(record, acceptance.time.max(kept.time))?;
@@ -149,6 +164,7 @@ fn cut_off(
     disk: &Arc<dyn Disk>,
     directory: &Path,
     kept: &Kept,
+    key: Option<SealKey>,
 ) -> Result<(Place, u64, Vec<PathBuf>), JournalError> {
     let Position { segment, offset, sequence, .. } = kept.end;
     let path = segment_path(directory, segment);
@@ -156,7 +172,7 @@ fn cut_off(
     let failed = |action, error| JournalError::failed(action, at.clone(), 0, error);
     let syncs = kept.header.settings.durability.syncs();
     if kept.header.has_seals() {
-        note_cut(disk, directory, kept)?;
+        note_cut(disk, directory, kept, key)?;
     }
     let mut copies = Vec::new();
     let mut bytes = keep_end(disk.as_ref(), directory, kept, &mut copies)
@@ -185,8 +201,16 @@ fn cut_off(
 }
 
 /// Says in `SEALS` that what was sealed from this segment on no longer stands.
-fn note_cut(disk: &Arc<dyn Disk>, directory: &Path, kept: &Kept) -> Result<(), JournalError> {
+fn note_cut(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    kept: &Kept,
+    key: Option<SealKey>,
+) -> Result<(), JournalError> {
     let mut seals = SealFile::open(disk.clone(), directory, &kept.header)?;
+    if let Some(key) = key {
+        seals.sign_with(key);
+    }
     let segment = kept.end.segment;
     if seals.seals().sealed().keys().any(|&sealed| sealed >= segment) {
         seals.note(EntryKind::Cut, segment)?;

@@ -30,7 +30,8 @@ pub struct Proof {
     pub removed_through: u32,
     /// Segments from which on the journal was cut on purpose.
     pub cuts: Vec<u32>,
-    /// Whether every entry has a signature (of whom, only a public key tells).
+    /// Whether there are entries, and all from the first signed one on have a signature (of whom, only a public key
+    /// tells).
     pub is_signed: bool,
     /// The last seal: covers all that was ever sealed. Kept elsewhere, it tells later that nothing was replaced.
     pub last_seal: [u8; 32],
@@ -81,7 +82,8 @@ pub fn prove(disk: Arc<dyn Disk>, path: &Path, public_key: Option<[u8; 32]>) -> 
         unsealed_segments: numbers.iter().filter(|number| !is_sealed(number)).count() as u32,
         removed_through: removed,
         cuts: cuts(&seals),
-        is_signed: seals.entries.iter().all(SealEntry::is_signed),
+        is_signed: seals.entries.last().is_some_and(SealEntry::is_signed)
+            && seals.entries.iter().skip_while(|entry| !entry.is_signed()).all(SealEntry::is_signed),
         last_seal: seals.entries.last().map_or([0; 32], |entry| entry.seal),
         touched: match touched {
             Some(touched) => Some(touched),
@@ -105,8 +107,7 @@ fn touched_seals(path: &Path, seals: &Seals, epoch: u64, key: Option<&VerifyingK
     if let Some((index, found)) = seals.first_broken(epoch) {
         return Some(touched(index, JournalRule::SealsMustBeValid, found));
     }
-    let unsigned = |entry: &SealEntry| key.is_some_and(|key| !entry.is_signed_by(key));
-    if let Some(index) = seals.entries.iter().position(unsigned) {
+    if let Some(index) = key.and_then(|key| first_unsigned(seals, key)) {
         let how =
             if seals.entries[index].is_signed() { "is signed with another key" } else { "is not signed" };
         return Some(touched(index, JournalRule::SealMustBeSigned, format!("entry {} {how}", index + 1)));
@@ -116,6 +117,15 @@ fn touched_seals(path: &Path, seals: &Seals, epoch: u64, key: Option<&VerifyingK
         let found = format!("{} bytes behind entry {index} are no entry", seals.rest);
         touched(index, JournalRule::SealsMustBeValid, found)
     })
+}
+
+/// The first entry that the owner of the key has not vouched for. A seal covers all before it, so the first signed one
+/// vouches for those of the time before there was a key.
+fn first_unsigned(seals: &Seals, key: &VerifyingKey) -> Option<usize> {
+    let is_signed = |entry: &SealEntry| entry.is_signed_by(key);
+    let first = seals.entries.iter().position(is_signed).unwrap_or(0);
+    let unsigned = seals.entries.iter().skip(first).position(|entry| !is_signed(entry));
+    unsigned.map(|index| first + index)
 }
 
 /// The first sealed segment that is missing or is not what was sealed.

@@ -191,8 +191,21 @@ fn open_seals(
     }
     let first = numbers.first().copied().unwrap_or(1);
     let begin = sealed.map_or(0, |(segment, _)| segment).max(seals.seals().removed()) + 1;
+    let ended = ended_segments(disk, path, last, numbers, begin.max(first))?;
+    Ok((seals, ended))
+}
+
+/// What ended before the segment `last`, from segment `begin` on.
+pub(super) fn ended_segments(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    last: &SegmentHeader,
+    numbers: &[u32],
+    begin: u32,
+) -> Result<Vec<Ended>, JournalError> {
+    let header = |number| segment_header(disk.as_ref(), path, numbers, number);
     let mut ended = Vec::new();
-    for number in begin.max(first)..last.segment {
+    for number in begin..last.segment {
         let (this, next) = (header(number)?, header(number + 1)?);
         ended.push(Ended {
             segment: number,
@@ -201,7 +214,7 @@ fn open_seals(
             chain: next.previous_chain,
         });
     }
-    Ok((seals, ended))
+    Ok(ended)
 }
 
 /// Whether a cut is journaled. In `none` nothing was promised, and a run that is continued must end as one that was

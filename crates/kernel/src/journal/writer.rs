@@ -263,11 +263,14 @@ impl JournalWriter {
     /// their numbers. The journal then begins with the first that is left; its seals tell that this was on purpose.
     ///
     /// # Errors
-    /// Anything stops the writer but [`JournalError::DiskFull`], after which nothing was removed.
+    /// Anything stops the writer but [`JournalError::DiskFull`], after which nothing was removed, and
+    /// [`JournalError::Unreachable`], a name that cannot be removed: `SEALS` says already that it may go.
     pub fn remove_sealed_before(&mut self, sequence: u64) -> Result<Vec<u32>, JournalError> {
         self.require_running()?;
-        let removed = self.log.remove_sealed_before(sequence);
-        self.stop_unless_full(removed)
+        match self.log.remove_sealed_before(sequence) {
+            Err(error @ JournalError::Unreachable { .. }) => Err(error),
+            removed => self.stop_unless_full(removed),
+        }
     }
 
     /// Works a while (some MiB) on what the next commits need and should not wait for: the next segment, seals, the

@@ -82,6 +82,10 @@ pub struct Health {
     pub commit_p99_ns: Option<u64>,
     /// How far the machine's clock is ahead of the time records get, while it is not believed.
     pub clock_offset_ns: Option<i64>,
+    /// The state is larger than is saved inline; nobody does it now unless a follower has taken over.
+    pub has_outgrown_inline: bool,
+    /// Why the last snapshot could not be saved inline, or old segments could not be removed.
+    pub upkeep_trouble: Option<String>,
 }
 
 /// The node thread writes, everybody reads.

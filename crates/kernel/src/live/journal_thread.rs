@@ -1,6 +1,5 @@
 //! The journal on a thread of its own: it only writes, syncs and publishes how far.
 
-use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,11 +9,13 @@ use std::thread::{Builder, JoinHandle};
 use crate::clock::Clock;
 use crate::journal::{Content, Durability, JournalError, JournalWriter, Room};
 use crate::message::Message;
-use crate::node::RecordSink;
+use crate::node::{RecordSink, panic_text};
 use crate::record::Slot;
 use crate::ring::{Consumer, Gauge, Producer, Published, Signal, ring};
+use crate::snapshot::SnapshotStore;
 
 use super::durations::RecentDurations;
+use super::inline_snapshots::{ImageSaver, ImageSlot};
 
 /// Slots the ring has at least: twice [`INTAKE_ROOM`].
 pub const LEAST_SLOTS: usize = 2 * INTAKE_ROOM;
@@ -56,6 +57,11 @@ pub(super) struct JournalLink {
     /// A commit waits for room on the disk.
     is_stuck: AtomicBool,
     closed: Mutex<Option<Result<u64, JournalError>>>,
+    /// Sealed segments that end before this sequence are to be removed; 0 when nobody asked.
+    remove_before: AtomicU64,
+    /// Why segments could not be removed when it was last tried.
+    removal_trouble: Mutex<Option<String>>,
+    pub images: Arc<ImageSlot>,
     pub commits: RecentDurations,
     pub durability: Durability,
     pub epoch: u64,
@@ -83,6 +89,15 @@ impl JournalLink {
     /// The error because of which a commit waits: records are applied and cannot become durable.
     pub fn stuck(&self) -> Option<JournalError> {
         if self.is_stuck.load(Ordering::Acquire) { self.shortage() } else { None }
+    }
+
+    pub fn ask_removal(&self, sequence: u64) {
+        self.remove_before.store(sequence, Ordering::Release);
+        self.work.wake();
+    }
+
+    pub fn upkeep_trouble(&self) -> Option<String> {
+        lock(&self.removal_trouble).clone().or_else(|| self.images.trouble())
     }
 
     fn check(&self) -> Result<u64, JournalError> {
@@ -121,6 +136,17 @@ impl ThreadedJournal {
         node: Arc<Signal>,
         sizes: JournalThreadOptions,
     ) -> io::Result<Self> {
+        Self::start_saving(writer, clock, node, sizes, None)
+    }
+
+    /// As [`ThreadedJournal::start`]; states that the node offers are saved in `store`.
+    pub(super) fn start_saving(
+        writer: JournalWriter,
+        clock: Arc<dyn Clock>,
+        node: Arc<Signal>,
+        sizes: JournalThreadOptions,
+        store: Option<SnapshotStore>,
+    ) -> io::Result<Self> {
         let JournalThreadOptions { slots, spins, interval_ns } = sizes;
         if writer.settings().content != Content::Full {
             return Err(io::Error::new(
@@ -140,6 +166,9 @@ impl ThreadedJournal {
             reserve_left: AtomicU64::new(u64::MAX),
             is_stuck: AtomicBool::new(false),
             closed: Mutex::new(None),
+            remove_before: AtomicU64::new(0),
+            removal_trouble: Mutex::new(None),
+            images: Arc::new(ImageSlot::default()),
             commits: RecentDurations::default(),
             durability: writer.settings().durability,
             epoch: writer.identity().epoch,
@@ -147,9 +176,17 @@ impl ThreadedJournal {
         });
         let interval_ns = (link.durability == Durability::Interval).then_some(interval_ns);
         let handed = link.durable.get();
+        let saver = store.map(|store| ImageSaver::start(store, link.images.clone())).transpose()?;
         let link_of_thread = link.clone();
-        let thread =
-            JournalThread { consumer, writer, clock, link: link_of_thread, interval_ns, slots: Vec::new() };
+        let thread = JournalThread {
+            consumer,
+            saver,
+            writer,
+            clock,
+            link: link_of_thread,
+            interval_ns,
+            slots: Vec::new(),
+        };
         let thread = Builder::new().name("openbell-journal".to_owned()).spawn(move || thread.run())?;
         Ok(ThreadedJournal { producer, link, thread: Some(thread), handed })
     }
@@ -262,6 +299,8 @@ fn hashes(mark: &Slot) -> (Option<(u64, u128)>, u128) {
 
 struct JournalThread {
     consumer: Consumer,
+    /// Ends before the writer gives back the lock of the directory.
+    saver: Option<ImageSaver>,
     writer: JournalWriter,
     clock: Arc<dyn Clock>,
     link: Arc<JournalLink>,
@@ -279,7 +318,7 @@ impl JournalThread {
             Ok(Ok(())) => None,
             Ok(Err(JournalError::Stopped { cause })) => Some(*cause),
             Ok(Err(error)) => Some(error),
-            Err(panic) => Some(JournalError::Panicked { reason: text_of(&*panic) }),
+            Err(panic) => Some(JournalError::Panicked { reason: panic_text(&*panic) }),
         };
         if let Some(error) = error {
             link.failure.get_or_init(|| error);
@@ -301,14 +340,66 @@ impl JournalThread {
             };
             // There is room again; a node that waits for it need not wait for the sync.
             self.link.node.wake();
-            for records in self.slots.split(is_mark).filter(|records| !records.is_empty()) {
-                self.writer.append(records)?;
-            }
+            self.append_all()?;
             if last.version == CLOSE {
                 return self.close(&last);
             }
             self.commit(&last)?;
+            self.hand_over_image()?;
+            self.remove_asked()?;
             self.sync_when_due()?;
+        }
+    }
+
+    /// Appends what was taken. It becomes one batch, but for a state that waits to be saved: a batch ends there.
+    fn append_all(&mut self) -> Result<(), JournalError> {
+        self.hand_over_image()?;
+        let wanted = self.link.images.wanted();
+        let slots = std::mem::take(&mut self.slots);
+        for part in slots.split_inclusive(is_mark) {
+            let Some((mark, records)) = part.split_last() else { continue };
+            if records.is_empty() {
+                continue;
+            }
+            self.writer.append(records)?;
+            let ends_here = wanted != 0 && records.last().is_some_and(|last| last.sequence == wanted);
+            if ends_here && mark.version == COMMIT {
+                self.commit(mark)?;
+                self.hand_over_image()?;
+            }
+        }
+        self.slots = slots;
+        Ok(())
+    }
+
+    /// Lets a state be saved when the journal ends with its record. What a snapshot tells of must be durable before
+    /// it, or a power cut leaves a snapshot of a future that never came.
+    fn hand_over_image(&mut self) -> Result<(), JournalError> {
+        let (Some(saver), wanted) = (&self.saver, self.link.images.wanted()) else { return Ok(()) };
+        let position = self.writer.position();
+        if wanted == 0 || wanted > position.sequence {
+            return Ok(());
+        }
+        let image = self.link.images.take();
+        if let Some(image) = image.filter(|_| wanted == position.sequence) {
+            self.writer.sync()?;
+            saver.save(image, position);
+        }
+        Ok(())
+    }
+
+    /// Removes old segments that somebody asked to have removed. A name that cannot be removed is no failure of the
+    /// journal.
+    fn remove_asked(&mut self) -> Result<(), JournalError> {
+        let before = self.link.remove_before.swap(0, Ordering::AcqRel);
+        if before == 0 {
+            return Ok(());
+        }
+        let removed = self.writer.remove_sealed_before(before);
+        *lock(&self.link.removal_trouble) = removed.as_ref().err().map(ToString::to_string);
+        match removed {
+            Err(JournalError::DiskFull { .. } | JournalError::Unreachable { .. }) | Ok(_) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -341,16 +432,20 @@ impl JournalThread {
 
     fn close(self, mark: &Slot) -> Result<(), JournalError> {
         let (state_hash, output_hash) = hashes(mark);
-        let closed = self.writer.close(state_hash, output_hash);
+        let JournalThread { writer, saver, link, .. } = self;
+        drop(saver);
+        let closed = writer.close(state_hash, output_hash);
         if let Ok(durable) = &closed {
-            self.link.durable.publish(*durable);
+            link.durable.publish(*durable);
         }
-        *lock(&self.link.closed) = Some(closed.clone());
+        *lock(&link.closed) = Some(closed.clone());
         closed.map(|_| ())
     }
 
     /// Does what commits should not wait for, a piece at a time, and sleeps when all of it is done.
     fn rest(&mut self) -> Result<(), JournalError> {
+        self.hand_over_image()?;
+        self.remove_asked()?;
         let before = self.writer.room();
         let is_prepared = match self.writer.prepare_next() {
             Ok(is_prepared) => is_prepared,
@@ -369,7 +464,9 @@ impl JournalThread {
         let timeout = [retry, until_sync].into_iter().flatten().min();
         let JournalThread { consumer, link, .. } = self;
         link.work.wait(link.spins, timeout, || {
-            consumer.available() > 0 || link.is_abandoned.load(Ordering::Acquire)
+            consumer.available() > 0
+                || link.is_abandoned.load(Ordering::Acquire)
+                || link.remove_before.load(Ordering::Acquire) != 0
         });
         Ok(())
     }
@@ -397,11 +494,4 @@ impl JournalThread {
         self.link.reserve_left.store(reserve_left, Ordering::Release);
         self.link.is_stuck.store(is_stuck, Ordering::Release);
     }
-}
-
-/// What a panic said.
-pub(super) fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("without a message").to_owned()
 }

@@ -16,6 +16,7 @@ use crate::venue::matching::DepthBoard;
 
 use super::admission::{Inadmissible, check_admissible};
 use super::health::{Failure, Health, RingFill, Vitals};
+use super::inline_snapshots::{ImageTaker, InlineSnapshots};
 use super::journal_thread::{JournalLink, JournalThreadOptions, ThreadedJournal};
 use super::node_thread::NodeThread;
 use super::outlet::{Doorbell, Leftover, OutputBell};
@@ -118,11 +119,26 @@ impl LiveNode {
     /// [`LiveError`] when the two do not fit together, the clock is not to be believed, or the system gives no
     /// threads.
     pub fn start(
+        node: Node,
+        writer: JournalWriter,
+        clock: Arc<dyn Clock>,
+        bell: Box<dyn OutputBell>,
+        options: LiveOptions,
+    ) -> Result<Self, LiveError> {
+        Self::start_saving(node, writer, clock, bell, options, None)
+    }
+
+    /// As [`LiveNode::start`], and saves snapshots of its own state where it is told to.
+    ///
+    /// # Errors
+    /// As [`LiveNode::start`].
+    pub fn start_saving(
         mut node: Node,
         writer: JournalWriter,
         clock: Arc<dyn Clock>,
         bell: Box<dyn OutputBell>,
         options: LiveOptions,
+        snapshots: Option<InlineSnapshots>,
     ) -> Result<Self, LiveError> {
         if writer.next_sequence() != node.sequence() + 1 {
             let (node, journal) = (node.sequence(), writer.next_sequence());
@@ -145,8 +161,10 @@ impl LiveNode {
         }
         let signal = Arc::new(Signal::default());
         let sizes = JournalThreadOptions { slots: journal_slots, spins, interval_ns };
-        let journal = ThreadedJournal::start(writer, clock.clone(), signal.clone(), sizes)?;
+        let store = snapshots.as_ref().map(|of| of.store.clone());
+        let journal = ThreadedJournal::start_saving(writer, clock.clone(), signal.clone(), sizes, store)?;
         let (link, journal_fill) = (journal.link(), journal.gauge());
+        let images = snapshots.map(|of| ImageTaker::new(link.images.clone(), &of, &node));
         let (vitals, leftover) = (Arc::new(Vitals::default()), Arc::new(Leftover::default()));
         let doorbell = Arc::new(Doorbell::new(bell));
         let (ingress, taken) = ring(ingress_slots.max(MAX_SLOTS));
@@ -171,6 +189,7 @@ impl LiveNode {
             intake: Vec::new(),
             at: 0,
             answers: Vec::new(),
+            images,
         };
         thread.publish_vitals();
         let thread = Builder::new().name("openbell-node".to_owned()).spawn(move || thread.run())?;
@@ -269,6 +288,8 @@ impl LiveNode {
             commit_p50_ns: commits.map(|(p50, _)| p50),
             commit_p99_ns: commits.map(|(_, p99)| p99),
             clock_offset_ns: (offset_ns != 0).then_some(offset_ns),
+            has_outgrown_inline: self.journal.images.has_outgrown.load(Ordering::Relaxed),
+            upkeep_trouble: self.journal.upkeep_trouble(),
         }
     }
 
@@ -276,6 +297,12 @@ impl LiveNode {
     /// durable; `None` unless asked for by [`LiveOptions::depth_levels`].
     pub fn depth_board(&self) -> Option<&DepthBoard> {
         self.board.as_ref()
+    }
+
+    /// Has sealed segments removed of which every record is before `sequence`, soon and between two commits. What
+    /// keeps it from doing so is in [`Health::upkeep_trouble`], and it can be asked again.
+    pub fn remove_sealed_before(&self, sequence: u64) {
+        self.journal.ask_removal(sequence);
     }
 
     /// Believes the machine's clock from now on, wherever it stands.

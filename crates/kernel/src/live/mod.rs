@@ -17,6 +17,7 @@
 mod admission;
 mod durations;
 mod health;
+mod inline_snapshots;
 mod journal_thread;
 mod live_node;
 mod node_thread;
@@ -26,8 +27,9 @@ mod stamp_clock;
 
 pub use admission::{Inadmissible, check_admissible};
 pub use health::{Failure, Health, LiveState, RingFill};
+pub use inline_snapshots::InlineSnapshots;
 pub use journal_thread::{JournalThreadOptions, ThreadedJournal};
 pub use live_node::{LiveError, LiveNode, LiveOptions};
-pub use opening::{OpeningError, configure, restart};
+pub use opening::{OpeningError, configure, restart, restart_with};
 pub use outlet::{OutputBell, durability_of};
 pub use stamp_clock::StampClock;

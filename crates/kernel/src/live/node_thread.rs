@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::journal::JournalError;
-use crate::node::{Node, NodeError, describe};
+use crate::node::{Node, NodeError, describe, panic_text};
 use crate::record::{MAX_SLOTS, Slot, split_first};
 use crate::ring::{Consumer, Gauge, Producer, Signal};
 
 use super::admission::{passes_without_room, refusal_without_room};
 use super::health::{Failure, Vitals};
-use super::journal_thread::{INTAKE_ROOM, JournalLink, text_of};
+use super::inline_snapshots::ImageTaker;
+use super::journal_thread::{INTAKE_ROOM, JournalLink};
 use super::outlet::{Doorbell, Leftover, Stamp};
 use super::stamp_clock::StampClock;
 
@@ -39,6 +40,8 @@ pub(super) struct NodeThread {
     pub at: usize,
     /// Answers given at the door, not yet in the egress ring.
     pub answers: Vec<Slot>,
+    /// Where the node saves its own state.
+    pub images: Option<ImageTaker>,
 }
 
 impl NodeThread {
@@ -48,7 +51,7 @@ impl NodeThread {
         match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.vitals.fail(kind_of(&error), error.to_string()),
-            Err(panic) => self.poison(&text_of(&*panic)),
+            Err(panic) => self.poison(&panic_text(&*panic)),
         }
         let NodeThread { node, vitals, doorbell, .. } = self;
         // The journal thread ends with the node; only then is the lock of the directory free again.
@@ -75,6 +78,9 @@ impl NodeThread {
             if !self.is_cancel_only() {
                 // Else they wait: firing them would use up the reserve, and nothing can trade meanwhile.
                 self.node.fire_due_until(time)?;
+            }
+            if let Some(images) = &mut self.images {
+                images.take_when_due(&mut self.node, time);
             }
             self.node.commit()?;
             self.node.open_gate()?;
@@ -113,6 +119,7 @@ impl NodeThread {
         let before = self.at;
         let is_cancel_only = self.is_cancel_only();
         let mut seen = self.at;
+        let time = if is_cancel_only { self.before_timers(time) } else { time };
         while self.has_appetite()
             && let Ok((record, _)) = split_first(&self.intake[self.at..])
         {
@@ -124,10 +131,20 @@ impl NodeThread {
                 self.answers.extend_from_slice(refusal_without_room(&record[0], time).slots());
             } else {
                 self.node.submit(&mut self.intake[self.at..self.at + slots], time)?;
+                if let Some(images) = &mut self.images {
+                    images.count(slots);
+                }
             }
             self.at += slots;
         }
         Ok(self.at > before)
+    }
+
+    /// While there is no room, time stands still before the next timer: it fires before any record of its time or later,
+    /// as always, and what is left of the reserve is for cancels. A million orders may expire at one moment.
+    fn before_timers(&self, time: u64) -> u64 {
+        let due = self.node.engine().next_due();
+        due.map_or(time, |due| time.min(due.saturating_sub(1)))
     }
 
     fn has_appetite(&self) -> bool {
@@ -203,6 +220,9 @@ impl NodeThread {
     /// Ends the journal on purpose. What the egress ring has no room for is left where the reader finds it.
     fn finish(&mut self) -> Result<(), NodeError> {
         let state_hash = self.node.state_hash();
+        if let Some(images) = &mut self.images {
+            images.take_last(&mut self.node);
+        }
         self.node.close()?;
         let stamp = Stamp::new(self.journal.durability);
         let mut left = std::mem::take(&mut self.answers);

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::disk::Disk;
 use crate::engine::Engine;
 use crate::event::CommandRefused;
-use crate::journal::{JournalError, JournalWriter};
+use crate::journal::{JournalError, JournalWriter, OpenOptions};
 use crate::message::Message;
 use crate::node::{Mode, Node, NodeError};
 use crate::record::{Body, Slot, split_first};
@@ -93,6 +93,18 @@ pub fn restart(
     disk: Arc<dyn Disk>,
     path: &Path,
 ) -> Result<(Node, JournalWriter, RestartReport), OpeningError> {
+    restart_with(disk, path, OpenOptions::default())
+}
+
+/// As [`restart`], with a say in how the journal is opened.
+///
+/// # Errors
+/// As [`crate::snapshot::restart`].
+pub fn restart_with(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    open: OpenOptions,
+) -> Result<(Node, JournalWriter, RestartReport), OpeningError> {
     let snapshots = Some(path.join(SNAPSHOTS_NAME));
-    Ok(snapshot::restart(disk, path, &RestartOptions { snapshots, ..RestartOptions::default() })?)
+    Ok(snapshot::restart(disk, path, &RestartOptions { snapshots, open, ..RestartOptions::default() })?)
 }

@@ -1,5 +1,7 @@
 //! A record in words.
 
+use std::any::Any;
+
 use crate::command::SubmitOrder;
 use crate::message::Message;
 use crate::record::Slot;
@@ -23,4 +25,11 @@ pub fn describe(record: &[Slot]) -> String {
         );
     }
     format!("{name}(instrument {}, body {:?})", head.instrument, head.body)
+}
+
+/// What a panic said.
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a message").to_owned()
 }

@@ -27,6 +27,13 @@ impl Default for SnapshotPolicy {
     }
 }
 
+impl SnapshotPolicy {
+    /// Whether so many records and bytes, or so long a time, are enough for the next one.
+    pub fn is_due(&self, records: u64, bytes: u64, passed_ns: u64) -> bool {
+        records >= self.records || bytes >= self.bytes || passed_ns >= self.interval_ns
+    }
+}
+
 /// What one look at the journal brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
@@ -111,11 +118,11 @@ impl Follower {
             self.end = self.reader.position();
             self.saved.records += self.replay.records() - taken;
             self.saved.bytes += bytes;
-            if self.saved.records >= self.policy.records || self.saved.bytes >= self.policy.bytes {
+            if self.policy.is_due(self.saved.records, self.saved.bytes, 0) {
                 snapshot = Some(self.save(now_ns)?);
             }
         }
-        if self.saved.records > 0 && now_ns.saturating_sub(since) >= self.policy.interval_ns {
+        if self.saved.records > 0 && self.policy.is_due(0, 0, now_ns.saturating_sub(since)) {
             snapshot = Some(self.save(now_ns)?);
         }
         Ok(Followed {

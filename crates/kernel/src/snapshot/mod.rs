@@ -38,4 +38,4 @@ pub use head::{FORMAT_VERSION, SnapshotHead};
 pub use replay::{HashMismatch, Replay, ReplayError, passed_over};
 pub use restart::{RestartError, RestartOptions, RestartReport, restart};
 pub use store::SNAPSHOTS_NAME;
-pub use store::{Found, KEPT, Owner, Rejected, Snapshot, SnapshotStore};
+pub use store::{Found, KEPT, Owner, Rejected, Snapshot, SnapshotStore, StateImage};

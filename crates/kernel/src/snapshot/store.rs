@@ -47,6 +47,40 @@ pub struct Snapshot {
     body: Vec<u8>,
 }
 
+/// The whole state of a node after a record: what is saved once its place in the journal is known.
+#[derive(Debug)]
+pub struct StateImage {
+    sequence: u64,
+    time: u64,
+    state_hash: u128,
+    output_hash: u128,
+    body: Vec<u8>,
+}
+
+impl StateImage {
+    /// A copy of the state of `node`.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NotNow`] for a node in the middle of something.
+    pub fn of(node: &mut Node) -> Result<Self, SnapshotError> {
+        node.check_savable(node.sequence())?;
+        let state_hash = node.state_hash();
+        let mut out = StateWriter::new();
+        node.write_state(&mut out);
+        let (sequence, time, output_hash) = (node.sequence(), node.time(), node.output_hash());
+        Ok(StateImage { sequence, time, state_hash, output_hash, body: out.into_bytes() })
+    }
+
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Bytes of the state.
+    pub fn bytes(&self) -> u64 {
+        self.body.len() as u64
+    }
+}
+
 /// A snapshot that was passed over, and why.
 #[derive(Debug)]
 pub struct Rejected {
@@ -99,10 +133,19 @@ impl SnapshotStore {
     /// the disk gives back something else than was written. An older snapshot is never touched then.
     pub fn save(&self, node: &mut Node, position: Position) -> Result<PathBuf, SnapshotError> {
         node.check_savable(position.sequence)?;
-        let state_hash = node.state_hash();
-        let mut out = StateWriter::new();
-        node.write_state(&mut out);
-        let body = out.into_bytes();
+        self.save_image(&StateImage::of(node)?, position)
+    }
+
+    /// Saves a copy of a state after a record whose batch ends at `position`. Returns the file.
+    ///
+    /// # Errors
+    /// As [`SnapshotStore::save`].
+    pub fn save_image(&self, image: &StateImage, position: Position) -> Result<PathBuf, SnapshotError> {
+        if image.sequence != position.sequence {
+            let reason = "the state is not that of the end of a batch";
+            return Err(SnapshotError::NotNow { sequence: image.sequence, reason });
+        }
+        let body = &image.body;
         let head = SnapshotHead {
             format: FORMAT_VERSION,
             schema: SCHEMA,
@@ -110,14 +153,14 @@ impl SnapshotStore {
             epoch: self.owner.epoch,
             shard: self.owner.shard,
             configuration: self.owner.configuration,
-            time: node.time(),
-            state_hash,
-            output_hash: node.output_hash(),
+            time: image.time,
+            state_hash: image.state_hash,
+            output_hash: image.output_hash,
             position,
             body_length: body.len() as u64,
-            body_hash: xxh3_128(&body),
+            body_hash: xxh3_128(body),
         };
-        self.write(&head, &body)
+        self.write(&head, body)
     }
 
     fn write(&self, head: &SnapshotHead, body: &[u8]) -> Result<PathBuf, SnapshotError> {

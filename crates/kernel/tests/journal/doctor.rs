@@ -3,8 +3,8 @@
 use openbell_kernel::disk::Disk;
 use openbell_kernel::disk::memory::{Fault, Operation};
 use openbell_kernel::journal::{
-    Acceptance, CutKind, Durability, JournalRule, actor_and_reason, cut_at, prove, segment_headers,
-    skip_record, skipped,
+    Acceptance, CutKind, Durability, JournalRule, SealKey, actor_and_reason, cut_at, cut_at_signed, prove,
+    reseal, segment_headers, skip_record, skipped,
 };
 use openbell_kernel::message::Message;
 use openbell_kernel::observation::{JournalCut, RecordSkipped};
@@ -210,4 +210,98 @@ fn the_heads_of_the_segments_are_told() {
     let numbers: Vec<u32> = headers.iter().map(|header| header.segment).collect();
     assert_eq!(numbers, (1..=headers.len() as u32).collect::<Vec<_>>());
     assert!(headers.windows(2).all(|pair| pair[0].first_sequence < pair[1].first_sequence));
+}
+
+fn seals_path() -> PathBuf {
+    journal_path().join("SEALS")
+}
+
+#[test]
+fn a_journal_whose_seals_are_lost_or_damaged_is_sealed_anew_as_it_stands_and_says_so() {
+    let key = SealKey::from_bytes(&[7; 32]);
+    let seal_anew =
+        |disk: &MemoryDisk| reseal(Arc::new(disk.clone()), &journal_path(), &anna(), Some(key.clone()));
+    let proof =
+        |disk: &MemoryDisk| prove(Arc::new(disk.clone()), &journal_path(), Some(key.public_key())).unwrap();
+    for is_begin_removed in [false, true] {
+        let disk = long(durable());
+        let mut at = 200;
+        if is_begin_removed {
+            // What tells of the removal stays whole: without it nobody knows that it was no loss.
+            let mut writer = open(&disk).unwrap();
+            assert_eq!(writer.remove_sealed_before(100).unwrap().first(), Some(&1));
+            at += disk.bytes(&seals_path()).unwrap().len();
+            for _ in 0..30 {
+                commit(&mut writer, 9).unwrap();
+                while !writer.prepare_next().unwrap() {}
+            }
+        }
+        let mut damaged = disk.bytes(&seals_path()).unwrap();
+        damaged[at] ^= 1;
+        disk.put(&seals_path(), &damaged);
+        assert_eq!(open(&disk).unwrap_err().rule(), Some(JournalRule::SealsMustBeValid));
+        let last = check(&disk).unwrap().last_sequence;
+        let (sealed, kept) = seal_anew(&disk).unwrap();
+        assert_eq!(disk.bytes(&kept.unwrap()).unwrap(), damaged, "the old seals are kept");
+        let proven = proof(&disk);
+        assert_eq!((proven.touched.clone(), proven.sealed_segments as usize), (None, sealed));
+        assert!(proven.is_signed && (proven.removed_through > 0) == is_begin_removed);
+        let (read, _) = read_all(&disk);
+        let told = read.iter().position(|slot| slot.message == Message::JournalCut as u16).unwrap();
+        let body = JournalCut::of(&read[told]);
+        assert_eq!((CutKind::from_number(body.kind), body.last_sequence), (Some(CutKind::Seals), last));
+        assert_eq!(actor_and_reason(&read[told..]), ("anna".to_owned(), anna().reason));
+        commit(&mut open(&disk).unwrap(), 9).unwrap();
+        disk.remove(&seals_path()).unwrap();
+        if is_begin_removed {
+            let refused = seal_anew(&disk).unwrap_err();
+            assert_eq!(
+                refused.rule(),
+                Some(JournalRule::SegmentsMustBeComplete),
+                "lost or removed: who knows"
+            );
+            continue;
+        }
+        assert_eq!(seal_anew(&disk).unwrap().1, None, "there was nothing to keep");
+        assert_eq!(proof(&disk).touched, None);
+    }
+}
+
+#[test]
+fn damaged_records_are_not_sealed_anew_and_neither_is_what_a_writer_has_open() {
+    let seal_anew = |disk: &MemoryDisk| reseal(Arc::new(disk.clone()), &journal_path(), &anna(), None);
+    let disk = long(durable());
+    let writer = open(&disk).unwrap();
+    assert!(matches!(seal_anew(&disk), Err(JournalError::Locked { .. })));
+    drop(writer);
+    let mut touched = disk.bytes(&segment(2)).unwrap();
+    touched[900] ^= 1;
+    disk.put(&segment(2), &touched);
+    let before = disk.bytes(&seals_path());
+    assert!(matches!(seal_anew(&disk), Err(JournalError::Damaged { .. })));
+    assert_eq!(disk.bytes(&seals_path()), before);
+    assert!(matches!(seal_anew(&long(backtest())), Err(JournalError::NotSealed { .. })));
+    let nobody = Acceptance { actor: " ".to_owned(), ..anna() };
+    let refused = reseal(Arc::new(disk), &journal_path(), &nobody, None).unwrap_err();
+    assert!(refused.to_string().contains("actor is empty"), "{refused}");
+}
+
+#[test]
+fn a_cut_of_signed_history_is_signed_too() {
+    let key = SealKey::from_bytes(&[7; 32]);
+    let disk = MemoryDisk::new();
+    let mut writer = create(&disk, durable());
+    writer.sign_seals(key.clone()).unwrap();
+    for _ in 0..30 {
+        commit(&mut writer, 9).unwrap();
+        while !writer.prepare_next().unwrap() {}
+    }
+    drop(writer);
+    for (with, touched) in [(Some(key.clone()), false), (None, true)] {
+        let disk = disk.copy();
+        cut_at_signed(Arc::new(disk.clone()), &journal_path(), 100, &anna(), with).unwrap();
+        let proven = prove(Arc::new(disk), &journal_path(), Some(key.public_key())).unwrap();
+        assert_eq!(proven.touched.is_some(), touched, "{:?}", proven.touched);
+        assert_eq!(proven.cuts.len(), 1);
+    }
 }

@@ -145,6 +145,34 @@ fn signatures_are_of_the_given_key_or_named() {
 }
 
 #[test]
+fn a_key_that_came_later_vouches_for_what_was_sealed_before_and_nobody_may_leave_it_out_afterwards() {
+    let disk = sealed(None);
+    let before = disk.bytes(&seals()).unwrap().len() / 256;
+    let go_on = |signed: bool| {
+        let mut writer = open(&disk).unwrap();
+        if signed {
+            writer.sign_seals(key()).unwrap();
+        }
+        for _ in 0..30 {
+            commit(&mut writer, 9).unwrap();
+            while !writer.prepare_next().unwrap() {}
+        }
+    };
+    let public_key = Some(key().public_key());
+    let found = proof(&disk, public_key);
+    assert!(!found.is_signed && found.touched.unwrap().found == "entry 1 is not signed");
+    go_on(true);
+    let signed = disk.bytes(&seals()).unwrap().len() / 256;
+    assert!(signed > before + 1);
+    let found = proof(&disk, public_key);
+    assert!(found.is_signed && found.touched.is_none());
+    go_on(false);
+    let found = proof(&disk, public_key);
+    assert!(!found.is_signed);
+    assert_eq!(found.touched.unwrap().found, format!("entry {} is not signed", signed + 1));
+}
+
+#[test]
 fn a_background_thread_prepares_and_seals_the_same() {
     let disk = MemoryDisk::new();
     let mut writer = create(&disk, durable());

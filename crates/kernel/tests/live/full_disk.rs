@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use openbell_kernel::command::{CancelAllOrders, EngageKillSwitch, ReplaceOrder};
+use openbell_kernel::clock::Clock;
+use openbell_kernel::clock::system::SystemClock;
+use openbell_kernel::command::{CancelAllOrders, EngageKillSwitch, ReplaceOrder, SubmitOrder};
 use openbell_kernel::disk::MemoryDisk;
 use openbell_kernel::event::{CommandRefused, OrderCanceled, OrderDenied, ReplaceRejected};
 use openbell_kernel::journal::{Settings, verify};
@@ -10,10 +12,11 @@ use openbell_kernel::live::{Failure, LiveError, LiveNode, LiveOptions, LiveState
 use openbell_kernel::message::Message;
 use openbell_kernel::record::{Body, Slot};
 use openbell_kernel::rules::Rule;
+use openbell_kernel::terms::{Side, TimeInForce};
 
 use crate::market::{
-    BUYER, bid, cancel, command, created, heads, live, path, reopened, settings, submit_all, take_until,
-    until,
+    BUYER, INSTRUMENT, bid, cancel, command, created, heads, live, path, reopened, settings, submit_all,
+    take_until, until,
 };
 
 const NO_ROOM: u64 = Rule::JournalMustHaveRoom as u64;
@@ -126,4 +129,36 @@ fn stopped_while_a_commit_waits_for_room_it_says_so() {
     drop(live);
     disk.set_capacity(None);
     reopened(&disk);
+}
+
+#[test]
+fn time_stands_still_before_the_next_timer_while_there_is_no_room() {
+    let disk = MemoryDisk::new();
+    let live = small(&disk);
+    let mut till = SubmitOrder::limit(BUYER, INSTRUMENT, 500_000, Side::Buy, 100, 1);
+    let expire_time = SystemClock.now() + 1_500_000_000;
+    (till.time_in_force, till.expire_time) = (TimeInForce::Gtd, expire_time);
+    submit_all(&live, &[till.to_record().slots().to_vec()]);
+    disk.set_capacity(Some(0));
+    let last = trade_until_full(&live);
+    until("the order to be due", || SystemClock.now() > expire_time + 50_000_000);
+    let canceled = answer(&live, &cancel(last), Message::OrderCanceled);
+    assert!(canceled.time < expire_time, "{} is not before {expire_time}", canceled.time);
+    assert!(
+        heads(&take_now(&live), Message::OrderExpired).is_empty(),
+        "nothing but cancels uses the reserve"
+    );
+    disk.set_capacity(None);
+    let expired = take_until(&live, Message::OrderExpired, 1);
+    assert!(heads(&expired, Message::OrderExpired)[0].time >= expire_time);
+    let after = answer(&live, &bid(600_000), Message::OrderAccepted);
+    assert!(after.time >= expire_time, "time goes on");
+    live.stop().unwrap();
+    reopened(&disk);
+}
+
+fn take_now(live: &LiveNode) -> Vec<Slot> {
+    let mut out = Vec::new();
+    live.take_outputs(&mut out, usize::MAX).unwrap();
+    out
 }

@@ -141,3 +141,24 @@ fn submit_all(node: &mut Node, records: &[Slot]) {
         node.submit(&mut record.to_vec(), record[0].time).unwrap();
     }
 }
+
+#[test]
+fn a_journal_whose_begin_is_gone_says_that_it_needs_a_snapshot() {
+    let (disk, all) = (disk(), records(11, 3_000));
+    let mut writer = Writer::new(&disk);
+    writer.take(&all, 32);
+    store(&disk).save(&mut writer.node, writer.journal.position()).unwrap();
+    let last = writer.position().segment;
+    assert!(last > 2, "several segments");
+    let before = writer.node.state_hash();
+    while !writer.journal.prepare_next().unwrap() {}
+    let sequence = writer.position().sequence;
+    assert_eq!(writer.journal.remove_sealed_before(sequence).unwrap().last(), Some(&(last - 1)));
+    drop(writer.journal);
+    let (mut node, journal, _) = restart(disk.clone(), &journal_path(), &options()).unwrap();
+    assert_eq!(node.state_hash(), before);
+    drop(journal);
+    let error = restart(disk, &journal_path(), &RestartOptions::default()).unwrap_err();
+    assert!(matches!(error, RestartError::NothingToBeginWith { .. }), "{error}");
+    assert!(error.to_string().contains("needs a snapshot at or after"), "{error}");
+}

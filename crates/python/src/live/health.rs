@@ -25,6 +25,8 @@ pub struct Health {
     commit_p50_ns: Option<u64>,
     commit_p99_ns: Option<u64>,
     clock_offset_ns: Option<i64>,
+    has_outgrown_inline: bool,
+    upkeep_trouble: Option<String>,
 }
 
 impl From<&live::Health> for Health {
@@ -53,6 +55,8 @@ impl From<&live::Health> for Health {
             commit_p50_ns: of.commit_p50_ns,
             commit_p99_ns: of.commit_p99_ns,
             clock_offset_ns: of.clock_offset_ns,
+            has_outgrown_inline: of.has_outgrown_inline,
+            upkeep_trouble: of.upkeep_trouble.clone(),
         }
     }
 }

@@ -112,7 +112,9 @@ impl Guarded {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(found)) => {
                 inner.failure = Some(match &*found {
-                    NodeError::Stopped { .. } => Failure::Broken(found.to_string()),
+                    NodeError::Stopped { .. } | NodeError::Panicked { .. } => {
+                        Failure::Broken(found.to_string())
+                    }
                     _ => Failure::Ended(found.to_string()),
                 });
                 drop(inner);
