@@ -1799,6 +1799,7 @@ def prove_journal(path: str | PathLike[str], public_key: bytes | None = None) ->
 
 def cut_journal(
     path: str | PathLike[str],
+    snapshots: str | PathLike[str],
     sequence: int,
     *,
     actor: str,
@@ -1809,7 +1810,8 @@ def cut_journal(
 ) -> tuple[int, str, int, list[Path]]:
     """Take off everything behind `sequence`: (last sequence kept, place, bytes taken off, files that hold them).
 
-    The journal says who did it and why. Raises JournalError where it cannot be read up to there, or is being written.
+    Snapshots of later states in the folder `snapshots` are put aside, with `.cut` behind their names. The journal says who did it and why. Raises JournalError where it cannot be read up to there, is being
+    written, or would have nothing left to begin with.
     """
 
 def skip_journal_record(

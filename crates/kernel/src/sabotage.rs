@@ -14,6 +14,16 @@ pub enum Check {
     Chain,
     /// A journal reaches at least up to its watermark.
     Watermark,
+    /// A journal reaches at least up to the snapshot it is opened with.
+    SnapshotEnd,
+    /// A snapshot is read back before it takes its name.
+    SnapshotReadBack,
+    /// Segments are removed only when all of them comes before what is needed.
+    Retention,
+    /// `SEALS` says that segments are removed before they are.
+    RemovalNote,
+    /// A journal whose cut was not finished does not open.
+    CutUnfinished,
 }
 
 #[cfg(feature = "sabotage")]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use openbell_kernel::disk::{Disk, RealDisk};
 use openbell_kernel::journal::{
-    Acceptance, JournalError, JournalReader, JournalWriter, OpenOptions, Proof, SealKey, cut_at_signed,
-    prove, reseal, segment_headers, skip_record, skipped,
+    Acceptance, JournalError, JournalReader, JournalWriter, OpenOptions, Proof, SealKey, prove, reseal,
+    segment_headers, skip_record, skipped,
 };
-use openbell_kernel::snapshot::{EpochPlace, begin_epoch, snapshot_heads};
+use openbell_kernel::snapshot::{EpochPlace, begin_epoch, cut_history, snapshot_heads};
 use pyo3::prelude::*;
 
 use crate::errors::{error, journal_error, restart_error};
@@ -63,13 +63,14 @@ fn prove_journal(py: Python<'_>, path: PathBuf, public_key: Option<[u8; 32]>) ->
 /// Last sequence kept, place, bytes taken off, files that hold them.
 type CutTuple = (u64, String, u64, Vec<PathBuf>);
 
-/// Takes off everything behind a sequence; copies of it are kept.
+/// Takes off everything behind a sequence, snapshots of it included; copies are kept.
 #[pyfunction]
-#[pyo3(signature = (path, sequence, *, actor, reason, time, accept_any_file_system=false, seal_key=None))]
+#[pyo3(signature = (path, snapshots, sequence, *, actor, reason, time, accept_any_file_system=false, seal_key=None))]
 #[allow(clippy::too_many_arguments)] // keywords in Python
 fn cut_journal(
     py: Python<'_>,
     path: PathBuf,
+    snapshots: PathBuf,
     sequence: u64,
     actor: String,
     reason: String,
@@ -79,8 +80,8 @@ fn cut_journal(
 ) -> PyResult<CutTuple> {
     let acceptance = Acceptance { actor, reason, time, accept_any_file_system };
     let key = seal_key.as_ref().map(SealKey::from_bytes);
-    let cut = py.detach(|| cut_at_signed(disk(), &path, sequence, &acceptance, key));
-    let cut = cut.map_err(|found| journal_error(py, &found))?;
+    let cut = py.detach(|| cut_history(disk(), &path, &snapshots, sequence, &acceptance, key));
+    let cut = cut.map_err(|found| restart_error(py, &found))?;
     Ok((cut.last_sequence, cut.place.to_string(), cut.bytes, cut.copies))
 }
 

@@ -19,10 +19,17 @@ pub const FAULTS: [Fault; 7] = [
     Fault::PowerCut(None),
 ];
 
+/// In the third life of a failpoint the history is cut first.
+pub const CUTTING_LIFE: usize = 3;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
     /// Everything is left to the seed.
     Seed(u64),
+    /// As that seed, with nothing beside the exchange: neither snapshots nor removal nor cuts.
+    Alone(u64),
+    /// The machine loses power at the `nth` call of a cut that a person makes, or of the start after it.
+    Cut { durability: Durability, nth: u64, manner: Manner, seed: u64 },
     /// A small run loses power at its `nth` call, and again at the `again`th of the next start (0 = not again).
     PowerCut { durability: Durability, nth: u64, manner: Manner, again: u64, seed: u64 },
     /// The `nth` call of a kind fails, in the first life or in the start after it was killed.
@@ -33,18 +40,26 @@ impl Case {
     pub fn story(&self) -> Story {
         match *self {
             Case::Seed(seed) => Story::new(seed),
+            Case::Alone(seed) => Story::new(seed).alone(),
+            Case::Cut { durability, nth, manner, seed } => {
+                let quiet = Act { faults: Vec::new(), cuts: false, exit: Exit::Kill };
+                let cut = (Trigger { call: None, nth }, Fault::PowerCut(Some(manner)));
+                let cuts = Act { faults: vec![cut], cuts: true, exit: Exit::Kill };
+                Story::scripted(seed, durability, Script { lives: vec![quiet, cuts] })
+            }
             Case::PowerCut { durability, nth, manner, again, seed } => {
                 let cut = |nth| (Trigger { call: None, nth }, Fault::PowerCut(Some(manner)));
-                let mut lives = vec![Act { faults: vec![cut(nth)], exit: Exit::Kill }];
+                let mut lives = vec![Act { faults: vec![cut(nth)], cuts: false, exit: Exit::Kill }];
                 if again > 0 {
-                    lives.push(Act { faults: vec![cut(again)], exit: Exit::Kill });
+                    lives.push(Act { faults: vec![cut(again)], cuts: false, exit: Exit::Kill });
                 }
                 Story::scripted(seed, durability, Script { lives })
             }
             Case::Failpoint { durability, life, call, nth, fault, seed } => {
-                let quiet = Act { faults: Vec::new(), exit: Exit::Kill };
-                let hit = Act { faults: vec![(Trigger { call: Some(call), nth }, fault)], exit: Exit::Kill };
-                let after = Act { faults: Vec::new(), exit: Exit::PowerCut(Manner::Nothing) };
+                let quiet = Act { faults: Vec::new(), cuts: false, exit: Exit::Kill };
+                let fault = (Trigger { call: Some(call), nth }, fault);
+                let hit = Act { faults: vec![fault], cuts: life == CUTTING_LIFE, exit: Exit::Kill };
+                let after = Act { faults: Vec::new(), cuts: false, exit: Exit::PowerCut(Manner::Nothing) };
                 let mut lives = vec![quiet; life - 1];
                 lives.extend([hit, after]);
                 Story::scripted(seed, durability, Script { lives })
@@ -69,6 +84,10 @@ impl fmt::Display for Case {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Case::Seed(seed) => write!(out, "{seed}"),
+            Case::Alone(seed) => write!(out, "alone/{seed}"),
+            Case::Cut { durability, nth, manner, seed } => {
+                write!(out, "cut/{}/{nth}/{}/{seed}", durability.name(), manner.name())
+            }
             Case::PowerCut { durability, nth, manner, again, seed } => {
                 write!(out, "power-cut/{}/{nth}/{}/{again}/{seed}", durability.name(), manner.name())
             }
@@ -89,6 +108,13 @@ impl FromStr for Case {
         }
         let parts: Vec<&str> = text.split('/').collect();
         let case = match parts[..] {
+            ["alone", seed] => Case::Alone(number(seed)?),
+            ["cut", mode, nth, manner, seed] => Case::Cut {
+                durability: named(mode, &Durability::ALL, Durability::name)?,
+                nth: number(nth)?,
+                manner: named(manner, &Manner::ALL, Manner::name)?,
+                seed: number(seed)?,
+            },
             ["power-cut", mode, nth, manner, again, seed] => Case::PowerCut {
                 durability: named(mode, &Durability::ALL, Durability::name)?,
                 nth: number(nth)?,
@@ -129,7 +155,8 @@ mod tests {
     #[test]
     fn a_case_is_found_again_by_its_name() {
         let durability = Durability::Batch;
-        let mut cases = vec![Case::Seed(8123)];
+        let mut cases = vec![Case::Seed(8123), Case::Alone(8123)];
+        cases.extend(Manner::ALL.map(|manner| Case::Cut { durability, nth: 5, manner, seed: 2 }));
         cases.extend(Manner::ALL.map(|manner| Case::PowerCut {
             durability,
             nth: 5,

@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use openbell_kernel::disk::Disk;
 use openbell_kernel::engine::{Engine, EngineStopped};
 use openbell_kernel::journal::{
-    Durability, Identity, JournalError, JournalReader, JournalWriter, Recovery, Room, Settings,
+    Durability, Identity, JournalError, JournalReader, JournalWriter, Room, Settings,
 };
 use openbell_kernel::node::{Input, Mode, Node, NodeError, Poll, RecordSink};
 use openbell_kernel::record::{RecordBuffer, Slot};
+use openbell_kernel::snapshot::{
+    ReplayError, RestartError, RestartOptions, RestartReport, SNAPSHOTS_NAME, restart,
+};
 
 use crate::disk::SimulatedDisk;
 
@@ -44,6 +47,12 @@ impl Told {
 
     pub fn after(&self, sequence: u64) -> &[Slot] {
         &self.slots[self.end(sequence)..]
+    }
+
+    /// Slots of the records behind `sequence` up to `until`.
+    pub fn between(&self, sequence: u64, until: u64) -> &[Slot] {
+        let from = self.end(sequence);
+        &self.slots[from..self.end(until).max(from)]
     }
 
     fn end(&self, sequence: u64) -> usize {
@@ -87,6 +96,8 @@ struct TappedJournal {
     journal: JournalWriter,
     told: Arc<Mutex<Told>>,
     room: Arc<Mutex<Room>>,
+    /// Segments that end before this sequence are to go.
+    unneeded_before: Arc<Mutex<u64>>,
     /// Of the last record.
     time: u64,
 }
@@ -107,8 +118,20 @@ impl TappedJournal {
                 Err(error) => return Err(error),
             }
         }
+        self.remove_unneeded()?;
         *lock(&self.room) = self.journal.room();
         Ok(())
+    }
+
+    fn remove_unneeded(&mut self) -> Result<(), JournalError> {
+        let sequence = std::mem::take(&mut *lock(&self.unneeded_before));
+        if sequence == 0 {
+            return Ok(());
+        }
+        match self.journal.remove_sealed_before(sequence) {
+            Ok(_) | Err(JournalError::DiskFull { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -146,13 +169,16 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub enum StartError {
     Journal(JournalError),
-    Engine(EngineStopped),
+    /// A snapshot that cannot be passed over, nothing to begin with, a hash that differs.
+    Restart(RestartError),
+    Engine(NodeError),
 }
 
 impl std::fmt::Display for StartError {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             StartError::Journal(error) => error.fmt(out),
+            StartError::Restart(error) => error.fmt(out),
             StartError::Engine(error) => error.fmt(out),
         }
     }
@@ -164,9 +190,15 @@ impl From<JournalError> for StartError {
     }
 }
 
-impl From<EngineStopped> for StartError {
-    fn from(error: EngineStopped) -> Self {
-        StartError::Engine(error)
+impl From<RestartError> for StartError {
+    fn from(error: RestartError) -> Self {
+        match error {
+            RestartError::Journal(error) | RestartError::Replay(ReplayError::Journal(error)) => {
+                StartError::Journal(error)
+            }
+            RestartError::Replay(ReplayError::Node(error)) => StartError::Engine(error),
+            other => StartError::Restart(other),
+        }
     }
 }
 
@@ -201,11 +233,11 @@ impl Fold {
 #[derive(Debug)]
 pub struct Restarted {
     pub exchange: Exchange,
-    pub recovery: Recovery,
-    /// All records of the journal.
+    pub report: RestartReport,
+    /// Of the first record that is still in the journal.
+    pub first_sequence: u64,
+    /// The whole history: what was removed from the journal's begin as it was told, then the journal.
     pub records: Vec<Slot>,
-    /// All events they cause.
-    pub events: Vec<Slot>,
 }
 
 #[derive(Debug)]
@@ -213,6 +245,7 @@ pub struct Exchange {
     node: Node,
     told: Arc<Mutex<Told>>,
     room: Arc<Mutex<Room>>,
+    unneeded_before: Arc<Mutex<u64>>,
 }
 
 impl Exchange {
@@ -230,34 +263,49 @@ impl Exchange {
     /// What the journal answers.
     pub fn create_on(disk: Arc<dyn Disk>, path: &Path, settings: Settings) -> Result<Self, StartError> {
         let writer = JournalWriter::create(disk, path, &identity(), settings)?;
-        Ok(Exchange::on(Engine::new(SHARD), writer, Told::default()))
+        let node = Node::from_engine(Engine::new(SHARD), Mode::Run, None);
+        Ok(Exchange::on(node, writer, Told::default()))
     }
 
-    /// Goes on where the journal on the simulated disk ends.
+    /// Goes on where the journal on the simulated disk ends. `past` is what it was told before.
     ///
     /// # Errors
-    /// A journal that refuses to be opened, or a record the engine stops at.
-    pub fn restart(disk: &SimulatedDisk) -> Result<Restarted, StartError> {
-        Exchange::restart_on(Arc::new(disk.clone()), &journal_path())
+    /// As [`Exchange::restart_on`].
+    pub fn restart(disk: &SimulatedDisk, past: &Told) -> Result<Restarted, StartError> {
+        Exchange::restart_on(Arc::new(disk.clone()), &journal_path(), past)
     }
 
-    /// Goes on where a journal ends.
+    /// Goes on where a journal ends, from its newest whole snapshot as every exchange does.
     ///
     /// # Errors
-    /// A journal that refuses to be opened, or a record the engine stops at.
-    pub fn restart_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Restarted, StartError> {
-        let (writer, recovery) = JournalWriter::open(disk.clone(), path)?;
-        let records = read(disk, path)?;
-        let fold = Fold::of(&records)?;
-        let exchange = Exchange::on(fold.engine, writer, Told::of(&records));
-        Ok(Restarted { exchange, recovery, records, events: fold.events })
+    /// A journal or snapshot that refuses to be opened, or a record the engine stops at.
+    pub fn restart_on(disk: Arc<dyn Disk>, path: &Path, past: &Told) -> Result<Restarted, StartError> {
+        let options =
+            RestartOptions { snapshots: Some(path.join(SNAPSHOTS_NAME)), ..RestartOptions::default() };
+        let (node, writer, report) = restart(disk.clone(), path, &options)?;
+        let (first_sequence, kept) = read(disk, path)?;
+        let records = [past.up_to(first_sequence - 1), &kept].concat();
+        let exchange = Exchange::on(node, writer, Told::of(&records));
+        Ok(Restarted { exchange, report, first_sequence, records })
     }
 
-    fn on(engine: Engine, writer: JournalWriter, told: Told) -> Self {
+    fn on(mut node: Node, writer: JournalWriter, told: Told) -> Self {
         let told = Arc::new(Mutex::new(told));
         let room = Arc::new(Mutex::new(writer.room()));
-        let sink = TappedJournal { journal: writer, told: told.clone(), room: room.clone(), time: 0 };
-        Exchange { node: Node::from_engine(engine, Mode::Run, Some(Box::new(sink))), told, room }
+        let unneeded_before = Arc::new(Mutex::new(0));
+        node.go_live(Box::new(TappedJournal {
+            journal: writer,
+            told: told.clone(),
+            room: room.clone(),
+            unneeded_before: unneeded_before.clone(),
+            time: 0,
+        }));
+        Exchange { node, told, room, unneeded_before }
+    }
+
+    /// Lets the journal remove segments that end before `sequence` when it has time.
+    pub fn remove_before(&mut self, sequence: u64) {
+        *lock(&self.unneeded_before) = sequence;
     }
 
     /// What the journal said of the disk after the last commit: in [`Room::Reserve`] only cancels and the kill
@@ -326,15 +374,15 @@ impl Exchange {
     }
 }
 
-/// All records of a journal.
+/// The first sequence in a journal and all its records.
 ///
 /// # Errors
 /// What the reader answers.
-fn read(disk: Arc<dyn Disk>, path: &Path) -> Result<Vec<Slot>, JournalError> {
+fn read(disk: Arc<dyn Disk>, path: &Path) -> Result<(u64, Vec<Slot>), JournalError> {
     let mut reader = JournalReader::open(disk, path)?;
     let mut slots = Vec::new();
     while let Some(batch) = reader.next_batch()? {
         slots.extend_from_slice(batch.slots);
     }
-    Ok(slots)
+    Ok((reader.report().first_sequence, slots))
 }

@@ -166,10 +166,10 @@ pub fn run_into_full(mount: &Mount, seed: u64) -> Result<Withstood, Violation> {
     witness.note_told(exchange.told());
     drop(exchange);
     let records = witness.acknowledged();
-    let restarted = Exchange::restart_on(disk, &path);
+    let restarted = Exchange::restart_on(disk, &path, witness.told());
     let restarted = restarted.map_err(|error| broken(Rule::UndamagedMustOpen, error))?;
     let engine = restarted.exchange.engine();
-    let found = Found { records: &restarted.records, events: &restarted.events, engine };
+    let found = Found { records: &restarted.records, engine, snapshots: &[] };
     witness.check(&found, Promise::Everything, records / 2)?;
     drop(restarted);
     fs::remove_dir_all(path.parent().unwrap_or(&path)).map_err(cannot)?;

@@ -6,8 +6,10 @@
 //! | what a disk can do to files and names | `disk/` |
 //! | who trades | `clients.rs` |
 //! | how the exchange is started and stopped | `exchange.rs` |
-//! | what must be true after every start | `oracle.rs` |
-//! | the course of one seed | `story.rs` |
+//! | snapshots, removal, cuts beside it | `beside.rs` |
+//! | what must be true after every start | `oracle.rs`, `watermark.rs` |
+//! | the course of one seed | `story.rs`, `story/` |
+//! | the exchange on its own threads | `threads.rs` |
 //! | damage to files at rest | `damage.rs` |
 //! | a real file system that is full | `full_disk.rs` |
 //! | which cases there are, and how one is named | `case.rs`, `proof.rs` |
@@ -16,6 +18,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod beside;
 pub mod case;
 pub mod clients;
 pub mod damage;
@@ -26,3 +29,5 @@ pub mod oracle;
 pub mod proof;
 pub mod random;
 pub mod story;
+pub mod threads;
+pub mod watermark;

@@ -1,28 +1,38 @@
 //! `simulation case NAME` tells one case in words; `simulation torture ci|long` runs the campaigns and prints a
-//! scorecard; `simulation seeds FIRST COUNT` and `simulation full-disk RUNS` run one of them.
+//! scorecard, a row as each ends; `simulation seeds FIRST COUNT`, `threads FIRST COUNT`, `full-disk RUNS`, `damage
+//! one|all`, `power-cuts` and `failpoints` run one of them.
 
 #![deny(unsafe_code)]
 
 use std::process::ExitCode;
 
 use openbell_simulation::case::Case;
-use openbell_simulation::proof::{self, Outcome};
+use openbell_simulation::proof::{self, Extent, Outcome};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["case", name] => name.parse().map_or_else(|problem: String| wrong(&problem), |case| tell(&case)),
-        ["torture", "ci"] => torture(2_000, 0, 11, 10),
-        ["torture", "long"] => torture(200_000, 25, 1, 50),
+        ["torture", "ci"] => {
+            torture(&Size { seeds: 2_000, depth: 0, threads: 200, full_disks: 10 }, Extent::One)
+        }
+        ["torture", "long"] => {
+            torture(&Size { seeds: 200_000, depth: 25, threads: 5_000, full_disks: 50 }, Extent::All)
+        }
         ["full-disk", runs] => match runs.parse() {
-            Ok(runs) => print_scorecard(&[proof::full_disk(runs)]),
+            Ok(runs) => show([proof::full_disk(runs)]),
             Err(_) => wrong(&format!("{runs:?} is no number of runs")),
         },
-        ["seeds", first, count] => match (first.parse(), count.parse()) {
-            (Ok(first), Ok(count)) => print_scorecard(&[proof::seeds(first, count)]),
+        ["damage", "one"] => damage(Extent::One),
+        ["damage", "all"] => damage(Extent::All),
+        ["power-cuts"] => show([proof::power_cut_at_every_call(0), proof::power_cut_in_every_cut()]),
+        ["failpoints"] => show([proof::failpoints()]),
+        [what @ ("seeds" | "threads"), first, count] => match (first.parse(), count.parse()) {
+            (Ok(first), Ok(count)) if what == "seeds" => show([proof::seeds(first, count)]),
+            (Ok(first), Ok(count)) => show([proof::threads(first, count)]),
             _ => wrong("two numbers are expected: the first seed and how many"),
         },
-        _ => wrong("say `case NAME`, `torture ci|long`, `seeds FIRST COUNT` or `full-disk RUNS`"),
+        _ => wrong("say `case NAME`, `torture ci|long`, `seeds FIRST COUNT` or another of the proofs"),
     }
 }
 
@@ -43,31 +53,42 @@ fn wrong(problem: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn torture(seeds: u64, depth: u64, step: usize, full_disks: u64) -> ExitCode {
-    let damage = match proof::damage(step) {
-        Ok(damage) => damage,
-        Err(problem) => return wrong(&problem),
-    };
-    let all = [
-        proof::seeds(0, seeds),
-        proof::power_cut_at_every_call(depth),
-        proof::failpoints(),
-        damage,
-        proof::full_disk(full_disks),
-    ];
-    print_scorecard(&all)
+struct Size {
+    seeds: u64,
+    /// Calls of the start after a power cut at which power is lost again.
+    depth: u64,
+    threads: u64,
+    full_disks: u64,
 }
 
-fn print_scorecard(all: &[Outcome]) -> ExitCode {
-    println!("{:<40} {:>10} {:>6}  what happened", "proof", "cases", "red");
-    for outcome in all {
-        let Outcome { name, cases, detail, red } = outcome;
-        println!("{name:<40} {cases:>10} {:>6}  {detail}", red.len());
-    }
+fn torture(size: &Size, extent: Extent) -> ExitCode {
+    let &Size { seeds, depth, threads, full_disks } = size;
+    let proofs: [&dyn Fn() -> Outcome; 6] = [
+        &|| proof::seeds(0, seeds),
+        &|| proof::power_cut_at_every_call(depth),
+        &|| proof::power_cut_in_every_cut(),
+        &|| proof::failpoints(),
+        &|| proof::threads(0, threads),
+        &|| proof::full_disk(full_disks),
+    ];
+    let first = damage(extent);
+    let rest = show(proofs.iter().map(|proof| proof()));
+    if first == ExitCode::SUCCESS { rest } else { first }
+}
+
+fn damage(extent: Extent) -> ExitCode {
+    proof::damage(extent).map_or_else(|problem| wrong(&problem), |outcome| show([outcome]))
+}
+
+/// One row each: proof, cases, red ones, what happened, parted by tabs; below it the first red cases and how to see
+/// them again.
+fn show(outcomes: impl IntoIterator<Item = Outcome>) -> ExitCode {
     let mut is_green = true;
-    for outcome in all {
+    for outcome in outcomes {
+        let Outcome { name, cases, detail, red } = &outcome;
+        println!("{name}\t{cases}\t{}\t{detail}", red.len());
         if let Err(problem) = outcome.require_green() {
-            println!("\n{problem}");
+            println!("{problem}");
             is_green = false;
         }
     }

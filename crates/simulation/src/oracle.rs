@@ -10,6 +10,7 @@ use openbell_kernel::message::Message;
 use openbell_kernel::record::{Body, Slot, flags, payload};
 use openbell_kernel::state::{State, StateReader, StateWriter};
 
+use crate::beside::Saved;
 use crate::clients::CURRENCY;
 use crate::exchange::{Fold, Told, records};
 
@@ -25,6 +26,18 @@ pub enum Rule {
     OrdersMustBeUnique,
     UndamagedMustOpen,
     EngineMustGoOn,
+    /// What a restart needs is not removed.
+    NeededMustStay,
+    /// A snapshot that is said to be saved is whole.
+    SavedMustBeWhole,
+    /// A follower goes on while nothing fails.
+    FollowerMustGoOn,
+    /// One damaged snapshot stops nobody: the one before it or the journal's begin serves.
+    DamagedSnapshotMustBePassedOver,
+    /// A cut that was begun keeps the journal shut until it is finished.
+    CutMustBeFinished,
+    /// Sealed history that nobody touched is proven.
+    SealsMustProve,
 }
 
 impl Rule {
@@ -39,6 +52,12 @@ impl Rule {
             Rule::OrdersMustBeUnique => "ORDERS_MUST_BE_UNIQUE",
             Rule::UndamagedMustOpen => "UNDAMAGED_MUST_OPEN",
             Rule::EngineMustGoOn => "ENGINE_MUST_GO_ON",
+            Rule::NeededMustStay => "NEEDED_MUST_STAY",
+            Rule::SavedMustBeWhole => "SAVED_MUST_BE_WHOLE",
+            Rule::FollowerMustGoOn => "FOLLOWER_MUST_GO_ON",
+            Rule::DamagedSnapshotMustBePassedOver => "DAMAGED_SNAPSHOT_MUST_BE_PASSED_OVER",
+            Rule::CutMustBeFinished => "CUT_MUST_BE_FINISHED",
+            Rule::SealsMustProve => "SEALS_MUST_PROVE",
         }
     }
 }
@@ -96,6 +115,14 @@ impl Witness {
         self.told = told;
     }
 
+    /// A person accepted the loss of what follows `sequence`.
+    pub fn accept_cut(&mut self, sequence: u64) {
+        self.told.truncate(sequence);
+        self.acknowledged = self.acknowledged.min(sequence);
+        self.events.retain(|event| event.sequence <= sequence);
+        self.hashes.retain(|&at, _| at <= sequence);
+    }
+
     /// Takes what the exchange has now for what happened; used where more than that was promised to nobody.
     pub fn accept(&mut self, records: &[Slot], events: Vec<Slot>) {
         let told = Told::of(records);
@@ -106,24 +133,24 @@ impl Witness {
     }
 
     /// Compares what a restarted exchange has with what was seen. `kept` is what the mode and the kind of death
-    /// promise; `seed` chooses where the snapshot is taken.
+    /// promise; another snapshot is taken and restored at `cut_at`. Returns all events of the history.
     ///
     /// # Errors
     /// The first rule that does not hold.
-    pub fn check(&self, found: &Found<'_>, kept: Promise, cut_at: u64) -> Result<(), Violation> {
-        let last = found.records.last().map_or(0, |slot| slot.sequence);
+    pub fn check(&self, found: &Found<'_>, kept: Promise, cut_at: u64) -> Result<Vec<Slot>, Violation> {
         let kept_until = self.check_records(found.records)?;
-        let acknowledged = self.acknowledged;
-        if kept == Promise::Everything && kept_until < acknowledged {
+        let acknowledged = self.acknowledged.min(kept.until());
+        if kept_until < acknowledged {
             let found =
                 format!("sequence {acknowledged} was acknowledged, {kept_until} is the last that is left");
             return violation(Rule::AcknowledgedMustSurvive, found);
         }
-        self.check_events(found, kept_until)?;
-        self.check_hashes(found, kept_until, last, cut_at)?;
-        check_orders(found.events)?;
+        let events = self.check_hashes(found, kept_until, cut_at)?;
+        self.check_events(&events, kept_until)?;
+        check_orders(&events)?;
         check_quantities(found.engine)?;
-        check_money(found)
+        check_money(found, &events)?;
+        Ok(events)
     }
 
     /// Every record once, in order, byte-equal. What was told and is not there was acknowledged to nobody; behind what
@@ -148,11 +175,11 @@ impl Witness {
         Ok(kept_until)
     }
 
-    fn check_events(&self, found: &Found<'_>, kept_until: u64) -> Result<(), Violation> {
-        let count = self.events.len().min(found.events.len());
-        let differs = (0..count).find(|&index| self.events[index] != found.events[index]);
+    fn check_events(&self, found: &[Slot], kept_until: u64) -> Result<(), Violation> {
+        let count = self.events.len().min(found.len());
+        let differs = (0..count).find(|&index| self.events[index] != found[index]);
         if let Some(index) = differs {
-            let (seen, now) = (self.events[index], found.events[index]);
+            let (seen, now) = (self.events[index], found[index]);
             let found = format!(
                 "event {index} was message {} of sequence {}, and is message {} of sequence {} now",
                 seen.message, seen.sequence, now.message, now.sequence
@@ -160,7 +187,7 @@ impl Witness {
             return violation(Rule::EventsMustRepeat, found);
         }
         if kept_until >= self.acknowledged && count < self.events.len() {
-            let (seen, now) = (self.events.len(), found.events.len());
+            let (seen, now) = (self.events.len(), found.len());
             return violation(
                 Rule::EventsMustRepeat,
                 format!("{seen} slots of events were seen, {now} are there"),
@@ -169,46 +196,84 @@ impl Witness {
         Ok(())
     }
 
-    /// The running state, the fold of all records, and the fold from a snapshot are one.
-    fn check_hashes(
-        &self,
-        found: &Found<'_>,
-        kept_until: u64,
-        last: u64,
-        cut_at: u64,
-    ) -> Result<(), Violation> {
-        let engine_stops = |error| Violation { rule: Rule::EngineMustGoOn, found: format!("{error}") };
-        let told = Told::of(found.records);
-        let mut fold = Fold::of(told.up_to(cut_at)).map_err(engine_stops)?;
-        let snapshot = saved_and_restored(&fold.engine)?;
-        let mut tail = Fold { engine: snapshot, events: Vec::new() };
-        fold.go_on(told.after(cut_at)).map_err(engine_stops)?;
-        tail.go_on(told.after(cut_at)).map_err(engine_stops)?;
-        let genesis = fold.engine.state_hash();
-        let all = [
-            ("the exchange that started again", Some(found.engine.clone().state_hash())),
-            ("a snapshot and its tail", Some(tail.engine.state_hash())),
-            (
-                "the exchange while it ran",
-                self.hashes.get(&kept_until).copied().filter(|_| kept_until == last),
-            ),
-        ];
-        for (who, hash) in all {
-            if hash.is_some_and(|hash| hash != genesis) {
-                let found = format!("at sequence {last} {who} has another state than a fold from genesis");
-                return violation(Rule::HashesMustAgree, found);
+    /// The fold from genesis goes through every state that anybody has: the live exchange's while it ran, the
+    /// snapshots', and at the end that of the exchange which started again and of every snapshot with its tail.
+    /// Returns its events.
+    fn check_hashes(&self, found: &Found<'_>, kept_until: u64, cut_at: u64) -> Result<Vec<Slot>, Violation> {
+        let history = Told::of(found.records);
+        let last = history.last_sequence();
+        let mut stops: BTreeMap<u64, Vec<Stop<'_>>> = BTreeMap::new();
+        stops.entry(cut_at.min(last)).or_default().push(Stop::Save);
+        let seen = self.hashes.iter().filter(|(at, _)| **at <= kept_until);
+        seen.for_each(|(&at, &hash)| stops.entry(at).or_default().push(Stop::Live(hash)));
+        for saved in found.snapshots {
+            stops.entry(saved.sequence).or_default().push(Stop::Snapshot(&saved.engine));
+        }
+        let (mut fold, mut at) = (Fold::of(&[]).map_err(engine_stops)?, 0);
+        let mut restored = Vec::new();
+        for (sequence, stops) in stops {
+            fold.go_on(history.between(at, sequence)).map_err(engine_stops)?;
+            at = sequence.max(at);
+            let genesis = fold.engine.state_hash();
+            for stop in stops {
+                let (who, hash) = match stop {
+                    Stop::Live(hash) => ("the exchange while it ran", hash),
+                    Stop::Snapshot(engine) => {
+                        let mut engine = engine.clone();
+                        let hash = engine.state_hash();
+                        restored.push((sequence, engine));
+                        ("a snapshot", hash)
+                    }
+                    Stop::Save => {
+                        let mut engine = saved_and_restored(&fold.engine)?;
+                        let hash = engine.state_hash();
+                        restored.push((sequence, engine));
+                        ("a state that was written and read", hash)
+                    }
+                };
+                require_same(who, sequence, hash, genesis)?;
             }
         }
-        Ok(())
+        fold.go_on(history.after(at)).map_err(engine_stops)?;
+        let genesis = fold.engine.state_hash();
+        require_same("the exchange that started again", last, found.engine.clone().state_hash(), genesis)?;
+        for (sequence, engine) in restored {
+            let mut tail = Fold { engine, events: Vec::new() };
+            tail.go_on(history.after(sequence)).map_err(engine_stops)?;
+            require_same("a snapshot and its tail", last, tail.engine.state_hash(), genesis)?;
+        }
+        Ok(fold.events)
     }
+}
+
+/// Where the fold from genesis is compared.
+enum Stop<'a> {
+    Live(u128),
+    Snapshot(&'a Engine),
+    /// A snapshot is taken here and restored.
+    Save,
+}
+
+fn require_same(who: &str, sequence: u64, hash: u128, genesis: u128) -> Result<(), Violation> {
+    if hash == genesis {
+        return Ok(());
+    }
+    let found = format!("at sequence {sequence} {who} has another state than a fold from genesis");
+    violation(Rule::HashesMustAgree, found)
+}
+
+fn engine_stops(error: impl fmt::Display) -> Violation {
+    Violation { rule: Rule::EngineMustGoOn, found: error.to_string() }
 }
 
 /// What an exchange that was started again has.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
+    /// The whole history.
     pub records: &'a [Slot],
-    pub events: &'a [Slot],
     pub engine: &'a Engine,
+    /// Snapshots that are whole.
+    pub snapshots: &'a [Saved],
 }
 
 /// What must be left after a death.
@@ -216,8 +281,26 @@ pub struct Found<'a> {
 pub enum Promise {
     /// Everything acknowledged.
     Everything,
-    /// Whatever is left is a beginning of what was told.
-    Beginning,
+    /// Everything acknowledged up to this sequence, which the watermark or a snapshot names; whatever is left is a
+    /// beginning of what was told.
+    UpTo(u64),
+}
+
+impl Promise {
+    /// The smaller of two.
+    pub fn and(self, other: Promise) -> Promise {
+        match self.until().min(other.until()) {
+            u64::MAX => Promise::Everything,
+            sequence => Promise::UpTo(sequence),
+        }
+    }
+
+    fn until(self) -> u64 {
+        match self {
+            Promise::Everything => u64::MAX,
+            Promise::UpTo(sequence) => sequence,
+        }
+    }
 }
 
 fn words(record: &[Slot]) -> String {
@@ -271,8 +354,8 @@ fn check_quantities(engine: &Engine) -> Result<(), Violation> {
 }
 
 /// Cash of all accounts = deposits - withdrawals - fees.
-fn check_money(found: &Found<'_>) -> Result<(), Violation> {
-    let refused: BTreeSet<u64> = records(found.events)
+fn check_money(found: &Found<'_>, events: &[Slot]) -> Result<(), Violation> {
+    let refused: BTreeSet<u64> = records(events)
         .filter(|event| event[0].message == Message::CommandRefused as u16)
         .map(|event| event[0].sequence)
         .collect();
@@ -280,7 +363,7 @@ fn check_money(found: &Found<'_>) -> Result<(), Violation> {
         .filter(|record| !refused.contains(&record[0].sequence))
         .map(|record| paid_in_by(&record[0]))
         .sum();
-    let fees: i128 = records(found.events)
+    let fees: i128 = records(events)
         .filter(|event| event[0].message == Message::OrderFilled as u16)
         .filter_map(payload::<FillPayload>)
         .map(|fill| i128::from(fill.fee_nano))

@@ -6,12 +6,13 @@ use std::thread;
 
 use openbell_kernel::journal::Durability;
 
-use crate::case::{Case, FAULTS};
-use crate::damage::{Answer, Change, Remains};
+use crate::case::{CUTTING_LIFE, Case, FAULTS};
+use crate::damage::{Change, Left, Remains};
 use crate::disk::{Call, Manner};
 use crate::full_disk::{Mount, run_into_full};
 use crate::oracle::Violation;
 use crate::story::Tally;
+use crate::threads::{self, Threaded};
 
 /// A case that broke a rule, and how to see it again.
 #[derive(Clone, Debug)]
@@ -67,38 +68,35 @@ impl Sum {
 
 /// Seeds `first..first + count`, on all processors: each seed is a world of its own.
 pub fn seeds(first: u64, count: u64) -> Outcome {
-    let next = AtomicU64::new(first);
+    outcome("seeds: power cuts, failures, damage", count, of_cases(count, |index| Case::Seed(first + index)))
+}
+
+fn of_cases(count: u64, case: impl Fn(u64) -> Case + Sync) -> Sum {
     let all = Mutex::new(Sum::default());
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                let mut sum = Sum::default();
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count {
-                        break;
-                    }
-                    sum.add(&Case::Seed(seed));
-                }
-                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                all.tally.add(&sum.tally);
-                all.red.extend(sum.red);
-            });
-        }
+    on_all_processors(count, |index| {
+        let mut one = Sum::default();
+        one.add(&case(index));
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.tally.add(&one.tally);
+        all.red.extend(one.red);
     });
     let mut sum = all.into_inner().unwrap_or_else(PoisonError::into_inner);
     sum.red.sort_by_key(|red| red.command.len());
-    outcome("seeds: power cuts, failures, damage", count, sum)
+    sum
 }
 
 fn outcome(name: &'static str, cases: u64, sum: Sum) -> Outcome {
     let Tally { lives, power_cuts, aborts, faults, torn_tails, acknowledged, calls, .. } = sum.tally;
     let Tally { damage_noticed, damage_unnoticed, .. } = sum.tally;
+    let Tally { snapshots, from_snapshot, passed_over, shortened, .. } = sum.tally;
+    let Tally { cuts, cuts_interrupted, healed, not_healed, .. } = sum.tally;
     let detail = format!(
-        "{lives} lives, {power_cuts} power cuts, {aborts} kills, {faults} faults, {torn_tails} torn tails cut, \
-         {damage_noticed} damages refused, \
-         {damage_unnoticed} losses after damage without a reported cut (not in `strict`), {acknowledged} acknowledged records, {calls} disk calls"
+        "{lives} lives, {power_cuts} power cuts, {aborts} kills, {faults} faults, {torn_tails} torn tails cut; \
+         {snapshots} snapshots, {from_snapshot} starts from one, {passed_over} damaged ones passed over, \
+         {shortened} starts of a shortened journal; {cuts} cuts by a person, {cuts_interrupted} interrupted; \
+         {damage_noticed} damages refused, {healed} of them healed by a cut, {not_healed} not; \
+         {damage_unnoticed} losses above the watermark after damage (not in `strict`); \
+         {acknowledged} acknowledged records, {calls} disk calls"
     );
     Outcome { name, cases, detail, red: sum.red }
 }
@@ -119,13 +117,25 @@ pub fn power_cut_at_every_call(depth: u64) -> Outcome {
     outcome("a power cut at every call", cases, sum)
 }
 
-/// Every call of every kind fails in every way, while the exchange runs and while it starts again: the first of a
-/// kind, the second, and so on until none is hit.
+/// A person cuts the history, and the machine loses power at every call of that and of the start after it.
+pub fn power_cut_in_every_cut() -> Outcome {
+    let mut sum = Sum::default();
+    let mut cases = 0;
+    for (durability, manner) in DURABLE.into_iter().flat_map(|mode| Manner::ALL.map(|manner| (mode, manner)))
+    {
+        let cut = |nth| Case::Cut { durability, nth, manner, seed: nth };
+        cases += (1..).take_while(|&nth| sum.add(&cut(nth))).count() as u64;
+    }
+    outcome("a power cut at every call of a cut", cases, sum)
+}
+
+/// Every call of every kind fails in every way, while the exchange runs, while it starts again, and while a person cuts
+/// the history: the first of a kind, the second, and so on until none is hit.
 pub fn failpoints() -> Outcome {
     let mut sum = Sum::default();
     let mut cases = 0;
     for durability in DURABLE {
-        for life in [1, 2] {
+        for life in [1, 2, CUTTING_LIFE] {
             for call in Call::ALL {
                 for fault in FAULTS {
                     for nth in 1.. {
@@ -142,39 +152,96 @@ pub fn failpoints() -> Outcome {
     outcome("failpoints", cases, sum)
 }
 
+/// How much of the damage is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it to one exchange: killed, in `batch`.
+    One,
+    /// All of it to exchanges that were killed, closed, and left without their journal's begin, in both modes.
+    All,
+}
+
 /// Every bit flip and every truncation of every file, and every file taken away, each followed by a whole restart.
 ///
 /// # Errors
 /// An exchange that does not work on a disk that does.
-pub fn damage(step: usize) -> Result<Outcome, String> {
-    let mut cases = 0;
-    let mut answers = [0_u64; 3];
-    let mut red = Vec::new();
-    for durability in DURABLE {
-        for is_closed in [false, true] {
-            let remains = Remains::new(durability, is_closed)?;
-            for (path, length) in remains.files() {
-                let flips = (0..length * 8).step_by(step).map(|bit| Change::Flip { bit });
-                let cuts = (0..length).step_by(step).map(|length| Change::Cut { length });
-                for change in flips.chain(cuts).chain([Change::Remove]) {
-                    cases += 1;
-                    match remains.restart_after(&path, change) {
-                        Ok(Answer::Refused) => answers[0] += 1,
-                        Ok(Answer::CutAndSaid) => answers[1] += 1,
-                        Ok(Answer::Whole) => answers[2] += 1,
-                        Err(violation) => {
-                            let (mode, path) = (durability.name(), path.display());
-                            let command = format!("{mode} closed {is_closed} {path} {change:?}");
-                            red.push(Red { command, violation });
-                        }
-                    }
+pub fn damage(extent: Extent) -> Result<Outcome, String> {
+    let mut all = Vec::new();
+    let every = DURABLE.into_iter().flat_map(|mode| Left::ALL.map(|left| (mode, left)));
+    for (durability, left) in every.take(if extent == Extent::One { 1 } else { usize::MAX }) {
+        let remains = Remains::new(durability, left)?;
+        let files = remains.files();
+        let prefix = format!("{}/{}", durability.name(), left.name());
+        let changes = files.into_iter().flat_map(|(path, length)| {
+            let flips = (0..length * 8).map(|bit| Change::Flip { bit });
+            let cuts = (0..length).map(|length| Change::Cut { length });
+            flips.chain(cuts).chain([Change::Remove]).map(move |change| (path.clone(), change))
+        });
+        all.push((prefix, remains, changes.collect::<Vec<_>>()));
+    }
+    let cases: usize = all.iter().map(|(_, _, changes)| changes.len()).sum();
+    let sum = Mutex::new(([0_u64; 3], Vec::new()));
+    for (prefix, remains, changes) in &all {
+        on_all_processors(changes.len() as u64, |index| {
+            let (path, change) = &changes[index as usize];
+            let answer = remains.restart_after(path, *change);
+            let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+            match answer {
+                Ok(answer) => sum.0[answer as usize] += 1,
+                Err(violation) => {
+                    let command = format!("{prefix}: {} {change:?}", path.display());
+                    sum.1.push(Red { command, violation });
                 }
+            }
+        });
+    }
+    let ([refused, cut, whole], red) = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let detail = format!("{refused} refused, {cut} cut and said so, {whole} with everything acknowledged");
+    Ok(Outcome { name: "bit flips and truncations", cases: cases as u64, detail, red })
+}
+
+/// The exchange on its own threads: seeds `first..first + count`, one after the other.
+pub fn threads(first: u64, count: u64) -> Outcome {
+    let (mut sum, mut red) = (Threaded::default(), Vec::new());
+    for seed in first..first + count {
+        match threads::run(seed) {
+            Ok(Threaded { deaths, snapshots, records, events }) => {
+                sum.deaths += deaths;
+                sum.snapshots += snapshots;
+                sum.records += records;
+                sum.events += events;
+            }
+            Err(violation) => {
+                let command = format!("cargo run -p openbell-simulation -- threads {seed} 100");
+                red.push(Red { command, violation });
             }
         }
     }
-    let [refused, cut, whole] = answers;
-    let detail = format!("{refused} refused, {cut} cut and said so, {whole} with everything acknowledged");
-    Ok(Outcome { name: "bit flips and truncations", cases, detail, red })
+    let Threaded { deaths, snapshots, records, events } = sum;
+    let detail = format!(
+        "{deaths} deaths of a node with its threads, {snapshots} snapshots beside them, {records} records, {events} slots \
+         of events seen"
+    );
+    Outcome { name: "the exchange on its threads", cases: count, detail, red }
+}
+
+/// Calls `work` with 0..count, on all processors.
+fn on_all_processors(count: u64, work: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(0);
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count {
+                        break;
+                    }
+                    work(index);
+                }
+            });
+        }
+    });
 }
 
 /// A real, small file system that fills up, so many times.

@@ -1,14 +1,20 @@
 //! One seed: an exchange that lives several times on one disk, and dies each time as the seed has it.
 
+use std::path::PathBuf;
+
 use openbell_kernel::journal::{Content, Durability, JournalError, Settings};
 use openbell_kernel::node::Poll;
 use openbell_kernel::record::RecordBuffer;
 
+use crate::beside::{Following, Plan, snapshots_path, whole_snapshots};
 use crate::clients::{Clients, orders_again, set_up};
 use crate::disk::{Broken, Call, EINTR, EIO, ENOSPC, Fault, Manner, SimulatedDisk, Stop, Trigger};
-use crate::exchange::{Exchange, StartError};
+use crate::exchange::{Exchange, Restarted, StartError};
 use crate::oracle::{Found, Promise, Rule, Violation, Witness};
 use crate::random::Random;
+use crate::watermark;
+
+mod care;
 
 /// What the disk does to the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +47,8 @@ pub struct Script {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     pub faults: Vec<(Trigger, Fault)>,
+    /// Before the exchange starts, a person cuts the history.
+    pub cuts: bool,
     /// How it ends if nothing else ends it.
     pub exit: Exit,
 }
@@ -68,6 +76,17 @@ pub struct Tally {
     /// The disk lost what it had acknowledged above a watermark that lagged behind. Never in the mode `strict`.
     pub damage_unnoticed: u64,
     pub torn_tails: u64,
+    /// Snapshots that were saved; starts that began with one; damaged ones that were passed over.
+    pub snapshots: u64,
+    pub from_snapshot: u64,
+    pub passed_over: u64,
+    /// Starts of a journal whose begin had been removed.
+    pub shortened: u64,
+    pub cuts: u64,
+    pub cuts_interrupted: u64,
+    /// Damaged journals that a cut made whole again, and those that it did not.
+    pub healed: u64,
+    pub not_healed: u64,
     pub records: u64,
     pub acknowledged: u64,
     pub calls: u64,
@@ -86,6 +105,14 @@ impl Tally {
             (&mut self.damage_harmless, other.damage_harmless),
             (&mut self.damage_unnoticed, other.damage_unnoticed),
             (&mut self.torn_tails, other.torn_tails),
+            (&mut self.snapshots, other.snapshots),
+            (&mut self.from_snapshot, other.from_snapshot),
+            (&mut self.passed_over, other.passed_over),
+            (&mut self.shortened, other.shortened),
+            (&mut self.cuts, other.cuts),
+            (&mut self.cuts_interrupted, other.cuts_interrupted),
+            (&mut self.healed, other.healed),
+            (&mut self.not_healed, other.not_healed),
             (&mut self.records, other.records),
             (&mut self.acknowledged, other.acknowledged),
             (&mut self.calls, other.calls),
@@ -116,6 +143,21 @@ pub struct Story {
     settings: Settings,
     weather: Weather,
     script: Option<Script>,
+    /// That of this life.
+    act: Option<Act>,
+    plan: Plan,
+    /// Chance of what happens beside the exchange: a stream of its own.
+    beside: Random,
+    following: Following,
+    /// A cut that was begun and has not come to its end.
+    pending_cut: Option<u64>,
+    /// Everything before this sequence may be removed.
+    removable: u64,
+    /// The one file that rotted.
+    rotten: Option<PathBuf>,
+    /// What was promised at starts that ended before they could be examined: the first of them may have cut what is
+    /// behind it, and noted that cut in its place.
+    unexamined: Promise,
     /// What waits to be sent in the next life.
     unanswered: Vec<RecordBuffer>,
     /// The disk broke its word at some time, in some way.
@@ -153,8 +195,18 @@ impl Story {
         let disk = SimulatedDisk::new(random.number());
         let clients = Clients::new(random.fork());
         let settings = settings(&mut random);
+        let mut beside = Random::new(seed ^ 0x0BE5_1DE0_0BE5_1DE0);
+        let plan = Plan::of(&mut beside);
         Story {
             random,
+            act: None,
+            plan,
+            beside,
+            following: Following::default(),
+            pending_cut: None,
+            removable: 0,
+            rotten: None,
+            unexamined: Promise::Everything,
             disk,
             clients,
             witness: Witness::default(),
@@ -174,7 +226,12 @@ impl Story {
     pub fn scripted(seed: u64, durability: Durability, script: Script) -> Self {
         let story = Story::new(seed);
         let settings = settings_of(durability);
-        Story { script: Some(script), settings, weather: Weather::PowerCuts, ..story }
+        Story { script: Some(script), settings, weather: Weather::PowerCuts, plan: Plan::ALL, ..story }
+    }
+
+    /// With nothing beside the exchange.
+    pub fn alone(self) -> Self {
+        Story { plan: Plan::NOTHING, ..self }
     }
 
     /// Tells it in words, every call of the disk included.
@@ -236,6 +293,7 @@ impl Story {
             self.die(exit);
         }
         self.say(|| "last start, nothing fails".to_owned());
+        self.act = None;
         let end = self.live(Exit::Close)?;
         self.say(|| format!("the end: {end:?}"));
         match end {
@@ -249,7 +307,8 @@ impl Story {
 
     /// Chooses what will go wrong in this life, and how it ends if nothing does.
     fn arm(&mut self, life: usize) -> Exit {
-        if let Some(act) = self.script.as_ref().and_then(|script| script.lives.get(life)) {
+        self.act = self.script.as_ref().and_then(|script| script.lives.get(life)).cloned();
+        if let Some(act) = &self.act {
             act.faults.iter().for_each(|(trigger, fault)| self.disk.arm(*trigger, *fault));
             return act.exit;
         }
@@ -335,18 +394,23 @@ impl Story {
         let bit = self.random.index(length * 8);
         self.disk.flip(path, bit);
         self.is_damaged = true;
+        self.rotten = Some(path.clone());
         self.say(|| format!("bit {bit} of {} flips", path.display()));
     }
 
     fn live(&mut self, exit: Exit) -> Result<End, Violation> {
         self.disk.restart_process();
+        self.following = Following::default();
         self.tally.lives += 1;
+        if let Some(end) = self.care()? {
+            return Ok(end);
+        }
         let started = match self.start() {
             Ok(exchange) => exchange,
             Err(error) => return self.judge_refusal(&error),
         };
         let Some(exchange) = started? else { return Ok(self.dead()) };
-        let end = self.trade(exchange, exit);
+        let end = self.trade(exchange, exit)?;
         self.count_faults();
         Ok(end)
     }
@@ -357,52 +421,90 @@ impl Story {
 
     /// The exchange, started and looked at; none when it died meanwhile.
     fn start(&mut self) -> Result<Result<Option<Exchange>, Violation>, StartError> {
-        let restarted = match Exchange::restart(&self.disk) {
+        let promised = self.promised().and(self.unexamined);
+        self.unexamined = promised;
+        let durable = watermark::on(&self.disk);
+        let restarted = match Exchange::restart(&self.disk, self.witness.told()) {
             Ok(restarted) => restarted,
             Err(StartError::Journal(JournalError::NotAJournal { .. }))
-                if self.witness.acknowledged() == 0 || self.promise() == Promise::Beginning =>
+                if self.witness.acknowledged() == 0 || promised == Promise::UpTo(0) =>
             {
-                let exchange = Exchange::create(&self.disk, self.settings)?;
-                self.witness = Witness::default();
-                self.is_set_up = false;
-                self.say(|| "a new journal begins".to_owned());
-                return Ok(Ok(Some(exchange)));
+                return Ok(Ok(Some(self.begin()?)));
             }
             Err(error) => return Err(error),
         };
         if self.disk.stop().is_some() {
             return Ok(Ok(None));
         }
-        let found = Found {
-            records: &restarted.records,
-            events: &restarted.events,
-            engine: restarted.exchange.engine(),
-        };
-        self.count_faults();
-        let was_cut_off = restarted.recovery.cut.is_some();
-        self.tally.torn_tails += u64::from(was_cut_off);
         let last = restarted.exchange.sequence();
-        let snapshot_at = self.random.below(last + 1);
-        // what a disk lost above the watermark, which lags behind but in strict, nobody can miss
-        let is_beyond_promise = self.is_damaged && !is_exact(self.settings.durability);
-        let promise = if is_beyond_promise { Promise::Beginning } else { self.promise() };
-        if let Err(violation) = self.witness.check(&found, promise, snapshot_at) {
-            return Ok(Err(violation));
+        if last < durable {
+            let found = format!("the watermark was at {durable}, the exchange started at {last}");
+            return Ok(Err(Violation { rule: Rule::AcknowledgedMustSurvive, found }));
         }
+        self.unexamined = Promise::Everything;
+        Ok(self.examine(restarted, promised).map(Some))
+    }
+
+    fn begin(&mut self) -> Result<Exchange, StartError> {
+        for (path, _) in self.disk.files() {
+            if path.starts_with(snapshots_path()) {
+                self.disk.erase(&path); // of a history that is gone
+            }
+        }
+        let exchange = Exchange::create(&self.disk, self.settings)?;
+        self.witness = Witness::default();
+        (self.is_set_up, self.removable) = (false, 0);
+        self.unexamined = Promise::Everything;
+        self.say(|| "a new journal begins".to_owned());
+        Ok(exchange)
+    }
+
+    /// Holds what started again against what was seen.
+    fn examine(&mut self, restarted: Restarted, promised: Promise) -> Result<Exchange, Violation> {
+        self.count_faults();
+        let Restarted { mut exchange, report, first_sequence, records } = restarted;
+        let was_cut_off = report.recovery.cut.is_some();
+        self.tally.torn_tails += u64::from(was_cut_off);
+        self.tally.from_snapshot += u64::from(report.snapshot.is_some());
+        self.tally.passed_over += report.rejected.len() as u64;
+        self.tally.shortened += u64::from(first_sequence > 1);
+        if first_sequence > self.removable.max(1) {
+            let removable = self.removable;
+            let found = format!("the journal begins with {first_sequence}, {removable} and later is needed");
+            return Err(Violation { rule: Rule::NeededMustStay, found });
+        }
+        let last = exchange.sequence();
+        let snapshot_at = self.random.below(last + 1);
+        let snapshots = whole_snapshots(&self.disk);
+        let found = Found { records: &records, engine: exchange.engine(), snapshots: &snapshots };
+        let events = self.witness.check(&found, promised, snapshot_at)?;
+        self.check_seals()?;
         let acknowledged = self.witness.acknowledged();
         self.tally.damage_harmless += u64::from(self.is_damaged && last >= acknowledged);
         self.tally.damage_unnoticed += u64::from(self.is_damaged && last < acknowledged && !was_cut_off);
         self.say(|| format!("started again at sequence {last}; {acknowledged} was acknowledged"));
         self.unanswered = orders_again(self.witness.told().after(acknowledged));
         self.is_set_up = last > 0;
-        self.witness.accept(&restarted.records, restarted.events);
-        Ok(Ok(Some(restarted.exchange)))
+        self.witness.accept(&records, events);
+        self.witness.note_hash(last, exchange.state_hash());
+        Ok(exchange)
     }
 
-    /// What must be left of what was acknowledged, in this mode after the deaths so far.
-    fn promise(&self) -> Promise {
-        let is_safe = self.settings.durability.syncs_commits() || !self.was_cut;
-        if is_safe { Promise::Everything } else { Promise::Beginning }
+    /// What must be left of what was acknowledged: everything, in a mode that promises it, whatever happened; and where
+    /// the disk broke its word, or the mode promises less, what the watermark and the newest whole snapshot name.
+    fn promised(&self) -> Promise {
+        let mode = self.settings.durability;
+        let is_kept = (mode.syncs_commits() || !self.was_cut) && (is_exact(mode) || !self.is_damaged);
+        if is_kept {
+            return Promise::Everything;
+        }
+        let saved = whole_snapshots(&self.disk).last().map_or(0, |newest| newest.sequence);
+        Promise::UpTo(watermark::on(&self.disk).max(saved))
+    }
+
+    /// Modes without a sync may be left with anything by a power cut.
+    fn may_break(&self) -> bool {
+        !self.settings.durability.syncs() && self.was_cut
     }
 
     /// A journal that does not open: rightly, when the disk is dead, failed just now, or was damaged.
@@ -414,9 +516,18 @@ impl Story {
         self.count_faults();
         let has_failed = self.tally.faults > faults;
         self.say(|| format!("refused: {error}"));
-        let may_break = !self.settings.durability.syncs() && self.was_cut;
-        if self.is_damaged || may_break {
+        if matches!(error, StartError::Engine(_)) && !has_failed {
+            return Err(Violation { rule: Rule::EngineMustGoOn, found: error.to_string() });
+        }
+        if self.rotten.as_ref().is_some_and(|path| self.must_pass_over(path))
+            && !has_failed
+            && !self.may_break()
+        {
+            return Err(Violation { rule: Rule::DamagedSnapshotMustBePassedOver, found: error.to_string() });
+        }
+        if self.is_damaged || self.may_break() {
             self.tally.damage_noticed += u64::from(self.is_damaged);
+            self.heal()?;
             return Ok(End::Refused);
         }
         if has_failed {
@@ -426,7 +537,7 @@ impl Story {
     }
 
     /// Clients trade until the exchange dies, fails, or has done enough.
-    fn trade(&mut self, mut exchange: Exchange, exit: Exit) -> End {
+    fn trade(&mut self, mut exchange: Exchange, exit: Exit) -> Result<End, Violation> {
         if !self.is_set_up {
             set_up().into_iter().for_each(|command| exchange.submit(command));
         }
@@ -434,16 +545,20 @@ impl Story {
         let steps = if self.script.is_some() { 12 } else { self.random.between(3, 25) };
         for _ in 0..steps {
             if let Err(end) = self.trade_once(&mut exchange) {
-                return end;
+                return Ok(end);
+            }
+            if let Some(end) = self.follow(&mut exchange)? {
+                return Ok(end);
             }
         }
         if exit != Exit::Close {
-            return self.after(&mut exchange, End::Finished);
+            return Ok(self.after(&mut exchange, End::Finished));
         }
-        match exchange.close() {
-            Ok(()) => self.after(&mut exchange, End::Finished),
-            Err(error) => self.after(&mut exchange, End::Failed(error.to_string())),
-        }
+        let end = match exchange.close() {
+            Ok(()) => End::Finished,
+            Err(error) => End::Failed(error.to_string()),
+        };
+        Ok(self.after(&mut exchange, end))
     }
 
     fn trade_once(&mut self, exchange: &mut Exchange) -> Result<(), End> {

@@ -1,5 +1,6 @@
 //! The proofs at the size of CI; `make torture SIZE=long` runs the long ones.
 
+use openbell_simulation::case::Case;
 use openbell_simulation::proof;
 
 /// Fails with the command that shows the first broken cases again.
@@ -21,13 +22,35 @@ fn a_power_cut_at_any_call_loses_nothing_acknowledged() {
 }
 
 #[test]
+fn a_power_cut_at_any_call_of_a_persons_cut_loses_nothing_that_was_to_stay() {
+    require_green(&proof::power_cut_in_every_cut());
+}
+
+#[test]
+fn a_node_on_its_threads_loses_nothing_acknowledged() {
+    require_green(&proof::threads(0, 200));
+}
+
+/// What campaigns found, each fixed since or a loss that the mode allows: with it the oracle was made.
+#[test]
+fn seeds_that_were_red_once_are_green() {
+    let alone = [17421, 10224, 17254, 25683].map(Case::Alone);
+    // in order: the end of a removed segment as a snapshot's place; half a watermark in the middle of a cut; half a
+    // seal taken for somebody's doing; a cut noted where an unacknowledged record had stood
+    let found = [1386, 1933, 3376, 3277, 535, 862].map(Case::Seed);
+    for case in alone.into_iter().chain(found) {
+        assert_eq!(case.run().verdict, Ok(()), "{}", case.command());
+    }
+}
+
+#[test]
 fn a_failure_of_any_call_loses_nothing_acknowledged() {
     require_green(&proof::failpoints());
 }
 
 #[test]
 fn no_flipped_bit_and_no_cut_end_of_any_file_is_taken_for_acknowledged_data() {
-    match proof::damage(11) {
+    match proof::damage(proof::Extent::One) {
         Ok(outcome) => require_green(&outcome),
         Err(problem) => panic!("{problem}"),
     }

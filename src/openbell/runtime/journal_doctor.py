@@ -156,15 +156,21 @@ def cut_behind(
     seal_key: bytes | None = None,
 ) -> Treatment:
     """Take off everything behind `sequence`: copies stay in the journal's directory, and the journal says who did it and why.
+    Snapshots of states that are cut off are put aside: a restart must not meet them.
 
     Raises ConfigError without `accept_loss`, saying what would be lost; JournalError where it cannot be read up to there.
     """
     if not accept_loss:
         raise ConfigError(_what_is_lost(diagnose(history, replays=False), sequence))
     last, place, size, copies = cut_journal(
-        history.journal, sequence, actor=actor, reason=reason, time=now_ns, seal_key=seal_key
+        history.journal,
+        history.snapshots,
+        sequence,
+        actor=actor,
+        reason=reason,
+        time=now_ns,
+        seal_key=seal_key,
     )
-    aside = _put_snapshots_aside(history, sequence)
     return Treatment(
         journal=str(history.journal),
         done=f"cut at {place}",
@@ -172,17 +178,8 @@ def cut_behind(
         actor=actor,
         reason=reason,
         bytes=size,
-        copies=tuple(str(path) for path in (*copies, *aside)),
+        copies=tuple(str(path) for path in copies),
     )
-
-
-def _put_snapshots_aside(history: History, sequence: int) -> list[Path]:
-    """Snapshots of states that are cut off are of another history now: a restart must not meet them."""
-    return [
-        path.rename(path.with_name(f"{path.name}.cut"))
-        for path in sorted(history.snapshots.glob("*.snap"))
-        if path.stem.isdecimal() and int(path.stem) > sequence
-    ]
 
 
 def _what_is_lost(found: Diagnosis, sequence: int) -> str:

@@ -1,5 +1,7 @@
 //! Positions that a journal must come to and match: its watermark, and the snapshot it is opened with.
 
+use crate::sabotage::{Check, is_removed};
+
 use super::error::JournalRule;
 use super::position::Position;
 
@@ -47,6 +49,8 @@ impl Bounds {
     pub(super) fn new(watermark: Option<Position>, snapshot: Option<Position>, begin: &Position) -> Self {
         let all = [(Witness::Watermark, watermark), (Witness::Snapshot, snapshot)];
         let given = all.into_iter().filter_map(|(witness, position)| Some((witness, position?)));
+        let given =
+            given.filter(|(witness, _)| *witness != Witness::Snapshot || !is_removed(Check::SnapshotEnd));
         Bounds { ahead: given.filter(|(_, position)| !position.is_before(begin)).collect() }
     }
 

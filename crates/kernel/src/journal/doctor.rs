@@ -60,7 +60,7 @@ pub struct AcceptedCut {
     /// Bytes that were taken off, those of whole later segments included (zeros filled ahead are not counted in the
     /// segment that was cut).
     pub bytes: u64,
-    /// Files that hold what was taken off: the end of a segment first, then whole later segments.
+    /// Files that hold what was taken off: the end of a segment first, then whole later segments, then snapshots.
     pub copies: Vec<PathBuf>,
 }
 
@@ -92,6 +92,19 @@ pub fn cut_at_signed(
     acceptance: &Acceptance,
     key: Option<SealKey>,
 ) -> Result<AcceptedCut, JournalError> {
+    cut_with(disk, path, sequence, acceptance, key, || Ok(Vec::new()))
+}
+
+/// As [`cut_at_signed`]. `put_aside` takes away, durably, what else is of the history that is cut off, and says where it
+/// is now: once the cut is begun and before it is done, so that it is done again when the cut is interrupted.
+pub(crate) fn cut_with(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    sequence: u64,
+    acceptance: &Acceptance,
+    key: Option<SealKey>,
+    put_aside: impl FnOnce() -> Result<Vec<PathBuf>, JournalError>,
+) -> Result<AcceptedCut, JournalError> {
     acceptance.check()?;
     let lock = take_lock(disk.as_ref(), path)?;
     let kept = match CutIntent::read(disk.as_ref(), path)? {
@@ -102,7 +115,9 @@ pub fn cut_at_signed(
             kept
         }
     };
-    let (place, bytes, copies) = cut_off(&disk, path, &kept, key.clone())?;
+    let aside = put_aside()?;
+    let (place, bytes, mut copies) = cut_off(&disk, path, &kept, key.clone())?;
+    copies.extend(aside);
     drop(lock);
     let mut writer = JournalWriter::open_to_finish_cut(disk.clone(), path, &acceptance.options())?;
     key.map_or(Ok(()), |key| writer.sign_seals(key))?;
@@ -328,6 +343,16 @@ pub fn skipped(reader: &mut JournalReader) -> Result<BTreeSet<u64>, JournalError
         let told = batch.slots.iter().filter(|slot| slot.message == Message::RecordSkipped as u16);
         skipped.extend(told.map(|slot| RecordSkipped::of(slot).skipped_sequence));
     }
+}
+
+/// The sequence a journal begins with, whatever is wrong behind it.
+///
+/// # Errors
+/// As [`JournalReader::open`].
+pub(crate) fn first_sequence(disk: &dyn Disk, path: &Path) -> Result<u64, JournalError> {
+    let numbers = segment_numbers(disk, path)?;
+    let first = numbers.first().copied().unwrap_or(1);
+    segment_header(disk, path, &numbers, first).map(|header| header.first_sequence)
 }
 
 /// The head of each segment that is there: what `openbell journal inspect` shows.

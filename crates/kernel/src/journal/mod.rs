@@ -83,12 +83,14 @@ mod writer;
 
 pub use cut::{CutKind, actor_and_reason};
 pub use doctor::{Acceptance, AcceptedCut, cut_at, cut_at_signed, segment_headers, skip_record, skipped};
+pub(crate) use doctor::{cut_with, first_sequence};
 pub use error::{JournalError, JournalRule, Place};
 pub use interleave::{Expansion, ExpansionError, InputRun, Interleaving};
 pub use log::Room;
 pub use position::Position;
 pub use proof::{Proof, Touched, prove};
 pub use reader::{Batch, JournalReader, Records};
+pub(crate) use recovery::or_unfinished_cut;
 pub use recovery::{Cut, OpenOptions, Recovery};
 pub use report::{Report, Tail, verify};
 pub use reseal::reseal;

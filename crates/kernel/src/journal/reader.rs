@@ -180,6 +180,10 @@ impl JournalReader {
     ) -> Result<Self, JournalError> {
         let numbers = segment_numbers(disk.as_ref(), path)?;
         let last = numbers.last().copied().unwrap_or(1);
+        let snapshot = match snapshot {
+            Some(position) => Some(past_removed(disk.as_ref(), path, &numbers, position)?),
+            None => None,
+        };
         let first = match snapshot {
             Some(position) => position.segment.min(last),
             None => first_segment(disk.as_ref(), path, &numbers)?,
@@ -645,6 +649,30 @@ pub(super) fn first_segment(disk: &dyn Disk, path: &Path, numbers: &[u32]) -> Re
         first -= 1;
     }
     Ok(first)
+}
+
+/// A position at the very end of a segment that was removed on purpose since, as the begin of the segment after it.
+/// What is behind it is there: retention keeps records that follow a snapshot, not the segment that the snapshot ends.
+fn past_removed(
+    disk: &dyn Disk,
+    path: &Path,
+    numbers: &[u32],
+    position: Position,
+) -> Result<Position, JournalError> {
+    let next = position.segment.saturating_add(1);
+    let is_gone = numbers.first() == Some(&next) && first_segment(disk, path, numbers)? == next;
+    if !is_gone {
+        return Ok(position);
+    }
+    let OpenSegment { header, chain, .. } = open_segment(disk, path, numbers, next, 0)?;
+    let follows = header.first_sequence.checked_sub(1) == Some(position.sequence)
+        && header.previous_chain == position.chain;
+    let offset = header.settings.header_bytes();
+    Ok(if follows {
+        Position { segment: next, offset, sequence: position.sequence, chain }
+    } else {
+        position
+    })
 }
 
 /// The header of one segment, checked.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{Access, Disk, DiskFile, DiskLock, FileSystem};
+use crate::sabotage::{Check, is_removed};
 
 use super::cut_intent::CutIntent;
 use super::error::{JournalError, JournalRule, Place};
@@ -113,10 +114,21 @@ fn check_continuable(
         let found = reader.identity().epoch;
         return Err(JournalError::ForeignEpoch { path: path.to_owned(), found, expected });
     }
-    if !finishes_cut && CutIntent::is_there(disk, path)? {
+    if !finishes_cut && !is_removed(Check::CutUnfinished) && CutIntent::is_there(disk, path)? {
         return Err(JournalError::CutUnfinished { path: path.to_owned() });
     }
     check_file_system(disk, path, reader.settings(), options.accept_any_file_system)
+}
+
+/// Where a cut was begun and not finished, that is what is wrong, whatever else was met first: in the middle of a cut a
+/// watermark may be half written, or a snapshot be of what is cut off.
+pub(crate) fn or_unfinished_cut(disk: &dyn Disk, path: &Path, met: JournalError) -> JournalError {
+    match CutIntent::is_there(disk, path) {
+        Ok(true) if !is_removed(Check::CutUnfinished) => {
+            JournalError::CutUnfinished { path: path.to_owned() }
+        }
+        _ => met,
+    }
 }
 
 /// `finishes_cut`: goes on although a cut was begun, for whoever finishes it.
@@ -126,7 +138,11 @@ pub(super) fn recover(
     options: &OpenOptions,
     finishes_cut: bool,
 ) -> Result<(SegmentLog, Box<dyn DiskLock>, Recovery), JournalError> {
-    let reader = JournalReader::begin(disk.clone(), path, options.snapshot)?;
+    let reader = JournalReader::begin(disk.clone(), path, options.snapshot);
+    let reader = reader.map_err(|error| match finishes_cut {
+        true => error,
+        false => or_unfinished_cut(disk.as_ref(), path, error),
+    })?;
     check_continuable(disk.as_ref(), path, &reader, options, finishes_cut)?;
     let lock = take_lock(disk.as_ref(), path)?;
     let mut reader = JournalReader::begin(disk.clone(), path, options.snapshot)?;

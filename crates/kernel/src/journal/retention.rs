@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::disk::Disk;
+use crate::sabotage::{Check, is_removed};
 
 use super::error::JournalError;
 use super::reader::segment_numbers;
@@ -17,11 +18,12 @@ pub(super) fn remove_sealed_before(
     sequence: u64,
 ) -> Result<Vec<u32>, JournalError> {
     let sealed = seals.seals().sealed();
-    let ends_before = |number: &u32| sealed.get(number).is_some_and(|entry| entry.last_sequence < sequence);
+    let is_unneeded = |last: u64| last < sequence || is_removed(Check::Retention);
+    let ends_before = |number: &u32| sealed.get(number).is_some_and(|entry| is_unneeded(entry.last_sequence));
     let numbers = segment_numbers(disk, directory)?;
     let old: Vec<u32> = numbers.into_iter().take_while(ends_before).collect();
     let Some(&last) = old.last() else { return Ok(old) };
-    if seals.seals().removed() < last {
+    if seals.seals().removed() < last && !is_removed(Check::RemovalNote) {
         seals.note(EntryKind::Removed, last)?;
     }
     for &number in &old {

@@ -330,7 +330,7 @@ impl SealFile {
         Ok(SealFile::new(disk, directory, file, header, Seals::default()))
     }
 
-    /// Opens the file of a journal to be continued. What a crash left of an entry is overwritten by the next one.
+    /// Opens the file of a journal to be continued.
     pub(super) fn open(
         disk: Arc<dyn Disk>,
         directory: &Path,
@@ -380,8 +380,16 @@ impl SealFile {
     }
 
     /// Writes the last entry once more: a sync that failed in an earlier process may have dropped it from the disk
-    /// while reads still see it, and the next entry would then stand behind a hole.
+    /// while reads still see it, and the next entry would then stand behind a hole. What a crash left of the entry
+    /// after it goes: whoever proves the history must not take it for somebody's doing.
     fn confirm_last(&mut self) -> io::Result<()> {
+        if self.seals.rest > 0 {
+            self.file.set_length(self.seals.bytes())?;
+            if self.syncs {
+                self.file.sync()?;
+            }
+            self.seals.rest = 0;
+        }
         let Some(&last) = self.seals.entries.last() else { return Ok(()) };
         self.write(&last, self.seals.bytes() - SEAL_ENTRY_SIZE as u64)
     }

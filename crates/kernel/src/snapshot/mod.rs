@@ -21,6 +21,7 @@
 //! something was mixed up, and an older one would not be better. A damaged one is passed over for the one before it,
 //! and after that for the journal's begin, as long as that is kept.
 
+mod cut;
 mod divergence;
 mod epoch;
 mod error;
@@ -30,6 +31,7 @@ mod replay;
 mod restart;
 mod store;
 
+pub use cut::cut_history;
 pub use divergence::{FirstDifference, Verdict, compare_history, first_difference, state_at};
 pub use epoch::{CheckedHeads, EpochPlace, begin_epoch, snapshot_heads};
 pub use error::SnapshotError;

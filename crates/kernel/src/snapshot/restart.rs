@@ -9,7 +9,7 @@ use super::error::SnapshotError;
 use super::replay::{Replay, ReplayError, genesis, passed_over, reader_from};
 use super::store::{Found, Owner, Rejected, SnapshotStore};
 use crate::disk::Disk;
-use crate::journal::{JournalError, JournalReader, JournalWriter, OpenOptions, Recovery};
+use crate::journal::{JournalError, JournalReader, JournalWriter, OpenOptions, Recovery, or_unfinished_cut};
 use crate::node::{Mode, Node};
 
 /// How a restart goes about it.
@@ -75,7 +75,9 @@ pub fn restart(
     path: &Path,
     options: &RestartOptions,
 ) -> Result<(Node, JournalWriter, RestartReport), RestartError> {
-    let identity = JournalReader::open(disk.clone(), path)?.identity().clone();
+    let reader = JournalReader::open(disk.clone(), path);
+    let reader = reader.map_err(|error| or_unfinished_cut(disk.as_ref(), path, error))?;
+    let identity = reader.identity().clone();
     let owner = Owner::of(&identity, options.configuration);
     let store =
         options.snapshots.as_ref().map(|directory| SnapshotStore::new(disk.clone(), directory, owner));

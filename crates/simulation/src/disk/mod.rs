@@ -183,6 +183,14 @@ impl SimulatedDisk {
         }
     }
 
+    /// As [`SimulatedDisk::restart_process`], for somebody who only looks: what is in the cache stays there.
+    pub fn restart_quietly(&self) {
+        let mut machine = self.machine();
+        machine.boots += 1;
+        machine.stop = None;
+        machine.locks.clear();
+    }
+
     /// Notes every call in words from now on.
     pub fn trace(&self) {
         self.machine().trace.get_or_insert_default();
@@ -341,8 +349,9 @@ impl Machine {
         let number = self.next_write();
         match fault {
             Some(Fault::Misdirect) => {
-                let sectors = self.files[file].written().len().div_ceil(SECTOR).max(1);
-                let elsewhere = self.random.index(sectors) * SECTOR + offset % SECTOR;
+                let sectors = self.files[file].written().len().div_ceil(SECTOR).max(offset / SECTOR + 1);
+                let other = (offset / SECTOR + 1 + self.random.index(sectors)) % (sectors + 1);
+                let elsewhere = other * SECTOR + offset % SECTOR;
                 self.files[file].write(number, &bytes[..count], elsewhere);
             }
             Some(Fault::Lose) => {
