@@ -70,8 +70,12 @@ determinism: $(VENV)/.development $(VENV)/.built ## one seeded run in every buil
 simulate: $(VENV)/.created ## tell one simulated history of crashes in words: SEED=8123, or the name of a case
 	@cargo run --quiet --locked -p openbell-simulation -- case $(SEED)
 
-torture: $(VENV)/.created ## lose power, fail and damage the disk of the journal in every way; SIZE=ci or long
-	@cargo run --quiet --locked -p openbell-simulation -- torture $(SIZE)
+torture: $(VENV)/.development $(VENV)/.built ## every proof of journal and snapshots on one scorecard: disks, kills, threads, memory; SIZE=ci or long
+	@$(BIN)/python -m tests.simulation.scorecard $(SIZE)
+
+.PHONY: memory-check
+memory-check: $(VENV)/.created ## the code that counts memory and what threads share, under valgrind's memcheck
+	@scripts/memory_check.sh
 
 golden: $(VENV)/.development $(VENV)/.built ## make the golden journals of today's format and rules again, on purpose
 	$(BIN)/python -m tests.golden.make

@@ -26,6 +26,7 @@ def nurse() -> None:
         arguments = json.loads(line)
         child = os.fork()
         if child == 0:
+            os.setpgid(0, 0)  # with its follower it can be killed at once
             os._exit(_exit_code(run, arguments))
         _tell({"event": "started", "pid": child})
         status = _wait_for(child)

@@ -3,12 +3,15 @@
     python -m tests.simulation.kill_exchange --kills 100 --seed 7
 
 Two client processes trade with each other and keep every execution they are told. The exchange is killed with SIGKILL at a random
-moment: while it starts and recovers, or while it trades. It is started again on the same directory, and the clients go on where
-they were. Every `GENERATION` kills it is stopped cleanly, and the journal is held against what the clients kept:
+moment: while it starts and recovers, while it trades, or while its follower saves a snapshot, every few hundred records. It is
+killed alone, and its follower goes on for a moment, or together with it. It is started again on the same directory, and the
+clients go on where they were. Every `GENERATION` kills it is stopped cleanly, and the journal is held against what the clients
+kept:
 
 * every execution that a client was told is in the journal once, equal and in order, and none in between is missing;
 * every order that a client sent was taken at most once, and exactly once in the end, for it is sent again after a crash;
 * the journal verifies; every state and output hash that the live node wrote is that of the replay; so is the last;
+* every snapshot that is there is the replay's state at its record;
 * positions add up to zero, cash and fees to what was deposited.
 
 What is killed is a process, not the machine: the disk keeps what was written. Lost power is simulated elsewhere.
@@ -33,6 +36,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from openbell.gateway.keys import new_key
+from openbell.kernel import compare_history
 from openbell.model.instrument import Instrument
 from tests.simulation.acknowledged import check_client, check_conservation, check_orders, replay
 
@@ -41,6 +45,10 @@ CASH = 1_000_000_000
 ACCOUNTS = ("alice", "bob")
 INSTRUMENTS = (Instrument("ACME", tick="0.05"), Instrument("BELL", tick="0.05"))
 SECONDS_TO_START = 120.0
+SECONDS_TO_SAVE = 4.0
+"""A follower is a new process: it needs a while before it saves."""
+RECORDS_TO_SAVE = 300
+UNFINISHED = "next.snap"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -50,6 +58,9 @@ class Score:
 
     kills: int = 0
     while_starting: int = 0
+    while_saving: int = 0
+    with_follower: int = 0
+    snapshots: int = 0
     cold_starts: int = 0
     executions: int = 0
     orders: int = 0
@@ -61,8 +72,10 @@ class Score:
     def text(self) -> str:
         restarts = sorted(self.restart_seconds) or [0.0]
         return (
-            f"{self.kills} kills ({self.while_starting} while starting or recovering, {self.cold_starts} of cold-started "
-            f"processes), {self.orders} orders sent, {self.executions} executions told to clients and found in "
+            f"{self.kills} kills ({self.while_starting} while starting or recovering, {self.while_saving} inside the writing of "
+            f"a snapshot, {self.kills - self.while_starting - self.while_saving} while trading; {self.with_follower} with the "
+            f"follower, {self.cold_starts} of cold-started processes), {self.snapshots} snapshots equal to the replay, "
+            f"{self.orders} orders sent, {self.executions} executions told to clients and found in "
             f"{self.records} records, {self.hashes_compared} live hashes equal to the replay's, recovery "
             f"{restarts[len(restarts) // 2] * 1000:.0f} ms (p50) {restarts[-1] * 1000:.0f} ms (most), "
             f"{time.monotonic() - self.began:.0f} s"
@@ -108,6 +121,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=ROOT,
+                process_group=0,
             )
             self.pid = self._cold.pid
             self._cold_reader = threading.Thread(target=self._read, args=(self._cold,), daemon=True)
@@ -134,9 +148,12 @@ class Server:
             if found["event"] == "exited" and event != "exited":
                 raise AssertionError(f"the exchange ended with {found['code']} where {event!r} was expected")
 
-    def kill(self) -> None:
+    def kill(self, *, with_follower: bool = False) -> None:
         """SIGKILL, and wait until the process is gone."""
-        os.kill(self.pid, signal.SIGKILL)
+        try:
+            os.killpg(self.pid, signal.SIGKILL) if with_follower else os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            os.kill(self.pid, signal.SIGKILL)  # in the first instant after a fork it has no group of its own
         self._gone(-signal.SIGKILL)
 
     def stop(self) -> dict[str, Any]:
@@ -180,7 +197,7 @@ class Campaign:
             folder = self.folder / f"generation-{generation}"
             ended = self.generation(folder, min(GENERATION, self.kills - self.score.kills))
             self.check(folder, ended)
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # a follower that was left alone may be ending there
             generation += 1
             self.report(f"  generation {generation}: {self.score.text()}")
         return self.score
@@ -205,7 +222,7 @@ class Campaign:
         try:
             with Server(arguments) as server:
                 for _ in range(kills):
-                    self._kill_once(server)
+                    self._kill_once(server, folder / "exchange" / "journal" / "snapshots")
                     _require_alive(clients)
                 server.start(cold=False)
                 server.wait_until_listening()
@@ -218,8 +235,10 @@ class Campaign:
                 client.wait()
         return ended
 
-    def _kill_once(self, server: Server) -> None:
+    def _kill_once(self, server: Server, snapshots: Path) -> None:
         cold = self.chance.random() < 0.05
+        unfinished, with_follower = snapshots / UNFINISHED, self.chance.random() < 0.5
+        left_over = _identity(unfinished)
         server.start(cold=cold)
         self.score.cold_starts += cold
         if self.chance.random() < 0.35:
@@ -227,11 +246,29 @@ class Campaign:
             usual = self.score.restart_seconds[-1] if self.score.restart_seconds else 0.1
             time.sleep(self.chance.random() * (1.0 if cold else 1.2 * usual))
             self.score.while_starting += 1
+            is_starting = True
         else:
             self.score.restart_seconds.append(server.wait_until_listening()["restart_seconds"])
+            is_starting = False
+        if not is_starting and self.chance.random() < 0.4:
+            with_follower = _wait_for_saving(unfinished, SECONDS_TO_SAVE) or with_follower
+        elif not is_starting:
             time.sleep(self.chance.random() ** 2 * 0.6)
-        server.kill()
+        before = _identity(unfinished)
+        server.kill(with_follower=with_follower)
+        # What was being written and was not finished is still there.
+        is_inside = with_follower and before not in (None, left_over) and _identity(unfinished) == before
+        self.score.while_saving += is_inside and not is_starting
+        self.score.with_follower += with_follower
         self.score.kills += 1
+
+    def _check_snapshots(self, journal: Path) -> None:
+        snapshots = journal / "snapshots"
+        if not snapshots.exists():
+            return
+        differences = compare_history(journal, snapshots)
+        assert not differences, f"a snapshot is not the replay's state: {differences}"
+        self.score.snapshots += len(list(snapshots.glob("*.snap"))) - (snapshots / UNFINISHED).exists()
 
     def check(self, folder: Path, ended: dict[str, Any]) -> None:
         """Hold what the clients kept against the journal. Raises AssertionError at the first difference."""
@@ -243,8 +280,27 @@ class Campaign:
         check_conservation(told, numbers, INSTRUMENTS, CASH * len(ACCOUNTS))
         assert told.node.sequence == ended["sequence"]
         assert f"{told.node.state_hash():032x}" == ended["state_hash"], "the replay ends in another state"
+        self._check_snapshots(folder / "exchange" / "journal")
         self.score.hashes_compared += told.hashes_compared + 1
         self.score.records += told.node.sequence
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file that is, and when it was last written; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _wait_for_saving(unfinished: Path, seconds: float) -> bool:
+    """Wait until a snapshot is being written; False where none is in that time."""
+    left_over, deadline = _identity(unfinished), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if _identity(unfinished) not in (None, left_over):
+            return True
+    return False
 
 
 def _free_port() -> int:
@@ -260,6 +316,8 @@ def _write_config(path: Path, port: int) -> dict[str, str]:
         f"port = {port}",
         "[sessions]",
         "messages_per_second = 1000000",
+        "[snapshots]",
+        f"records = {RECORDS_TO_SAVE}",
         "[fees]",
         'taker = "2bps"',
     ]

@@ -40,8 +40,11 @@ impl Story {
         if !is_wanted || !self.settings.durability.syncs_commits() || self.is_damaged {
             return None;
         }
-        let oldest = whole_snapshots(&self.disk).first().map_or(0, |saved| saved.sequence);
-        let begin = if first_sequence(&self.disk) > 1 { oldest } else { 0 };
+        let first = first_sequence(&self.disk);
+        // a power cut may bring back a snapshot of what the journal has no longer
+        let mut serving = whole_snapshots(&self.disk).into_iter().filter(|saved| saved.sequence + 1 >= first);
+        let oldest = serving.next().map_or(u64::MAX, |saved| saved.sequence);
+        let begin = if first > 1 { oldest } else { 0 };
         let (lowest, highest) = (begin.max(set_up().len() as u64), self.witness.acknowledged());
         match lowest <= highest {
             true if self.script.is_some() => Some(highest - (highest - lowest) / 3),
@@ -104,6 +107,7 @@ impl Story {
             return Ok(None);
         }
         self.removable = self.removable.max(sequence);
+        self.unexamined = self.promised().and(self.unexamined); // opening it may cut it
         self.count_faults();
         let faults = self.tally.faults;
         let Err(error) = remove_before(&self.disk, sequence) else { return Ok(None) };
