@@ -7,6 +7,8 @@
 //! `tests/seqlock_loom.rs` shows with loom, over every order the memory model allows, that no mixture is ever
 //! returned; `tests/seqlock_stress.rs` runs it on real threads.
 
+use std::ops::Range;
+
 use crate::sync::{Arc, AtomicU64, Ordering, fence};
 
 #[derive(Debug)]
@@ -38,11 +40,19 @@ pub fn seqlock(words: usize) -> (SeqlockWriter, SeqlockReader) {
 impl SeqlockWriter {
     /// Replaces the first words; readers see all of them or none.
     pub fn write(&mut self, values: &[u64]) {
+        let all = 0..values.len();
+        self.write_parts(values, [all]);
+    }
+
+    /// Replaces the words at some places by those of `values` at the same places; readers see all or none.
+    pub fn write_parts<const N: usize>(&mut self, values: &[u64], parts: [Range<usize>; N]) {
         self.shared.version.store(self.version + 1, Ordering::Relaxed);
         // No word is stored before the odd version is.
         fence(Ordering::Release);
-        for (word, &value) in self.shared.words.iter().zip(values) {
-            word.store(value, Ordering::Relaxed);
+        for part in parts {
+            for (word, &value) in self.shared.words[part.clone()].iter().zip(&values[part]) {
+                word.store(value, Ordering::Relaxed);
+            }
         }
         self.version += 2;
         self.shared.version.store(self.version, Ordering::Release);

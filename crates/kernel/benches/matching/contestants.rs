@@ -10,12 +10,17 @@ use super::flow::{Command, Kind};
 use super::reference::{Checksum, DirectIds, HashedIds, Ids, Reference};
 
 /// A book that can be driven by the flow.
-pub trait Contestant: Default {
+pub trait Contestant: Default + Sized {
     fn step(&mut self, command: &Command);
     fn checksum(&self) -> Checksum;
 
-    fn run(&mut self, commands: &[Command]) {
-        commands.iter().for_each(|command| self.step(command));
+    fn run(books: &mut [Self], commands: &[Command]) {
+        if let [book] = books {
+            return commands.iter().for_each(|command| book.step(command));
+        }
+        for turn in commands.chunks(books.len()) {
+            books.iter_mut().zip(turn).for_each(|(book, command)| book.step(command));
+        }
     }
 }
 
@@ -25,8 +30,7 @@ struct Counted<const LEVELS: bool> {
     checksum: Checksum,
     acknowledged: u64,
     levels: i64,
-    /// Level changes of the last command, for who publishes.
-    heard: Vec<LevelChange>,
+    publisher: Option<DepthPublisher>,
 }
 
 impl<const LEVELS: bool> ReportSink for Counted<LEVELS> {
@@ -55,8 +59,8 @@ impl<const LEVELS: bool> ReportSink for Counted<LEVELS> {
     #[inline]
     fn level_changed(&mut self, change: &LevelChange) {
         self.levels = self.levels.wrapping_add(change.price ^ change.quantity);
-        if LEVELS {
-            self.heard.push(*change);
+        if let Some(publisher) = &mut self.publisher {
+            publisher.level_changed(change);
         }
     }
 }
@@ -76,10 +80,10 @@ impl<P: MatchingPolicy + Default, const LEVELS: bool> Contestant for Ours<P, LEV
         let (id, quantity) = (command.id, i64::from(command.quantity));
         let order = NewOrder::limit(id, command.side, command.price, quantity);
         let refused = match command.kind {
-            Kind::Add => self.book.submit(&order, &mut self.sink).is_err(),
-            Kind::Take => {
-                let order = NewOrder { time_in_force: TimeInForce::Ioc, ..order };
-                self.book.submit(&order, &mut self.sink).is_err()
+            Kind::Add | Kind::Take => {
+                let time_in_force =
+                    if command.kind == Kind::Take { TimeInForce::Ioc } else { TimeInForce::Gtc };
+                self.book.submit(&NewOrder { time_in_force, ..order }, &mut self.sink).is_err()
             }
             Kind::Cancel => self.book.cancel(id, &mut self.sink).is_err(),
             Kind::Replace => self.book.replace(id, command.price, quantity, false, &mut self.sink).is_err(),
@@ -114,29 +118,27 @@ impl Contestant for ProRataBook {
 }
 
 /// Our book publishing its best ten levels after every command that changes them.
-pub struct PublishedBook {
-    ours: Ours<PriceTime, true>,
-    publisher: DepthPublisher,
-}
+pub struct PublishedBook(Ours<PriceTime, true>);
 
 impl Default for PublishedBook {
     fn default() -> Self {
-        PublishedBook { ours: Ours::default(), publisher: DepthPublisher::new(10) }
+        let mut ours = Ours::default();
+        ours.sink.publisher = Some(DepthPublisher::new(10));
+        PublishedBook(ours)
     }
 }
 
 impl Contestant for PublishedBook {
     #[inline]
     fn step(&mut self, command: &Command) {
-        self.ours.step(command);
-        for change in self.ours.sink.heard.drain(..) {
-            self.publisher.level_changed(&change);
+        self.0.step(command);
+        if let Some(publisher) = &mut self.0.sink.publisher {
+            publisher.publish_changes(&self.0.book);
         }
-        self.publisher.publish_changes(&self.ours.book);
     }
 
     fn checksum(&self) -> Checksum {
-        self.ours.checksum()
+        self.0.checksum()
     }
 }
 

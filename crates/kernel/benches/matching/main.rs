@@ -76,20 +76,58 @@ fn print_latencies<C: Contestant>(name: &str, flow: &Flow) {
     }
 }
 
-/// Bytes of a book with nothing in it, and per order of one with very many; prices over the whole range.
+const ORDERS: u64 = 10_000_000;
+
+fn passive(id: u64, prices: u64) -> NewOrder {
+    let side = if id.is_multiple_of(2) { Side::Buy } else { Side::Sell };
+    let price = -side.sign() * (1 + (id.wrapping_mul(7_919) % prices) as i64);
+    NewOrder::limit(id << 8, side, price, 1)
+}
+
+/// Bytes of a book with nothing in it, and of 10 M orders in one book and in 10,000.
 fn print_sizes() {
-    const ORDERS: u64 = 10_000_000;
     let mut book: Book<PriceTime> = Book::default();
     println!("memory of an idle book: {} bytes", size_of::<Book<PriceTime>>() + book.heap_bytes());
+    let mut longest = Vec::new();
     let start = measure::thread_time_ns();
     for id in 0..ORDERS {
-        let side = if id % 2 == 0 { Side::Buy } else { Side::Sell };
-        let price = -side.sign() * (1 + (id.wrapping_mul(7_919) % 5_000) as i64);
-        let _ = book.submit(&NewOrder::limit(id << 8, side, price, 1), &mut Silent);
+        let took = measure::clock_ns(|| book.submit(&passive(id, 5_000), &mut Silent));
+        if longest.len() < 5 || longest.last().is_some_and(|&(shortest, _)| took > shortest) {
+            longest.push((took, book.len()));
+            longest.sort_unstable_by(|one, other| other.cmp(one));
+            longest.truncate(5);
+        }
     }
     let each = (measure::thread_time_ns() - start) / ORDERS as f64;
     let bytes = book.heap_bytes() as f64 / book.len() as f64;
-    println!("{} live orders in one book: {each:.0} ns per add, {bytes:.1} bytes per order", book.len());
+    println!(
+        "{} live orders in one book: {each:.0} ns per add with the clock, {bytes:.1} bytes per order",
+        book.len()
+    );
+    println!("its longest adds, ns and orders then live: {longest:?}");
+    drop(book);
+    let mut books: Vec<Book<PriceTime>> = (0..10_000).map(|_| Book::default()).collect();
+    for id in 0..ORDERS {
+        let _ = books[(id % 10_000) as usize].submit(&passive(id / 10_000, 200), &mut Silent);
+    }
+    let bytes: usize = books.iter().map(|book| size_of::<Book<PriceTime>>() + book.heap_bytes()).sum();
+    println!("the same in 10,000 books: {:.1} bytes per order", bytes as f64 / ORDERS as f64);
+}
+
+/// What a command costs whose price lies in the window, and anywhere in the range: an ordered map then.
+fn print_far_prices() {
+    const COMMANDS: u64 = 1_000_000;
+    for (name, stride) in [("within the window", 1), ("all over the range", (1 << 56) / 5_000)] {
+        let mut book: Book<PriceTime> = Book::default();
+        let start = measure::thread_time_ns();
+        for id in 0..COMMANDS {
+            let order = passive(id, 5_000);
+            let _ = book.submit(&NewOrder { price: order.price * stride, ..order }, &mut Silent);
+            let _ = book.cancel(id.wrapping_sub(10_000) << 8, &mut Silent);
+        }
+        let each = (measure::thread_time_ns() - start) / (2 * COMMANDS) as f64;
+        println!("10,000 live orders at 5,000 prices {name}: {each:.0} ns per command");
+    }
 }
 
 fn main() {
@@ -123,5 +161,6 @@ fn main() {
     table("350,000 live orders", &flow::generate(Shape::MANY_ORDERS, count, seed), &large, rounds);
     table("14,000 levels", &flow::generate(Shape::MANY_LEVELS, count, seed), &large, rounds);
     table("1,000 books in turn", &flow::generate(Shape::MANY_BOOKS, count, seed), &small, rounds);
+    print_far_prices();
     print_sizes();
 }

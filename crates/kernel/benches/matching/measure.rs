@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::contestants::Contestant;
-use super::flow::{Command, Flow, Kind};
+use super::flow::{Flow, Kind};
 use super::reference::Checksum;
 
 /// Nanoseconds this thread has run: others on the machine then disturb less. Where the system does not
@@ -19,31 +19,27 @@ pub fn thread_time_ns() -> f64 {
     ran.unwrap_or_else(|| START.get_or_init(Instant::now).elapsed().as_nanos() as f64)
 }
 
+/// Nanoseconds of one step by the clock, whose own cost is in it.
+pub fn clock_ns<T>(step: impl FnOnce() -> T) -> u64 {
+    let start = Instant::now();
+    std::hint::black_box(step());
+    start.elapsed().as_nanos() as u64
+}
+
 /// Nanoseconds per command and the checksum of the trades of the first book.
 pub fn measure<C: Contestant>(flow: &Flow) -> (f64, Checksum) {
     let mut books: Vec<C> = (0..flow.books).map(|_| C::default()).collect();
-    run(&mut books, &flow.setup);
+    C::run(&mut books, &flow.setup);
     let start = thread_time_ns();
-    run(&mut books, &flow.commands);
+    C::run(&mut books, &flow.commands);
     ((thread_time_ns() - start) / flow.commands.len() as f64, books[0].checksum())
-}
-
-fn run<C: Contestant>(books: &mut [C], commands: &[Command]) {
-    if let [book] = books {
-        return book.run(commands);
-    }
-    for turn in commands.chunks(books.len()) {
-        for (book, command) in books.iter_mut().zip(turn) {
-            book.step(command);
-        }
-    }
 }
 
 /// Nanoseconds of each command by kind, sorted, each with the clock's own cost in it.
 pub fn latencies<C: Contestant>(flow: &Flow) -> [(Kind, Vec<u32>); 4] {
     let mut by_kind = [Kind::Add, Kind::Cancel, Kind::Replace, Kind::Take].map(|kind| (kind, Vec::new()));
     let mut book = C::default();
-    book.run(&flow.setup);
+    C::run(std::slice::from_mut(&mut book), &flow.setup);
     for command in &flow.commands {
         let start = Instant::now();
         book.step(command);

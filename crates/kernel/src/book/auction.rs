@@ -83,11 +83,10 @@ impl<P: MatchingPolicy> Book<P> {
             let before = levels.map(|level| self.slab.quantity(level));
             traded += self.uncross_levels(levels, price, sink);
             for (level, before) in levels.into_iter().zip(before) {
-                let tag = self.slab.tag(level);
-                let after = self.slab.quantity(level);
-                self.ladder(tag).quantity += after - before;
-                self.settle_level(level, sink);
-                self.unrank_gone(tag & 1);
+                let total = self.slab.total(level);
+                self.ladder(total.tag).quantity += total.quantity - before;
+                self.settle_level(level, total, sink);
+                self.unrank_gone(total.tag & 1);
             }
         }
     }

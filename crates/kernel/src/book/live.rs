@@ -1,45 +1,43 @@
 //! The ids of live orders, each with its slot, none for what is gone.
 //!
 //! Ids arrive shuffled. A table over all ids ever seen would take a cold miss per new order; one over the live
-//! ones stays in the cache. A bucket is a word of seven tags, a byte each, compared at once; beside it, and read
-//! only where a tag agrees, the seven slots. What does not fit its bucket goes to the next ones, and each bucket
-//! counts how many passed it, so that a lookup knows when to stop and a removal leaves no trace.
+//! ones stays in the cache. A bucket has the size of half a cache line: a word of six tags, a byte each, compared at once, and
+//! six slots. What does not fit its bucket goes to the next ones, and each bucket counts how many passed it, so
+//! that a lookup knows when to stop and a removal leaves no trace.
 //!
 //! Growing makes a table of twice the size and moves one old bucket per insert: no pause grows with the table.
 
+use zerocopy::FromZeros;
+
 use super::slab::{NONE, Slab};
 
-/// Ids in a bucket; the eighth byte of its word counts those that passed it.
-const PLACES: usize = 7;
-
-/// Slots of a bucket, one unused.
-const ROW: usize = 8;
+/// Ids in a bucket; the upper two bytes of its word count those that passed it.
+const PLACES: usize = 6;
 
 /// Ids per bucket, on average, at which the table doubles.
-const FULL: usize = 4;
+const FULL: usize = 3;
 
 const INITIAL_BITS: u32 = 1;
 
 /// A byte 1 in every lane.
 const ONES: u64 = 0x0101_0101_0101_0101;
-/// All bits of a lane but its top one.
-const LOWS: u64 = ONES * 0x7F;
 /// Top bits of the lanes that hold tags.
-const TAG_TOPS: u64 = (ONES << 7) & (u64::MAX >> 8);
+const TAG_TOPS: u64 = (ONES << 7) & (u64::MAX >> 16);
 
 /// One more that passed.
-const PASSED: u64 = 1 << 56;
+const PASSED: u64 = 1 << 48;
 /// So many passed that they are counted no more: lookups go on to the next bucket until the table grows.
-const PASSED_MANY: u64 = 0xFF << 56;
+const PASSED_MANY: u64 = 0xFFFF << 48;
 
-/// Top bits of the lanes whose byte is `tag`, none else.
+/// Top bits of the lanes whose byte is `tag`. The lowest one is right; a lane above it may be said to agree
+/// when it differs from `tag` in its last bit only, which costs a look at an order and nothing else.
 ///
 /// Here and below `inline(always)`: left to itself the compiler makes calls of these steps, each of which costs
 /// more than the step; measured, a third of the instructions of a command.
 #[inline(always)]
 fn lanes(word: u64, tag: u64) -> u64 {
     let difference = word ^ ONES.wrapping_mul(tag);
-    !((difference & LOWS).wrapping_add(LOWS) | difference) & TAG_TOPS
+    difference.wrapping_sub(ONES) & !difference & TAG_TOPS
 }
 
 #[inline(always)]
@@ -53,35 +51,46 @@ fn hash(order_id: u64) -> u64 {
     order_id.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// Memory that the system zeroes when it is first touched.
+/// Not aligned to its size: memory of a larger alignment than the allocator's own is zeroed by hand, which made a
+/// pause of each doubling, while a bucket across two cache lines costs little.
+#[derive(Clone, Copy, Debug, FromZeros)]
+#[repr(C)]
+struct Bucket {
+    word: u64,
+    slots: [u32; PLACES],
+}
+
+const _: () = assert!(size_of::<Bucket>() == 32);
+
 #[derive(Clone, Debug)]
 struct Buckets {
-    tags: Vec<u64>,
-    /// [`ROW`] to a bucket.
-    slots: Vec<u32>,
+    buckets: Vec<Bucket>,
     /// Bucket of a hash = hash >> shift.
     shift: u32,
 }
 
 impl Buckets {
+    /// The memory is zeroed by the system where it is first touched, so that making a large table takes no time.
     fn new(bits: u32) -> Self {
-        Buckets { tags: vec![0; 1 << bits], slots: vec![0; ROW << bits], shift: 64 - bits }
+        let buckets = Bucket::new_vec_zeroed(1 << bits)
+            .unwrap_or_else(|_| std::alloc::handle_alloc_error(std::alloc::Layout::new::<Bucket>()));
+        Buckets { buckets, shift: 64 - bits }
     }
 
     #[inline(always)]
     fn len(&self) -> usize {
-        self.tags.len()
+        self.buckets.len()
     }
 
     fn heap_bytes(&self) -> usize {
-        self.tags.capacity() * size_of::<u64>() + self.slots.capacity() * size_of::<u32>()
+        self.buckets.capacity() * size_of::<Bucket>()
     }
 
-    /// Home bucket and tag of a hash; a tag is never 0.
+    /// Home bucket and tag of a hash; a tag is never 0, which is a free place, nor 1, which [`lanes`] may take for it.
     #[inline(always)]
     fn home(&self, order_id: u64) -> (usize, u64) {
         let hash = hash(order_id);
-        (hash.wrapping_shr(self.shift) as usize, (hash >> 32 & 0xFF).max(1))
+        (hash.wrapping_shr(self.shift) as usize, (hash >> 32 & 0xFF).max(2))
     }
 
     #[inline(always)]
@@ -92,70 +101,65 @@ impl Buckets {
     /// Bucket, place and slot of an id; slot [`NONE`] when it is not there.
     #[inline(always)]
     fn locate(&self, order_id: u64, slab: &Slab) -> (usize, usize, u32) {
-        let (mut bucket, tag) = self.home(order_id);
+        let (mut index, tag) = self.home(order_id);
         loop {
-            let word = self.tags[bucket];
-            let mut candidates = lanes(word, tag);
+            let bucket = &self.buckets[index];
+            let mut candidates = lanes(bucket.word, tag);
             while candidates != 0 {
                 let place = place_of(candidates);
-                let slot = self.slots[bucket * ROW + place];
+                let slot = bucket.slots[place];
                 if slab.order_id(slot) == order_id {
-                    return (bucket, place, slot);
+                    return (index, place, slot);
                 }
                 candidates &= candidates - 1;
             }
-            if word < PASSED {
-                return (bucket, 0, NONE);
+            if bucket.word < PASSED {
+                return (index, 0, NONE);
             }
-            bucket = self.next(bucket);
+            index = self.next(index);
         }
     }
 
     #[inline(always)]
     fn insert(&mut self, order_id: u64, slot: u32) {
-        let (mut bucket, tag) = self.home(order_id);
+        let (mut index, tag) = self.home(order_id);
         loop {
-            let word = self.tags[bucket];
-            let free = lanes(word, 0);
+            let bucket = &mut self.buckets[index];
+            let free = lanes(bucket.word, 0);
             if free != 0 {
                 let place = place_of(free);
-                self.tags[bucket] = word | tag << (place * 8);
-                self.slots[bucket * ROW + place] = slot;
+                bucket.word |= tag << (place * 8);
+                bucket.slots[place] = slot;
                 return;
             }
-            if word < PASSED_MANY {
-                self.tags[bucket] = word + PASSED;
+            if bucket.word < PASSED_MANY {
+                bucket.word += PASSED;
             }
-            bucket = self.next(bucket);
+            index = self.next(index);
         }
     }
 
-    #[inline(always)]
     fn remove(&mut self, order_id: u64, slab: &Slab) -> u32 {
-        let (bucket, place, slot) = self.locate(order_id, slab);
+        let (index, place, slot) = self.locate(order_id, slab);
         if slot == NONE {
             return NONE;
         }
-        self.clear(bucket, place);
-        let (home, _) = self.home(order_id);
-        if home != bucket {
-            self.forget_passing(home, bucket);
-        }
+        self.clear(index, place);
+        self.forget_passing(self.home(order_id).0, index);
         slot
     }
 
     #[inline(always)]
-    fn clear(&mut self, bucket: usize, place: usize) {
-        self.tags[bucket] &= !(0xFF << (place * 8));
+    fn clear(&mut self, index: usize, place: usize) {
+        self.buckets[index].word &= !(0xFF << (place * 8));
     }
 
-    #[cold]
-    fn forget_passing(&mut self, mut bucket: usize, end: usize) {
-        while bucket != end {
-            if self.tags[bucket] < PASSED_MANY {
-                self.tags[bucket] -= PASSED;
+    fn forget_passing(&mut self, mut index: usize, end: usize) {
+        while index != end {
+            if self.buckets[index].word < PASSED_MANY {
+                self.buckets[index].word -= PASSED;
             }
-            bucket = self.next(bucket);
+            index = self.next(index);
         }
     }
 }
@@ -164,13 +168,23 @@ impl Buckets {
 pub(super) struct LiveOrders {
     table: Buckets,
     /// The smaller table that is being left, and how many of its buckets are still to be moved.
-    left: Option<(Buckets, usize)>,
+    left: Option<Box<(Buckets, usize)>>,
     len: usize,
+    /// Ids from which on an insert has more to do than to insert: the table is full, or one is being left.
+    room: usize,
+}
+
+/// A place for an id that is not there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vacancy {
+    bucket: usize,
+    place: usize,
+    tag: u64,
 }
 
 impl Default for LiveOrders {
     fn default() -> Self {
-        LiveOrders { table: Buckets::new(INITIAL_BITS), left: None, len: 0 }
+        LiveOrders { table: Buckets::new(INITIAL_BITS), left: None, len: 0, room: FULL << INITIAL_BITS }
     }
 }
 
@@ -180,32 +194,44 @@ impl LiveOrders {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        let left = self.left.as_ref().map_or(0, |(left, _)| left.heap_bytes());
+        let left = self.left.as_ref().map_or(0, |left| left.0.heap_bytes());
         self.table.heap_bytes() + left
     }
 
     /// Slot of a live order, [`NONE`] when there is none.
-    #[inline(always)]
+    #[inline]
     pub fn find(&self, order_id: u64, slab: &Slab) -> u32 {
         let (_, _, slot) = self.table.locate(order_id, slab);
-        if slot == NONE && self.left.is_some() {
-            return self.find_left(order_id, slab);
+        match &self.left {
+            Some(left) if slot == NONE => left.0.locate(order_id, slab).2,
+            _ => slot,
         }
-        slot
     }
 
-    #[cold]
-    fn find_left(&self, order_id: u64, slab: &Slab) -> u32 {
-        self.left.as_ref().map_or(NONE, |(left, _)| left.locate(order_id, slab).2)
+    /// A place for an id where one look shows that it is not there and fits, as it does for nearly all new ids.
+    #[inline(always)]
+    pub fn vacancy(&self, order_id: u64) -> Option<Vacancy> {
+        let (bucket, tag) = self.table.home(order_id);
+        let word = self.table.buckets[bucket].word;
+        let free = lanes(word, 0);
+        let plain = (lanes(word, tag) | word >> 48) == 0 && free != 0 && self.len < self.room;
+        plain.then_some(Vacancy { bucket, place: place_of(free), tag })
+    }
+
+    /// Adds an id in the place found for it, with nothing added or removed since.
+    #[inline(always)]
+    pub fn fill(&mut self, vacancy: Vacancy, slot: u32) {
+        let Vacancy { bucket, place, tag } = vacancy;
+        let bucket = &mut self.table.buckets[bucket];
+        bucket.word |= tag << (place * 8);
+        bucket.slots[place] = slot;
+        self.len += 1;
     }
 
     /// Adds an id that is not there; its order is in `slab` already.
-    #[inline(always)]
     pub fn insert(&mut self, order_id: u64, slot: u32, slab: &Slab) {
-        if self.left.is_some() {
-            self.move_bucket(slab);
-        } else if self.len >= self.table.len() * FULL {
-            self.grow();
+        if self.len >= self.room {
+            if self.left.is_some() { self.move_bucket(slab) } else { self.grow() }
         }
         self.len += 1;
         self.table.insert(order_id, slot);
@@ -215,40 +241,58 @@ impl LiveOrders {
     fn grow(&mut self) {
         let bits = 64 - self.table.shift + 1;
         let buckets = self.table.len();
-        self.left = Some((std::mem::replace(&mut self.table, Buckets::new(bits)), buckets));
+        self.left = Some(Box::new((std::mem::replace(&mut self.table, Buckets::new(bits)), buckets)));
+        self.room = 0;
     }
 
     /// Moves the last bucket of the smaller table; the smaller table goes with its last.
     #[cold]
     fn move_bucket(&mut self, slab: &Slab) {
-        let Some((left, buckets)) = &mut self.left else { return };
+        let Some((left, buckets)) = self.left.as_deref_mut() else { return };
         *buckets -= 1;
         for place in 0..PLACES {
-            if left.tags[*buckets] >> (place * 8) & 0xFF != 0 {
-                let slot = left.slots[*buckets * ROW + place];
+            if left.buckets[*buckets].word >> (place * 8) & 0xFF != 0 {
+                let slot = left.buckets[*buckets].slots[place];
                 left.clear(*buckets, place);
                 self.table.insert(slab.order_id(slot), slot);
             }
         }
         if *buckets == 0 {
             self.left = None;
+            self.room = self.table.len() * FULL;
         }
     }
 
     /// Removes an id; returns its slot, [`NONE`] when it was not there.
     #[inline(always)]
     pub fn remove(&mut self, order_id: u64, slab: &Slab) -> u32 {
+        let (bucket, tag) = self.table.home(order_id);
+        let bucket = &mut self.table.buckets[bucket];
+        let candidates = lanes(bucket.word, tag);
+        if candidates != 0 {
+            let place = place_of(candidates);
+            let slot = bucket.slots[place];
+            if slab.order_id(slot) == order_id {
+                bucket.word &= !(0xFF << (place * 8));
+                self.len -= 1;
+                return slot;
+            }
+        }
+        self.remove_elsewhere(order_id, slab)
+    }
+
+    /// For an id that is not the first its bucket says it could be.
+    #[cold]
+    #[inline(never)]
+    fn remove_elsewhere(&mut self, order_id: u64, slab: &Slab) -> u32 {
         let mut slot = self.table.remove(order_id, slab);
-        if slot == NONE && self.left.is_some() {
-            slot = self.remove_left(order_id, slab);
+        if let Some(left) = &mut self.left
+            && slot == NONE
+        {
+            slot = left.0.remove(order_id, slab);
         }
         self.len -= usize::from(slot != NONE);
         slot
-    }
-
-    #[cold]
-    fn remove_left(&mut self, order_id: u64, slab: &Slab) -> u32 {
-        self.left.as_mut().map_or(NONE, |(left, _)| left.remove(order_id, slab))
     }
 }
 
@@ -264,6 +308,7 @@ mod tests {
         #[test]
         fn the_index_agrees_with_a_map(steps in prop::collection::vec((0u64..2_000, prop::bool::weighted(0.3)), 1..6_000), stride in prop::sample::select(&[1, 3, 0x1_0000_0001, 1 << 40][..])) {
             let mut slab = Slab::default();
+            let level = slab.new_level(0, 0);
             let mut live = LiveOrders::default();
             let mut twin = BTreeMap::new();
             for (id, remove) in steps {
@@ -271,11 +316,17 @@ mod tests {
                 if remove {
                     let slot = live.remove(id, &slab);
                     prop_assert_eq!(slot, twin.remove(&id).unwrap_or(NONE));
-                    if slot != NONE { slab.free(slot); }
+                    if slot != NONE {
+                        slab.detach(slot);
+                        slab.free(slot);
+                    }
                 } else {
                     twin.entry(id).or_insert_with(|| {
-                        let slot = slab.new_order(id, 0, 1);
-                        live.insert(id, slot, &slab);
+                        let slot = slab.new_order(level, id, 0, 1);
+                        match live.vacancy(id) {
+                            Some(vacancy) => live.fill(vacancy, slot),
+                            None => live.insert(id, slot, &slab),
+                        }
                         slot
                     });
                 }

@@ -70,10 +70,9 @@ impl<P: MatchingPolicy> Book<P> {
                     PriceTime.match_level(&mut queue);
                 }
             }
-            let tag = self.slab.tag(level);
-            let after = self.slab.quantity(level);
-            self.ladder(tag).quantity += after - before;
-            self.settle_level(level, sink);
+            let total = self.slab.total(level);
+            self.ladder(total.tag).quantity += total.quantity - before;
+            self.settle_level(level, total, sink);
             self.unrank_gone(opposite);
         }
     }
@@ -96,8 +95,8 @@ impl<P: MatchingPolicy> Book<P> {
 
     /// Tells a level's new totals, and drops it when it is empty.
     #[inline(always)]
-    pub(super) fn settle_level<S: ReportSink>(&mut self, level: u32, sink: &mut S) {
-        let LevelTotal { price, quantity, orders, tag } = self.slab.total(level);
+    pub(super) fn settle_level<S: ReportSink>(&mut self, level: u32, total: LevelTotal, sink: &mut S) {
+        let LevelTotal { price, quantity, orders, tag } = total;
         if S::LEVELS && tag < HIDDEN {
             sink.level_changed(&LevelChange { side: side_at(tag), price, quantity, orders });
         }
@@ -105,6 +104,38 @@ impl<P: MatchingPolicy> Book<P> {
             self.ladder(tag).remove(mirror(tag & 1, price));
             self.slab.free(level);
         }
+    }
+
+    /// Rests a new order that shows all of itself.
+    #[inline(always)]
+    pub(super) fn rest_new<S: ReportSink>(&mut self, order: &NewOrder, leaves: i64, sink: &mut S) -> u32 {
+        let level = self.level_for(index(order.side), order.price, order.order_id, leaves);
+        let slot = self.slab.new_order(level, order.order_id, order.account, leaves);
+        if S::LEVELS {
+            self.settle_level(level, self.slab.total(level), sink);
+        }
+        slot
+    }
+
+    /// The level at a price for one more order, which is counted in the side's quantity.
+    #[inline(always)]
+    fn level_for(&mut self, tag: usize, price: i64, order_id: u64, shown: i64) -> u32 {
+        let key = mirror(tag & 1, price);
+        let ladder = if tag < HIDDEN {
+            &mut self.ladders[tag]
+        } else {
+            &mut self.aside.get_or_insert_default().hidden[tag - HIDDEN]
+        };
+        if P::RANKS && tag < HIDDEN && key < ladder.best_key {
+            self.policy.bettered(side_at(tag), order_id, shown);
+        }
+        ladder.quantity += shown;
+        let mut level = ladder.find(key);
+        if level == NONE {
+            level = self.slab.new_level(tag, price);
+            ladder.insert(key, level);
+        }
+        level
     }
 
     /// Puts an order at the end of the queue at `price`, showing at most `display` of it.
@@ -141,36 +172,20 @@ impl<P: MatchingPolicy> Book<P> {
 
     #[inline(always)]
     fn append<S: ReportSink>(&mut self, tag: usize, price: i64, slot: u32, sink: &mut S) {
-        let key = mirror(tag & 1, price);
         let Order { order_id, quantity, .. } = self.slab.order(slot);
-        let ladder = if tag < HIDDEN {
-            &mut self.ladders[tag]
-        } else {
-            &mut self.aside.get_or_insert_default().hidden[tag - HIDDEN]
-        };
-        if P::RANKS && tag < HIDDEN && key < ladder.best_key {
-            self.policy.bettered(side_at(tag), order_id, quantity);
-        }
-        let mut level = ladder.find(key);
-        if level == NONE {
-            level = self.slab.new_level(tag, price);
-            ladder.insert(key, level);
-        }
-        ladder.quantity += quantity;
+        let level = self.level_for(tag, price, order_id, quantity);
         self.slab.append(level, slot);
         if S::LEVELS {
-            self.settle_level(level, sink);
+            self.settle_level(level, self.slab.total(level), sink);
         }
     }
 
     /// Takes a resting order out of its level; its slot stays taken.
     #[inline(always)]
     pub(super) fn unlink<S: ReportSink>(&mut self, slot: u32, sink: &mut S) {
-        let Order { quantity, level, .. } = self.slab.order(slot);
-        self.slab.detach(slot);
-        let tag = self.slab.tag(level);
-        self.ladder(tag).quantity -= quantity;
-        self.settle_level(level, sink);
+        let (order, total) = self.slab.detach(slot);
+        self.ladder(total.tag).quantity -= order.quantity;
+        self.settle_level(order.level, total, sink);
     }
 
     /// What is open of a resting order, shown or not.
@@ -188,15 +203,17 @@ impl<P: MatchingPolicy> Book<P> {
     /// Cancels a resting order whose id is no longer live. Returns its leaves.
     #[inline(always)]
     pub(super) fn cancel_slot<S: ReportSink>(&mut self, slot: u32, reason: Refusal, sink: &mut S) -> i64 {
-        let Order { order_id, account, quantity, level, has_reserve } = self.slab.order(slot);
-        let LevelTotal { price, tag, .. } = self.slab.total(level);
+        let (order, total) = self.slab.detach(slot);
+        self.slab.free(slot);
+        let Order { order_id, account, quantity, level, has_reserve } = order;
+        let LevelTotal { price, tag, .. } = total;
         let mut leaves = quantity;
         if has_reserve {
             leaves += self.forget_reserve(tag & 1, order_id);
         }
         sink.canceled(&BookCancel { order_id, account, side: side_at(tag & 1), price, leaves, reason });
-        self.unlink(slot, sink);
-        self.slab.free(slot);
+        self.ladder(tag).quantity -= quantity;
+        self.settle_level(level, total, sink);
         self.unrank_gone(tag & 1);
         leaves
     }
@@ -242,7 +259,7 @@ impl<P: MatchingPolicy> Book<P> {
         self.slab.reduce(slot, less);
         sink.replaced(terms);
         if S::LEVELS && less > 0 {
-            self.settle_level(level, sink);
+            self.settle_level(level, self.slab.total(level), sink);
         }
     }
 

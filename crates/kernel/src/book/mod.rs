@@ -53,23 +53,24 @@ pub const MAX_ORDERS: usize = (1 << 30) - 1;
 /// Prices are any units in `-MAX_UNITS..=MAX_UNITS`; whether a price may be negative or off tick is for the gate
 /// before the book to say. Quantities are `1..=MAX_UNITS`.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Book<P: MatchingPolicy = PriceTime> {
-    slab: Slab,
-    live: LiveOrders,
     /// Buy, sell.
     ladders: [Ladder; 2],
+    live: LiveOrders,
     /// Made with the first iceberg or hidden order.
     aside: Option<Box<Aside>>,
+    slab: Slab,
     /// Orders rest without trading, until [`Book::uncross`].
     collecting: bool,
     policy: P,
 }
 
+/// In arithmetic, for the reason of [`mirror`].
+#[inline(always)]
 const fn index(side: Side) -> usize {
-    match side {
-        Side::Buy => 0,
-        Side::Sell => 1,
-    }
+    const { assert!(Side::Buy as u8 == 1 && Side::Sell as u8 == 2) }
+    (side as usize >> 1) & 1
 }
 
 const fn side_at(index: usize) -> Side {
@@ -143,7 +144,7 @@ impl<P: MatchingPolicy> Book<P> {
     /// In this order: `ClientOrderIdMustBeUnique` (among live orders), `QuantityMustBePositive`,
     /// `QuantityMustBeInBounds`, `OrderTypeMustBeSupported`, `FieldMustBeInRange` (display or minimum),
     /// `OpenOrdersMustNotExceedLimit`, `FieldMustBeInRange` (price), `PostOnlyMustNotTake`.
-    #[inline]
+    #[inline(always)]
     pub fn submit<S: ReportSink>(&mut self, order: &NewOrder, sink: &mut S) -> Result<i64, Refusal> {
         self.submit_guarded(order, &Unguarded, sink)
     }
@@ -152,7 +153,30 @@ impl<P: MatchingPolicy> Book<P> {
     ///
     /// # Errors
     /// As [`Book::submit`].
+    ///
+    /// Most orders take nothing and rest with all terms plain. They go the short way, inlined into the caller;
+    /// the long way does the same for them and for all others.
+    #[inline(always)]
     pub fn submit_guarded<S: ReportSink, G: SelfTradeGuard>(
+        &mut self,
+        order: &NewOrder,
+        guard: &G,
+        sink: &mut S,
+    ) -> Result<i64, Refusal> {
+        if self.rests_plainly(order)
+            && let Some(vacancy) = self.live.vacancy(order.order_id)
+        {
+            sink.accepted(order);
+            let slot = self.rest_new(order, order.quantity, sink);
+            self.live.fill(vacancy, slot);
+            return Ok(order.quantity);
+        }
+        // A copy, so that only this way has to have the order in memory.
+        self.submit_any(&order.clone(), guard, sink)
+    }
+
+    #[inline(never)]
+    fn submit_any<S: ReportSink, G: SelfTradeGuard>(
         &mut self,
         order: &NewOrder,
         guard: &G,
@@ -188,9 +212,14 @@ impl<P: MatchingPolicy> Book<P> {
             self.kill(order, &taker, sink);
             return Ok(0);
         }
-        let slot = self.slab.new_order(order.order_id, order.account, taker.leaves);
+        let slot = if order.display == SHOW_ALL {
+            self.rest_new(order, taker.leaves, sink)
+        } else {
+            let slot = self.slab.new_apart(order.order_id, order.account, taker.leaves);
+            self.rest(own, order.price, slot, order.display, sink);
+            slot
+        };
         self.live.insert(order.order_id, slot, &self.slab);
-        self.rest(own, order.price, slot, order.display, sink);
         Ok(taker.leaves)
     }
 
@@ -198,6 +227,7 @@ impl<P: MatchingPolicy> Book<P> {
     ///
     /// # Errors
     /// `OrderMustExist` with the id.
+    #[inline(always)]
     pub fn cancel<S: ReportSink>(&mut self, order_id: u64, sink: &mut S) -> Result<i64, Refusal> {
         let slot = self.live.remove(order_id, &self.slab);
         if slot == NONE {
@@ -320,19 +350,32 @@ impl<P: MatchingPolicy> Book<P> {
         self.could_trade(account, side, limit, quantity, guard)
     }
 
+    /// Whether an order whose id is new passes every test, takes nothing and shows all of itself.
     #[inline(always)]
+    fn rests_plainly(&self, order: &NewOrder) -> bool {
+        let own = index(order.side);
+        let plain = order.order_type as u8 == OrderType::Limit as u8
+            && order.time_in_force as u8 <= TimeInForce::Gtd as u8
+            && order.display == SHOW_ALL
+            && order.minimum == 0;
+        plain
+            && in_bounds(order)
+            && mirror(1 - own, order.price) < self.ladders[1 - own].best_key
+            && self.ladders[own].quantity <= i64::MAX - MAX_UNITS
+            && self.aside.is_none()
+            && self.live.len() < MAX_ORDERS
+    }
+
     fn admit(&self, order: &NewOrder) -> Result<(), Refusal> {
         let known = self.live.find(order.order_id, &self.slab) != NONE;
         let plain = order.order_type as u8 <= OrderType::Limit as u8
             && order.time_in_force as u8 <= TimeInForce::Fok as u8
             && order.display >= 0
             && order.minimum == 0;
-        let in_bounds = (order.quantity as u64).wrapping_sub(1) < MAX_UNITS as u64
-            && order.price.wrapping_add(MAX_UNITS) as u64 <= 2 * MAX_UNITS as u64;
         let room = self.aside.is_none()
             && self.ladders[index(order.side)].quantity <= i64::MAX - MAX_UNITS
             && self.live.len() < MAX_ORDERS;
-        if !known && plain && in_bounds && room { Ok(()) } else { self.admit_slowly(order) }
+        if !known && plain && in_bounds(order) && room { Ok(()) } else { self.admit_slowly(order) }
     }
 
     /// The tests one by one, for who does not pass them all at a glance.
@@ -380,6 +423,13 @@ impl<P: MatchingPolicy> Book<P> {
             _ => mirror(1 - index(order.side), order.price),
         }
     }
+}
+
+/// Quantity and price, as a market order's must be too to pass at a glance.
+#[inline(always)]
+fn in_bounds(order: &NewOrder) -> bool {
+    (order.quantity as u64).wrapping_sub(1) < MAX_UNITS as u64
+        && order.price.wrapping_add(MAX_UNITS) as u64 <= 2 * MAX_UNITS as u64
 }
 
 const fn is_immediate(time_in_force: TimeInForce) -> bool {

@@ -141,7 +141,7 @@ impl<P: MatchingPolicy> Book<P> {
         if leaves > MAX_UNITS || self.check_room(tag & 1, leaves).is_err() {
             return Err(input.invalid("total of one side", leaves as u64));
         }
-        let slot = self.slab.new_order(order.order_id, order.account, order.quantity);
+        let slot = self.slab.new_apart(order.order_id, order.account, order.quantity);
         self.live.insert(order.order_id, slot, &self.slab);
         let display = if tag < HIDDEN { SHOW_ALL } else { 0 };
         self.rest(tag & 1, order.price, slot, display, &mut Silent);

@@ -72,6 +72,13 @@ impl<P: MatchingPolicy> Book<P> {
         (level.price == price).then_some(level)
     }
 
+    /// The next worse level than that of a key, or the best, with its key.
+    pub(super) fn level_after(&self, side: usize, key: Option<i64>) -> Option<(i64, Level)> {
+        let ladder = &self.ladders[side];
+        let (key, level) = ladder.at_or_after(key.map_or(i64::MIN, |key| key + 1))?;
+        Some((key, self.level(level)))
+    }
+
     /// What one side shows.
     pub fn side_quantity(&self, side: Side) -> i64 {
         self.ladders[index(side)].quantity

@@ -6,6 +6,7 @@ use openbell_kernel::book::{
 use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce, options};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -90,12 +91,17 @@ fn dtype<'py>(py: Python<'py>, fields: &[(&str, &str, usize)], size: usize) -> P
     py.import("numpy")?.getattr("dtype")?.call1((dict,))
 }
 
+/// Made once: making one takes as long as hundreds of commands.
 pub fn command_dtype(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    dtype(py, COMMAND_FIELDS, size_of::<Command>())
+    static DTYPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = || dtype(py, COMMAND_FIELDS, size_of::<Command>()).map(Bound::unbind);
+    DTYPE.get_or_try_init(py, made).map(|dtype| dtype.bind(py).clone())
 }
 
 pub fn report_dtype(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    dtype(py, REPORT_FIELDS, size_of::<Report>())
+    static DTYPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = || dtype(py, REPORT_FIELDS, size_of::<Report>()).map(Bound::unbind);
+    DTYPE.get_or_try_init(py, made).map(|dtype| dtype.bind(py).clone())
 }
 
 /// Writes reports as bytes, ready to become a NumPy array without a copy.
