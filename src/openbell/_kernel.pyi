@@ -1066,11 +1066,12 @@ class Node:
         parent: int = 0,
         partner: int = 0,
         offset_nano: int = 0,
+        special: SpecialTerms | None = None,
     ) -> None:
         """Send an order. `client_order_id` is unique in the account for the session day.
 
         `sizing`: 0 `quantity` in units, 1 share of equity in 10^-9, 2 signed target share in 10^-9, 3 the whole position.
-        `options` bits: 1 post-only, 2 reduce-only. `parent`: waits for that order's fill and takes its quantity. `partner`: one
+        `options` bits: 1 post-only, 2 reduce-only, 4 hidden, 8 all-or-none, 16 slide. `parent`: waits for that order's fill and takes its quantity. `partner`: one
         cancels the other. `offset_nano`: price as the parent's fill price x (1 + offset), in 10^-9.
 
         Raises InputError for a side, type, time in force or sizing that does not exist.
@@ -1084,6 +1085,7 @@ class Node:
         price: int = 0,
         quantity: int = 0,
         stop_price: int = 0,
+        special: SpecialTerms | None = None,
     ) -> None:
         """Ask for new terms of an open order; 0 keeps the old. `quantity` is the new total."""
     def cancel_order(self, participant: int, account: int, client_order_id: int) -> None:
@@ -1231,6 +1233,37 @@ RULES_VERSION: Final[int]
 # ---- the node live
 
 @final
+class SpecialTerms:
+    """What an order says beside the usual, in units; what is 0 says nothing."""
+
+    def __new__(
+        cls,
+        *,
+        display_quantity: int = 0,
+        minimum_quantity: int = 0,
+        trail: int = 0,
+        trail_by: int = 0,
+        limit_offset: int = 0,
+        peg: int = 0,
+        peg_offset: int = 0,
+        trigger_by: int = 0,
+        self_trade: int = 0,
+        self_trade_group: int = 0,
+    ) -> SpecialTerms:
+        """Terms of an order, or of a replace, where 0 keeps the old.
+
+        `display_quantity`: the most an iceberg shows. `minimum_quantity`: the least that trades on arrival. `trail`: how far a
+        trailing stop stays behind, in price units (`trail_by` 1) or 10^-9 of the price (2). `limit_offset`: how far the limit
+        of a trailing stop-limit lies beyond its stop. `peg`: 1 the best of its side, 2 of the other, 3 the middle, with
+        `peg_offset` added. `trigger_by`: 1 the last trade, 2 the best of the other side, 3 the mark. `self_trade`: as
+        `Commands.set_self_trade_prevention` has it; `self_trade_group`: whose order it is.
+
+        Raises InputError for a number that names none.
+        """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
 class Commands:
     """Command records gathered in one array: what a live node is configured with, or a batch for `LiveNode.submit`.
 
@@ -1326,16 +1359,32 @@ class Commands:
         stop_price: int = 0,
         options: int = 0,
         expire_time: int = 0,
+        special: SpecialTerms | None = None,
     ) -> None:
         """Raises InputError for a number that names no side, type or time in force."""
     def replace_order(
-        self, account: int, client_order_id: int, *, price: int = 0, quantity: int = 0, stop_price: int = 0
+        self,
+        account: int,
+        client_order_id: int,
+        *,
+        price: int = 0,
+        quantity: int = 0,
+        stop_price: int = 0,
+        special: SpecialTerms | None = None,
     ) -> None:
         """New terms of an open order; 0 keeps the old value."""
     def cancel_order(self, account: int, client_order_id: int) -> None:
         """Cancel the order the client knows by this id."""
     def cancel_all_orders(self, account: int, instrument: int = 0) -> None:
         """Cancel an account's open orders, of one instrument where it is not 0."""
+    def mass_cancel(self, account: int = 0, instrument: int = 0, side: int = 0, participant: int = 0) -> None:
+        """Cancel open orders, oldest first: of an account, an instrument, a side, a participant; 0 restricts nothing."""
+    def set_self_trade_prevention(self, account: int, group: int, action: int) -> None:
+        """What happens when an order of the account (0: of any without a setting) meets one of its own.
+
+        `action`: 0 they trade, 1 cancel the aggressor, 2 the resting order, 3 both, 4 take the smaller quantity from both.
+        Accounts of one `group` are one owner; 0: each for itself.
+        """
     def slots(self) -> NDArray[np.uint8]:
         """Return a copy of the slots gathered so far."""
     def clear(self) -> None:
@@ -1509,10 +1558,18 @@ class LiveNode:
         stop_price: int = 0,
         options: int = 0,
         expire_time: int = 0,
+        special: SpecialTerms | None = None,
     ) -> bool:
         """Return False when there is no room. Raises InputError for a number that names no side, type or time in force."""
     def replace_order(
-        self, account: int, client_order_id: int, *, price: int = 0, quantity: int = 0, stop_price: int = 0
+        self,
+        account: int,
+        client_order_id: int,
+        *,
+        price: int = 0,
+        quantity: int = 0,
+        stop_price: int = 0,
+        special: SpecialTerms | None = None,
     ) -> bool:
         """New terms of an open order, 0 keeps the old value; return False when there is no room."""
     def cancel_order(self, account: int, client_order_id: int) -> bool:

@@ -1,7 +1,7 @@
 """Small histories for the tools to look at: a session of an exchange, and backtests."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from openbell import Backtest, Run
 from openbell.kernel import NewJournal, Node
@@ -60,7 +60,7 @@ def _set_up(node: Node) -> None:
 
 
 def _trade(node: Node, time: int, first: int) -> None:
-    def submit(account: int, client: int, side: int, quantity: int, price: int, **terms: int) -> None:
+    def submit(account: int, client: int, side: int, quantity: int, price: int, **terms: Any) -> None:
         instrument = terms.pop("instrument", 1)
         kind = terms.pop("order_type", LIMIT)
         node.submit_order(

@@ -50,12 +50,12 @@ class InlineNode:
             self.node.open_account(number, USD, shorting=True)
             self.node.deposit_cash(number, amount * NANO, USD)
 
-    def submit_order(self, *terms: Any, **more: int) -> bool:
+    def submit_order(self, *terms: Any, **more: Any) -> bool:
         if self._takes():
             self.node.submit_order(0, *terms, **more)
         return self.taken
 
-    def replace_order(self, account: int, client_order_id: int, **terms: int) -> bool:
+    def replace_order(self, account: int, client_order_id: int, **terms: Any) -> bool:
         if self._takes():
             self.node.replace_order(0, account, client_order_id, **terms)
         return self.taken

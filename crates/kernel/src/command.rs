@@ -3,6 +3,7 @@
 use crate::layout::{layouts, payloads};
 use crate::record::{RecordBuffer, Slot, payload as payload_of};
 use crate::rules::{Refusal, Rule};
+use crate::special_terms::SpecialTerms;
 use crate::terms::{OrderType, PackedTerms, Side, Sizing, TimeInForce, options};
 
 pub mod tag {
@@ -13,6 +14,7 @@ pub mod tag {
     pub const INSTRUMENT: u16 = 5;
     pub const VENUE: u16 = 6;
     pub const INDICATOR: u16 = 7;
+    pub const CONDITIONS: u16 = 8;
     pub const TOP_STEP: u16 = 12;
     pub const LEAD: u16 = 13;
 }
@@ -94,6 +96,14 @@ layouts! {
     SetOrderSizes = SetOrderSizes { minimum: i64, maximum: i64, reserved: [u64; 2], }
     /// What is told of the head's instrument beside trades and levels: `by_order` 1 adds every visible order.
     SetMarketData = SetMarketData { by_order: u64, reserved: [u64; 3], }
+    /// What happens when an order of the head's account (0 = every account that has none of its own) meets one of the
+    /// same owner: `action` is a number of [`crate::book::SelfTradeAction`], 0 lets them trade. Accounts of one `group`
+    /// are one owner; 0 = each for itself.
+    SetSelfTradePrevention = SetSelfTradePrevention { group: u64, action: u64, reserved: [u64; 2], }
+
+    /// Cancels open orders, oldest first: of the head's account (0 = all), of its instrument (0 = all), of `side` (a
+    /// number of [`Side`], 0 = both), sent by `participant` (0 = by anybody). Restrictions hold together.
+    MassCancel = MassCancel { side: u64, participant: u64, reserved: [u64; 2], }
 }
 
 /// Kinds of matching policies.
@@ -114,6 +124,9 @@ payloads! {
     /// fills, then takes its filled quantity. `partner`: one cancels the other. `offset_nano`: when not 0 the
     /// price (stop price of a stop) is the parent's fill price x (1 + offset).
     ContingencyPayload = CONTINGENCY { parent: u64, partner: u64, offset_nano: i64, reserved: [u64; 2], }
+
+    /// Special terms of an order, see [`crate::special_terms::SpecialTerms`]; numbers at 0 say nothing.
+    ConditionsPayload = CONDITIONS { trail: i64, limit_offset: i64, peg_offset: i64, trail_by: u8, peg: u8, trigger_by: u8, self_trade: u8, self_trade_group: u32, reserved: u64, }
 
     /// Text of up to 36 bytes, UTF-8.
     TextPayload = TEXT { len: u32, bytes: [u8; 36], }
@@ -214,6 +227,11 @@ impl SubmitOrder {
 
     /// The command as a record, to be stamped by the sequencer.
     pub fn to_record(&self) -> RecordBuffer {
+        self.to_record_with(&SpecialTerms::default())
+    }
+
+    /// As [`SubmitOrder::to_record`], of an order with special terms.
+    pub fn to_record_with(&self, special: &SpecialTerms) -> RecordBuffer {
         let terms = PackedTerms {
             side: self.side as u8,
             order_type: self.order_type as u8,
@@ -230,15 +248,7 @@ impl SubmitOrder {
         });
         record.head_mut().account = self.account;
         record.head_mut().instrument = self.instrument;
-        if self.stop_price != 0 || self.expire_time != 0 {
-            record.push(TermsPayload {
-                stop_price: self.stop_price,
-                display_quantity: 0,
-                minimum_quantity: 0,
-                expire_time: self.expire_time,
-                reserved: 0,
-            });
-        }
+        special.push(self, &mut record);
         if self.parent != 0 || self.partner != 0 || self.offset_nano != 0 {
             record.push(ContingencyPayload {
                 parent: self.parent,

@@ -88,6 +88,13 @@ layouts! {
     TickSizeSet = TickSizeSet { from_price: i64, tick: i64, reserved: [u64; 2], }
     OrderSizesSet = OrderSizesSet { minimum: i64, maximum: i64, reserved: [u64; 2], }
     MarketDataSet = MarketDataSet { by_order: u64, reserved: [u64; 3], }
+    /// The venue moved the order by its own terms: a stop that trails, a peg that follows, a post-only order that slid.
+    OrderRepriced = OrderRepriced { order_id: u64, client_order_id: u64, price: i64, stop_price: i64, }
+    /// The venue cut the order: `quantity` is the new total, `rule` says why. Followed by [`RefusalPayload`].
+    OrderReduced = OrderReduced { order_id: u64, client_order_id: u64, quantity: i64, rule: u64, }
+    /// The cancels that a `MassCancel` asked for stand before it; `orders` says how many.
+    OrdersMassCanceled = OrdersMassCanceled { side: u64, participant: u64, orders: u64, reserved: u64, }
+    SelfTradePreventionSet = SelfTradePreventionSet { group: u64, action: u64, reserved: [u64; 2], }
 }
 
 payloads! {

@@ -36,6 +36,7 @@ pub mod rules;
 pub mod sabotage;
 pub mod seqlock;
 pub mod snapshot;
+pub mod special_terms;
 pub mod state;
 mod sync;
 pub mod terms;

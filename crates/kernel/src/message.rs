@@ -84,6 +84,8 @@ registry! {
     StopParticipant = 36, Command, 1;
     DefineCurrency = 37, Command, 1;
     AddBarInterval = 38, Command, 1;
+    SetSelfTradePrevention = 42, Command, 1;
+    MassCancel = 43, Command, 1;
     SetMatchingPolicy = 47, Command, 1;
     ChangeTradingSession = 48, Command, 1;
     SetPriceBands = 49, Command, 1;
@@ -151,6 +153,10 @@ registry! {
     ObservationUnmatched = 315, Event, 1;
     SignalReceived = 316, Event, 1;
     RiskLimitSet = 317, Event, 1;
+    OrderRepriced = 318, Event, 1;
+    OrderReduced = 319, Event, 1;
+    OrdersMassCanceled = 320, Event, 1;
+    SelfTradePreventionSet = 321, Event, 1;
     TradingSessionChanged = 326, Event, 1;
     AuctionIndicated = 327, Event, 1;
     AuctionUncrossed = 328, Event, 1;

@@ -7,9 +7,10 @@ use crate::command::SubmitOrder;
 use crate::hash::Table;
 use crate::risk::ReplaceTerms;
 use crate::rules::Refusal;
+use crate::special_terms::SpecialTerms;
 use crate::state::{State, StateError, StateReader, StateWriter};
-use crate::terms::{OrderState, OrderType, Side, Sizing, TimeInForce};
-use crate::tracked::{EntityHasher, TrackedList};
+use crate::terms::{OrderState, OrderType, Side, Sizing, TimeInForce, options};
+use crate::tracked::{EntityHasher, TrackedList, TrackedTable};
 
 /// Bits of an order id below the shard.
 pub const SEQUENCE_BITS: u32 = 56;
@@ -143,6 +144,21 @@ impl Order {
     pub fn is_open(&self) -> bool {
         !self.state.is_closed()
     }
+
+    /// [`Orders::special`] has more about it.
+    pub const fn has_special_terms(&self) -> bool {
+        self.request.options & options::ASIDE != 0
+    }
+}
+
+/// The special terms of one order, and those asked for and not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderSpecials {
+    /// As the order came.
+    pub asked: SpecialTerms,
+    /// In force.
+    pub terms: SpecialTerms,
+    pub pending: Option<SpecialTerms>,
 }
 
 /// An account and its own id of an order, in twelve bytes: with its place, an entry of the table has sixteen.
@@ -192,6 +208,8 @@ pub struct Orders {
     recent: Recent,
     /// Those that wait or waited for a parent; follows from the rest and is not saved.
     children: BTreeSet<u64>,
+    /// Of those that have any, by order id.
+    specials: TrackedTable<u64, OrderSpecials>,
 }
 
 impl Orders {
@@ -224,6 +242,20 @@ impl Orders {
 
     pub(crate) fn at(&self, place: u32) -> Option<&Order> {
         self.orders.get(place as usize)
+    }
+
+    /// The special terms of an order that has any.
+    pub fn special(&self, order_id: u64) -> Option<&OrderSpecials> {
+        if self.specials.is_empty() { None } else { self.specials.get(order_id) }
+    }
+
+    pub fn special_mut(&mut self, order_id: u64) -> Option<&mut OrderSpecials> {
+        self.specials.get_mut(order_id)
+    }
+
+    /// Keeps the special terms of an order whose options say [`options::ASIDE`].
+    pub fn insert_special(&mut self, order_id: u64, terms: SpecialTerms) {
+        self.specials.insert(order_id, OrderSpecials { asked: terms, terms, pending: None });
     }
 
     pub fn insert(&mut self, order: Order) {
@@ -270,7 +302,7 @@ impl Orders {
 
     /// Forgets the closed orders: their session day is over.
     pub fn retire_closed(&mut self) {
-        let Orders { orders, places, by_client_id, recent, children } = self;
+        let Orders { orders, places, by_client_id, recent, children, specials } = self;
         *recent = Recent::default();
         let mut kept = 0;
         orders.retain(|order| {
@@ -283,12 +315,18 @@ impl Orders {
             places.remove(&order.order_id);
             by_client_id.remove(&ClientKey::of(order));
             children.remove(&order.order_id);
+            if order.has_special_terms() {
+                specials.remove(order.order_id);
+            }
             false
         });
     }
 
     pub(crate) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
-        self.orders.sum_by(|_, order| hasher.hash("order", order.order_id, |out| order.write(out)))
+        let specials = self.specials.sum("special terms", hasher);
+        let orders =
+            self.orders.sum_by(|_, order| hasher.hash("order", order.order_id, |out| order.write(out)));
+        orders.wrapping_add(specials)
     }
 }
 
@@ -391,10 +429,27 @@ impl State for Order {
     }
 }
 
+impl State for OrderSpecials {
+    fn write(&self, out: &mut StateWriter) {
+        self.asked.write(out);
+        self.terms.write(out);
+        out.option(self.pending.as_ref());
+    }
+
+    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        Ok(OrderSpecials { asked: State::read(input)?, terms: State::read(input)?, pending: input.option()? })
+    }
+}
+
 impl State for Orders {
     fn write(&self, out: &mut StateWriter) {
         out.length(self.orders.len());
-        self.orders.iter().for_each(|order| order.write(out));
+        for order in self.orders.iter() {
+            order.write(out);
+            if let Some(special) = self.special(order.order_id) {
+                special.write(out);
+            }
+        }
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
@@ -406,6 +461,9 @@ impl State for Orders {
                 return Err(input.invalid("order id above the one before", order.order_id));
             }
             last = order.order_id;
+            if order.has_special_terms() {
+                orders.specials.insert(order.order_id, State::read(input)?);
+            }
             orders.insert(order);
         }
         Ok(orders)

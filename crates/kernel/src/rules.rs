@@ -83,6 +83,11 @@ rules! {
     QuantityMustReachMinimum = 132 => "QUANTITY_MUST_REACH_MINIMUM",
     BookMustBeEmpty = 133 => "BOOK_MUST_BE_EMPTY",
     VenueMustBeOurs = 134 => "VENUE_MUST_BE_OURS",
+    DisplayMustNotExceedQuantity = 140 => "DISPLAY_MUST_NOT_EXCEED_QUANTITY",
+    MinimumMustNotExceedQuantity = 141 => "MINIMUM_MUST_NOT_EXCEED_QUANTITY",
+    TrailMustBePositive = 142 => "TRAIL_MUST_BE_POSITIVE",
+    TermsMustFitOrderType = 143 => "TERMS_MUST_FIT_ORDER_TYPE",
+    TrailMustBeInBounds = 144 => "TRAIL_MUST_BE_IN_BOUNDS",
 }
 
 /// A refusal: which rule, what it allows, what was asked. Units are the rule's own: price units, quantity

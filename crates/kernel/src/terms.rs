@@ -26,13 +26,36 @@ terms!(
     Side { Buy = 1 => "BUY", Sell = 2 => "SELL", }
 );
 terms!(
-    OrderType { Market = 1 => "MARKET", Limit = 2 => "LIMIT", Stop = 3 => "STOP", StopLimit = 4 => "STOP_LIMIT", }
+    /// How an order is priced. From 5 on it has [`crate::special_terms`].
+    OrderType {
+        Market = 1 => "MARKET", Limit = 2 => "LIMIT", Stop = 3 => "STOP", StopLimit = 4 => "STOP_LIMIT",
+        MarketIfTouched = 5 => "MARKET_IF_TOUCHED", LimitIfTouched = 6 => "LIMIT_IF_TOUCHED",
+        TrailingStop = 7 => "TRAILING_STOP", TrailingStopLimit = 8 => "TRAILING_STOP_LIMIT",
+        MarketToLimit = 9 => "MARKET_TO_LIMIT", Pegged = 10 => "PEGGED",
+    }
 );
 terms!(
     TimeInForce {
         Day = 1 => "DAY", Gtc = 2 => "GTC", Gtd = 3 => "GTD", Ioc = 4 => "IOC", Fok = 5 => "FOK",
         AtOpen = 6 => "AT_OPEN", AtClose = 7 => "AT_CLOSE",
     }
+);
+terms!(
+    /// What wakes a stop or touched order.
+    TriggerBy {
+        LastTrade = 1 => "LAST_TRADE",
+        // Best offer for a buy, best bid for a sell.
+        OppositeBest = 2 => "OPPOSITE_BEST",
+        Mark = 3 => "MARK",
+    }
+);
+terms!(
+    /// How far a trailing stop stays behind is given in price units or in 10^-9 of the price.
+    TrailBy { Amount = 1 => "AMOUNT", Percent = 2 => "PERCENT", }
+);
+terms!(
+    /// What a pegged order follows: the best of its own side, of the other, or the middle.
+    Peg { Primary = 1 => "PRIMARY", Market = 2 => "MARKET", Mid = 3 => "MID", }
 );
 terms!(
     /// How the quantity of an order is meant.
@@ -75,10 +98,20 @@ pub mod options {
     pub const POST_ONLY: u16 = 1 << 0;
     /// May only bring the position nearer to zero; cut down to it at the fill.
     pub const REDUCE_ONLY: u16 = 1 << 1;
+    /// Nothing of it is shown; behind what is shown at its price.
+    pub const HIDDEN: u16 = 1 << 2;
+    /// Trades whole or not at all.
+    pub const ALL_OR_NONE: u16 = 1 << 3;
+    /// As post-only, but moved a tick behind the best price it would have taken instead of refused.
+    pub const SLIDE: u16 = 1 << 4;
+    pub const ALL: u16 = POST_ONLY | REDUCE_ONLY | CANCEL_ON_DISCONNECT | SPECIAL;
+    /// Options that are special terms, see [`crate::special_terms`].
+    pub const SPECIAL: u16 = HIDDEN | ALL_OR_NONE | SLIDE;
+    /// Set by the engine, never by a client: the order has special terms, kept aside.
+    pub const ASIDE: u16 = 1 << 14;
     /// Lives only as long as the session that sent it: whoever serves sessions cancels it when that ends, also when it
     /// ended with the machine. Changes nothing in how the order trades.
     pub const CANCEL_ON_DISCONNECT: u16 = 1 << 15;
-    pub const ALL: u16 = POST_ONLY | REDUCE_ONLY | CANCEL_ON_DISCONNECT;
 }
 
 impl Side {
@@ -148,12 +181,46 @@ impl OrderState {
 }
 
 impl OrderType {
+    /// It needs a stop price: the price that wakes it.
     pub const fn has_stop(self) -> bool {
-        matches!(self, OrderType::Stop | OrderType::StopLimit)
+        use OrderType::{LimitIfTouched, MarketIfTouched, Stop, StopLimit};
+        matches!(self, Stop | StopLimit | MarketIfTouched | LimitIfTouched)
     }
 
+    /// It needs a limit price.
     pub const fn has_limit(self) -> bool {
-        matches!(self, OrderType::Limit | OrderType::StopLimit)
+        matches!(self, OrderType::Limit | OrderType::StopLimit | OrderType::LimitIfTouched)
+    }
+
+    /// It may come with a stop price: where a trailing stop begins.
+    pub const fn may_have_stop(self) -> bool {
+        self.has_stop() || self.trails()
+    }
+
+    /// It may come with a limit price: beyond which a pegged order does not follow.
+    pub const fn may_have_limit(self) -> bool {
+        self.has_limit() || matches!(self, OrderType::Pegged)
+    }
+
+    /// Its stop follows the market.
+    pub const fn trails(self) -> bool {
+        matches!(self, OrderType::TrailingStop | OrderType::TrailingStopLimit)
+    }
+
+    /// It waits outside the book until a price wakes it.
+    pub const fn waits(self) -> bool {
+        self.may_have_stop()
+    }
+
+    /// It waits for a price better than now (to buy, a lower one); a stop waits for a worse one.
+    pub const fn is_touched(self) -> bool {
+        matches!(self, OrderType::MarketIfTouched | OrderType::LimitIfTouched)
+    }
+
+    /// What is left of it may rest in the book.
+    pub const fn may_rest(self) -> bool {
+        use OrderType::{Market, MarketIfTouched, Stop, TrailingStop};
+        !matches!(self, Market | MarketIfTouched | Stop | TrailingStop)
     }
 }
 

@@ -19,6 +19,7 @@ mod new_journal;
 mod node;
 mod orders;
 mod snapshots;
+mod special_terms;
 
 use pyo3::prelude::*;
 
@@ -38,5 +39,6 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     new_journal::register(module)?;
     node::register(module)?;
     orders::register(module)?;
-    snapshots::register(module)
+    snapshots::register(module)?;
+    special_terms::register(module)
 }

@@ -25,6 +25,7 @@ use pyo3::prelude::*;
 use crate::arrays::{SlotArray, slot_array};
 use crate::errors::{error, journal_error, node_error, restart_error};
 use crate::journal::{create_journal, modes, sign};
+use crate::special_terms::{self, SpecialTerms};
 use bell::EventBell;
 use commands::{Commands, cancel_order, order, replace_order};
 use health::Health;
@@ -228,7 +229,7 @@ impl LiveNode {
     }
 
     #[pyo3(signature = (account, instrument, client_order_id, side, order_type, time_in_force, quantity, *,
-        price=0, stop_price=0, options=0, expire_time=0))]
+        price=0, stop_price=0, options=0, expire_time=0, special=None))]
     #[allow(clippy::too_many_arguments)]
     fn submit_order(
         &self,
@@ -244,6 +245,7 @@ impl LiveNode {
         stop_price: i64,
         options: u16,
         expire_time: u64,
+        special: Option<SpecialTerms>,
     ) -> PyResult<bool> {
         let numbers = [side, order_type, time_in_force];
         let order = SubmitOrder {
@@ -253,10 +255,11 @@ impl LiveNode {
             expire_time,
             ..order(py, account, instrument, client_order_id, numbers, quantity)?
         };
-        self.submit_record(py, &order.to_record())
+        self.submit_record(py, &order.to_record_with(&special_terms::or_none(special)))
     }
 
-    #[pyo3(signature = (account, client_order_id, *, price=0, quantity=0, stop_price=0))]
+    #[pyo3(signature = (account, client_order_id, *, price=0, quantity=0, stop_price=0, special=None))]
+    #[allow(clippy::too_many_arguments)]
     fn replace_order(
         &self,
         py: Python<'_>,
@@ -265,8 +268,10 @@ impl LiveNode {
         price: i64,
         quantity: i64,
         stop_price: i64,
+        special: Option<SpecialTerms>,
     ) -> PyResult<bool> {
-        self.submit_record(py, &replace_order(account, client_order_id, price, quantity, stop_price))
+        let terms = [price, quantity, stop_price];
+        self.submit_record(py, &replace_order(account, client_order_id, terms, special))
     }
 
     fn cancel_order(&self, py: Python<'_>, account: u32, client_order_id: u64) -> PyResult<bool> {

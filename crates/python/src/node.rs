@@ -31,6 +31,7 @@ use crate::hooks::Hooks;
 use crate::new_journal::NewJournal;
 use crate::orders::OrderRecord;
 use crate::snapshots::state_at;
+use crate::special_terms::{self, SpecialTerms};
 use guard::{FailedHook, Guarded, Inner};
 use outbox::OutboxRow;
 use rows::{BarRow, ValuationRow};
@@ -313,7 +314,7 @@ impl Node {
     }
 
     #[pyo3(signature = (participant, account, instrument, client_order_id, side, order_type, time_in_force, quantity, *,
-        price=0, stop_price=0, sizing=0, options=0, expire_time=0, parent=0, partner=0, offset_nano=0))]
+        price=0, stop_price=0, sizing=0, options=0, expire_time=0, parent=0, partner=0, offset_nano=0, special=None))]
     #[allow(clippy::too_many_arguments)]
     fn submit_order(
         &self,
@@ -334,6 +335,7 @@ impl Node {
         parent: u64,
         partner: u64,
         offset_nano: i64,
+        special: Option<SpecialTerms>,
     ) -> PyResult<()> {
         let order = SubmitOrder {
             account,
@@ -352,10 +354,11 @@ impl Node {
             partner,
             offset_nano,
         };
-        self.enqueue(py, Head { participant, account, instrument }, order.to_record())
+        let record = order.to_record_with(&special_terms::or_none(special));
+        self.enqueue(py, Head { participant, account, instrument }, record)
     }
 
-    #[pyo3(signature = (participant, account, client_order_id, *, price=0, quantity=0, stop_price=0))]
+    #[pyo3(signature = (participant, account, client_order_id, *, price=0, quantity=0, stop_price=0, special=None))]
     #[allow(clippy::too_many_arguments)]
     fn replace_order(
         &self,
@@ -366,9 +369,11 @@ impl Node {
         price: i64,
         quantity: i64,
         stop_price: i64,
+        special: Option<SpecialTerms>,
     ) -> PyResult<()> {
-        let body = ReplaceOrder { client_order_id, price, quantity, stop_price };
-        self.command(py, Head { participant, account, instrument: 0 }, body)
+        let mut record = RecordBuffer::new(ReplaceOrder { client_order_id, price, quantity, stop_price });
+        special_terms::or_none(special).push_new(&mut record);
+        self.enqueue(py, Head { participant, account, instrument: 0 }, record)
     }
 
     fn cancel_order(

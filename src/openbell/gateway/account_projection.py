@@ -19,6 +19,14 @@ from openbell.model.terms import OrderState, OrderType, Side, TimeInForce
 _LOW_64_BITS = 2**64 - 1
 RESTORED_EXECUTIONS = 1_000
 """Of these, the last of an account, closed orders are known when an exchange goes on."""
+_PRICED = (
+    OrderType.LIMIT,
+    OrderType.STOP_LIMIT,
+    OrderType.LIMIT_IF_TOUCHED,
+    OrderType.MARKET_TO_LIMIT,
+    OrderType.PEGGED,
+)
+"""Types whose new terms are told with their limit; of the others it is the stop price."""
 
 
 @dataclass(slots=True)
@@ -84,6 +92,8 @@ class AccountProjection:
                 ("OrderRejected", self._rejected),
                 ("OrderFilled", self._filled),
                 ("OrderReplaced", self._replaced),
+                ("OrderRepriced", self._repriced),
+                ("OrderReduced", self._reduced),
                 ("OrderCanceled", self._canceled),
                 ("OrderExpired", self._expired),
                 ("PositionOpened", self._position),
@@ -181,8 +191,8 @@ class AccountProjection:
             quantity=listed.quantity_text(order.quantity),
             cumulative_quantity=listed.quantity_text(order.cumulative_quantity),
             leaves_quantity=listed.quantity_text(order.leaves_quantity),
-            price=listed.price_text(order.price) if order.order_type.has_limit else None,
-            stop_price=listed.price_text(order.stop_price) if order.order_type.has_stop else None,
+            price=listed.price_text(order.price) if order.price else None,
+            stop_price=listed.price_text(order.stop_price) if order.stop_price else None,
         )
 
     def state(self, place: tuple[int, int], request: int | None = None) -> protocol.AccountState:
@@ -246,10 +256,21 @@ class AccountProjection:
         if order is None:
             return
         order.quantity = quantity
-        if order.order_type.has_limit:
+        if order.order_type in _PRICED:
             order.price = price
-        elif order.order_type.has_stop:
+        elif order.order_type is not OrderType.MARKET:
             order.stop_price = price
+
+    def _repriced(self, event: Event) -> None:
+        """What follows the market; of a pegged order the price that is kept is its limit, which stays."""
+        order = self.open.get(event.body[0])
+        if order is not None and order.order_type is not OrderType.PEGGED:
+            order.price, order.stop_price = event.body[2], event.body[3]
+
+    def _reduced(self, event: Event) -> None:
+        order = self.open.get(event.body[0])
+        if order is not None:
+            order.quantity = event.body[2]
 
     def _denied(self, event: Event) -> None:
         self.answered(event.body[1])
@@ -324,6 +345,6 @@ def _known(order: OrderRecord) -> KnownOrder:
 
 def _client_order_id(event: Event) -> int:
     """The order an execution is about; 0 where it is about none. A fill has the id in its payload, others in their body."""
-    if event.message == number_of("CommandRefused"):
+    if event.message in (number_of("CommandRefused"), number_of("OrdersMassCanceled")):
         return 0
     return event.payload[1] if event.message == number_of("OrderFilled") else event.body[1]

@@ -11,19 +11,28 @@ questions go to who asked. `place` is the last execution that came; a client tha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from itertools import count
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypedDict, TypeVar, Unpack
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from openbell.gateway import protocol
-from openbell.gateway.protocol import ChannelName, OrderTypeName, SessionName, SideName, TimeInForceName
+from openbell.gateway.protocol import (
+    ChannelName,
+    OrderTypeName,
+    PegName,
+    SelfTradeName,
+    SessionName,
+    SideName,
+    TimeInForceName,
+    TriggerName,
+)
 from openbell.model.errors import OpenbellError
 
 Amount = str | int | Decimal
@@ -41,6 +50,31 @@ _Message = TypeVar("_Message")
 _CONNECTION = "CONNECTION"
 _MARKET = MarketMessage.__args__
 _EXECUTIONS = protocol.Execution.__args__
+
+
+class SpecialNewFields(TypedDict, total=False):
+    """Fields of a replace that few orders have; docs/venue.md says what they do."""
+
+    display_quantity: Amount
+    trail_amount: Amount
+    trail_percent: Amount
+    limit_offset: Amount
+    peg_offset: Amount
+
+
+class SpecialFields(SpecialNewFields, total=False):
+    """Fields of a new order that few have."""
+
+    hidden: bool
+    minimum_quantity: Amount
+    all_or_none: bool
+    slide: bool
+    trigger_by: TriggerName
+    peg: PegName
+    self_trade: SelfTradeName
+
+
+_AMOUNTS: Final = frozenset((*SpecialNewFields.__annotations__, "minimum_quantity"))
 
 
 class ExchangeError(OpenbellError):
@@ -208,8 +242,12 @@ class ExchangeClient:
         expire_time: str | None = None,
         post_only: bool = False,
         reduce_only: bool = False,
+        **special: Unpack[SpecialFields],
     ) -> None:
-        """Send an order: a limit order where it has a price, else a market order, unless `order_type` says otherwise."""
+        """Send an order: a limit order where it has a price, else a market order, unless `order_type` says otherwise.
+
+        What few orders have is given by the names of the protocol: `display_quantity`, `trail_amount`, `peg`, ...
+        """
         await self._send(
             protocol.Submit(
                 client_order_id=client_order_id,
@@ -223,6 +261,7 @@ class ExchangeClient:
                 expire_time=expire_time,
                 post_only=post_only,
                 reduce_only=reduce_only,
+                **_decimals(special),
             )
         )
 
@@ -233,6 +272,7 @@ class ExchangeClient:
         price: Amount | None = None,
         quantity: Amount | None = None,
         stop_price: Amount | None = None,
+        **special: Unpack[SpecialNewFields],
     ) -> None:
         """Ask for new terms; what is left out stays."""
         await self._send(
@@ -241,8 +281,13 @@ class ExchangeClient:
                 price=_decimal(price),
                 quantity=_decimal(quantity),
                 stop_price=_decimal(stop_price),
+                **_decimals(special),
             )
         )
+
+    async def mass_cancel(self, *, instrument: str | None = None, side: SideName | None = None) -> None:
+        """Take back the account's open orders, of an instrument, of a side, or all."""
+        await self._send(protocol.MassCancel(instrument=instrument, side=side))
 
     async def cancel(self, client_order_id: int) -> None:
         """Take an order back."""
@@ -327,6 +372,11 @@ class _Inbox(Generic[_Message]):
                 self._queue.put_nowait(found)  # the end stays the end
             raise found
         return found
+
+
+def _decimals(special: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as they are sent: amounts as decimals, words and flags as they are."""
+    return {name: Decimal(value) if name in _AMOUNTS else value for name, value in special.items()}
 
 
 def _decimal(value: Amount | None) -> Decimal | None:

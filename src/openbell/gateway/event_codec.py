@@ -25,6 +25,7 @@ from openbell.messages.layouts import (
     rule_names,
 )
 from openbell.messages.refusal_figures import figure_text
+from openbell.model.terms import Side
 from openbell.model.time import iso
 
 _HEAD = struct.Struct("<QQHBBHHII4q")  # the whole first slot: crates/kernel/src/record.rs
@@ -80,6 +81,9 @@ EXECUTIONS = (
     "OrderCanceled",
     "OrderExpired",
     "OrderTriggered",
+    "OrderRepriced",
+    "OrderReduced",
+    "OrdersMassCanceled",
     "CancelRejected",
     "ReplaceRejected",
     "CommandRefused",
@@ -105,6 +109,9 @@ class ExecutionCodec:
             self._canceled,
             self._expired,
             self._triggered,
+            self._repriced,
+            self._reduced,
+            self._mass_canceled,
             self._cancel_rejected,
             self._replace_rejected,
             self._command_refused,
@@ -215,6 +222,32 @@ class ExecutionCodec:
         _, client_order_id, price, _ = event.body
         text = self._listed(event).price_text(price)
         return protocol.OrderTriggered(**self._order(event, client_order_id), price=text)
+
+    def _repriced(self, event: Event) -> protocol.Execution:
+        listed = self._listed(event)
+        _, client_order_id, price, stop_price = event.body
+        return protocol.OrderRepriced(
+            **self._order(event, client_order_id),
+            price=listed.price_text(price),
+            stop_price=listed.price_text(stop_price),
+        )
+
+    def _reduced(self, event: Event) -> protocol.Execution:
+        _, client_order_id, quantity, rule = event.body
+        return protocol.OrderReduced(
+            **self._order(event, client_order_id),
+            quantity=self._listed(event).quantity_text(quantity),
+            rule=self._rules.get(rule, f"rule {rule}"),
+        )
+
+    def _mass_canceled(self, event: Event) -> protocol.Execution:
+        side, _, orders, _ = event.body
+        return protocol.OrdersMassCanceled(
+            **self._place(event),
+            orders=orders,
+            instrument=self._symbol(event.instrument),
+            side=Side(side).name if side else "",
+        )
 
     def _cancel_rejected(self, event: Event) -> protocol.Execution:
         refusal = self._refusal(event, event.body[2])

@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from openbell.kernel import SpecialTerms
+
 
 class NodePort(Protocol):
     """A node with its own threads: takes commands and never waits, gives out events whose cause is durable.
@@ -30,11 +32,19 @@ class NodePort(Protocol):
         stop_price: int = 0,
         options: int = 0,
         expire_time: int = 0,
+        special: SpecialTerms | None = None,
     ) -> bool:
         """Ask for a new order."""
 
     def replace_order(
-        self, account: int, client_order_id: int, *, price: int = 0, quantity: int = 0, stop_price: int = 0
+        self,
+        account: int,
+        client_order_id: int,
+        *,
+        price: int = 0,
+        quantity: int = 0,
+        stop_price: int = 0,
+        special: SpecialTerms | None = None,
     ) -> bool:
         """Ask for new terms; 0 keeps the old."""
 

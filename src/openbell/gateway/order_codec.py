@@ -14,17 +14,29 @@ from numpy.typing import NDArray
 
 from openbell.gateway.listing import ListedInstrument, Listing
 from openbell.gateway.protocol import ChangeSession, ProtocolError, Replace, Submit, joined
+from openbell.kernel import SpecialTerms
 from openbell.messages.layouts import as_slots, records
 from openbell.model.errors import InputError
 from openbell.model.quantities import EXACT
-from openbell.model.terms import OrderType, Side, TimeInForce, TradingSession
+from openbell.model.terms import (
+    OrderType,
+    Peg,
+    SelfTradeAction,
+    Side,
+    TimeInForce,
+    TradingSession,
+    TrailBy,
+    TriggerBy,
+)
 from openbell.model.time import to_ns
 
-POST_ONLY, REDUCE_ONLY, CANCEL_ON_DISCONNECT = 1, 2, 1 << 15
+CANCEL_ON_DISCONNECT = 1 << 15
+_OPTIONS = {1: "post_only", 2: "reduce_only", 4: "hidden", 8: "all_or_none", 16: "slide"}
 """Bits of an order's options; see crates/kernel/src/terms.rs."""
 
 _MOST_UNITS = 2**63 - 1
 _MOST_DIGITS = 40
+_PERCENT_OF_NANO = Decimal("0.0000001")
 
 
 class NewOrder(NamedTuple):
@@ -40,6 +52,7 @@ class NewOrder(NamedTuple):
     stop_price: int
     options: int
     expire_time: int
+    special: SpecialTerms | None
 
 
 class NewTerms(NamedTuple):
@@ -49,14 +62,17 @@ class NewTerms(NamedTuple):
     price: int
     quantity: int
     stop_price: int
+    special: SpecialTerms | None
 
 
 def new_order(message: Submit, listing: Listing) -> NewOrder:
     """The order that a client asked for. Raises ProtocolError naming the field that is wrong."""
     listed = listed_instrument(message.instrument, listing)
     order_type = OrderType[message.order_type]
-    _require_presence("price", message.price, order_type.has_limit, order_type)
-    _require_presence("stop_price", message.stop_price, order_type.has_stop, order_type)
+    if order_type is not OrderType.PEGGED:
+        _require_presence("price", message.price, order_type.has_limit, order_type)
+    if not order_type.trails:
+        _require_presence("stop_price", message.stop_price, order_type.has_stop, order_type)
     return NewOrder(
         instrument=listed.number,
         client_order_id=message.client_order_id,
@@ -66,14 +82,16 @@ def new_order(message: Submit, listing: Listing) -> NewOrder:
         quantity=_quantity("quantity", message.quantity, listed),
         price=_price("price", message.price, listed),
         stop_price=_price("stop_price", message.stop_price, listed),
-        options=(POST_ONLY if message.post_only else 0) | (REDUCE_ONLY if message.reduce_only else 0),
+        options=sum(bit for bit, name in _OPTIONS.items() if getattr(message, name)),
         expire_time=_expire_time(message),
+        special=_special_terms(message, listed),
     )
 
 
 def new_terms(message: Replace, listed: ListedInstrument) -> NewTerms:
     """The terms that a client asked for. Raises ProtocolError naming the field that is wrong."""
-    if message.price is None and message.quantity is None and message.stop_price is None:
+    special = _special_terms(message, listed)
+    if special is None and message.price is None and message.quantity is None and message.stop_price is None:
         raise ProtocolError(
             "FIELD_MUST_BE_VALID", "a replace needs a new price, quantity or stop_price", field="price"
         )
@@ -83,7 +101,61 @@ def new_terms(message: Replace, listed: ListedInstrument) -> NewTerms:
         price=_price("price", message.price, listed),
         quantity=quantity,
         stop_price=_price("stop_price", message.stop_price, listed),
+        special=special,
     )
+
+
+def _special_terms(message: Submit | Replace, listed: ListedInstrument) -> SpecialTerms | None:
+    """The uncommon terms of an order or a replace; None where it has none."""
+    given = {
+        "display_quantity": _quantity_or_none("display_quantity", message.display_quantity, listed),
+        "limit_offset": _distance("limit_offset", message.limit_offset, listed),
+        "peg_offset": _distance("peg_offset", message.peg_offset, listed),
+        **_trail(message, listed),
+    }
+    if isinstance(message, Submit):
+        given["minimum_quantity"] = _quantity_or_none("minimum_quantity", message.minimum_quantity, listed)
+        given["peg"] = 0 if message.peg is None else Peg[message.peg].value
+        given["trigger_by"] = 0 if message.trigger_by is None else TriggerBy[message.trigger_by].value
+        given["self_trade"] = 0 if message.self_trade is None else SelfTradeAction[message.self_trade].value
+    return SpecialTerms(**given) if any(given.values()) else None
+
+
+def _trail(message: Submit | Replace, listed: ListedInstrument) -> dict[str, int]:
+    amount, percent = message.trail_amount, message.trail_percent
+    if amount is not None and percent is not None:
+        told = "field 'trail_percent': a trail is an amount or a percentage, not both"
+        raise ProtocolError("FIELD_MUST_BE_VALID", told, field="trail_percent")
+    if percent is not None:
+        trail = _units("trail_percent", percent, _PERCENT_OF_NANO)
+        if trail is None or not 0 < trail < 10**9:
+            _refuse("FIELD_MUST_BE_VALID", "trail_percent", percent, "above 0 and below 100, to 0.0000001")
+        return {"trail": trail, "trail_by": TrailBy.PERCENT.value}
+    if amount is None:
+        return {"trail": 0, "trail_by": 0}
+    return {"trail": _price("trail_amount", amount, listed), "trail_by": TrailBy.AMOUNT.value}
+
+
+def _distance(field: str, value: Decimal | None, listed: ListedInstrument) -> int:
+    """Price units of a distance, which may be negative or nothing."""
+    if value is None:
+        return 0
+    units = _units(field, value, listed.instrument.price_unit)
+    if units is None or units % listed.tick:
+        expected = f"a multiple of the tick {listed.instrument.tick}"
+        _refuse("FIELD_MUST_BE_VALID", field, value, expected)
+    return units
+
+
+def _quantity_or_none(field: str, value: Decimal | None, listed: ListedInstrument) -> int:
+    return 0 if value is None else _quantity(field, value, listed)
+
+
+def mass_cancel_record(account: int, instrument: int, side: int) -> NDArray[np.uint8]:
+    """The record of a command to take back an account's orders, in one instrument or all (0), of one side or both (0)."""
+    record = records("MassCancel", 1)
+    record["account"], record["instrument"], record["side"] = account, instrument, side
+    return as_slots(record)
 
 
 def cancel_all_record(account: int, instrument: int) -> NDArray[np.uint8]:

@@ -20,7 +20,21 @@ PROTOCOL_VERSION = 1
 
 ClientOrderId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 SideName = Literal["BUY", "SELL"]
-OrderTypeName = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT"]
+OrderTypeName = Literal[
+    "MARKET",
+    "LIMIT",
+    "STOP",
+    "STOP_LIMIT",
+    "MARKET_IF_TOUCHED",
+    "LIMIT_IF_TOUCHED",
+    "TRAILING_STOP",
+    "TRAILING_STOP_LIMIT",
+    "MARKET_TO_LIMIT",
+    "PEGGED",
+]
+TriggerName = Literal["LAST_TRADE", "OPPOSITE_BEST", "MARK"]
+PegName = Literal["PRIMARY", "MARKET", "MID"]
+SelfTradeName = Literal["CANCEL_AGGRESSOR", "CANCEL_RESTING", "CANCEL_BOTH", "DECREMENT_AND_CANCEL"]
 TimeInForceName = Literal["DAY", "GTC", "GTD", "IOC", "FOK", "AT_OPEN", "AT_CLOSE"]
 ChannelName = Literal["depth", "trades", "session", "orders"]
 SessionName = Literal[
@@ -76,6 +90,18 @@ class Submit(_Received, tag="submit", kw_only=True, frozen=True):
     expire_time: str | None = None
     post_only: bool = False
     reduce_only: bool = False
+    display_quantity: Decimal | None = None
+    hidden: bool = False
+    minimum_quantity: Decimal | None = None
+    all_or_none: bool = False
+    slide: bool = False
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    limit_offset: Decimal | None = None
+    trigger_by: TriggerName | None = None
+    peg: PegName | None = None
+    peg_offset: Decimal | None = None
+    self_trade: SelfTradeName | None = None
 
 
 class Replace(_Received, tag="replace", kw_only=True, frozen=True):
@@ -85,6 +111,11 @@ class Replace(_Received, tag="replace", kw_only=True, frozen=True):
     price: Decimal | None = None
     quantity: Decimal | None = None
     stop_price: Decimal | None = None
+    display_quantity: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    limit_offset: Decimal | None = None
+    peg_offset: Decimal | None = None
 
 
 class Cancel(_Received, tag="cancel", kw_only=True, frozen=True):
@@ -97,6 +128,13 @@ class CancelAll(_Received, tag="cancel_all", kw_only=True, frozen=True):
     """Takes back all open orders of the account, in one instrument or in all."""
 
     instrument: str | None = None
+
+
+class MassCancel(_Received, tag="mass_cancel", kw_only=True, frozen=True):
+    """Takes back the account's open orders: of an instrument, of a side, of both, or all. Answered by how many there were."""
+
+    instrument: str | None = None
+    side: SideName | None = None
 
 
 class OrderStatus(_Received, tag="order_status", kw_only=True, frozen=True):
@@ -141,6 +179,7 @@ Received = (
     | Replace
     | Cancel
     | CancelAll
+    | MassCancel
     | OrderStatus
     | State
     | Subscribe
@@ -291,6 +330,28 @@ class OrderTriggered(_OrderExecution, tag="order_triggered", kw_only=True, froze
     price: str
 
 
+class OrderRepriced(_OrderExecution, tag="order_repriced", kw_only=True, frozen=True):
+    """The order moved by its own terms: a trailing stop, a peg, one that slid. Price 0: it waits outside the book."""
+
+    price: str
+    stop_price: str
+
+
+class OrderReduced(_OrderExecution, tag="order_reduced", kw_only=True, frozen=True):
+    """The exchange cut the order to `quantity` in all, by `rule`."""
+
+    quantity: str
+    rule: str
+
+
+class OrdersMassCanceled(_Execution, tag="orders_mass_canceled", kw_only=True, frozen=True):
+    """A mass cancel took back this many orders; an `order_canceled` for each came before."""
+
+    orders: int
+    instrument: str = ""
+    side: str = ""
+
+
 class CancelRejected(_OrderExecution, tag="cancel_rejected", kw_only=True, frozen=True):
     """The cancel was refused; the order is as it was."""
 
@@ -326,6 +387,9 @@ Execution = (
     | OrderCanceled
     | OrderExpired
     | OrderTriggered
+    | OrderRepriced
+    | OrderReduced
+    | OrdersMassCanceled
     | CancelRejected
     | ReplaceRejected
     | CommandRefused

@@ -17,12 +17,14 @@ from openbell.gateway.order_codec import (
     CANCEL_ON_DISCONNECT,
     cancel_all_record,
     listed_instrument,
+    mass_cancel_record,
     new_order,
     new_terms,
     session_record,
 )
 from openbell.gateway.protocol import Close, ProtocolError
 from openbell.gateway.rate_limit import RateLimit
+from openbell.model.terms import Side
 
 MOST_REFUSED_IN_A_ROW = 1_000
 """Messages over the rate that are answered before the connection is closed."""
@@ -112,6 +114,7 @@ class Session:
             protocol.Replace: self._replace,
             protocol.Cancel: self._cancel,
             protocol.CancelAll: self._cancel_all,
+            protocol.MassCancel: self._mass_cancel,
             protocol.OrderStatus: self._order_status,
             protocol.State: self._state,
             protocol.Subscribe: self._subscribe,
@@ -145,7 +148,7 @@ class Session:
         except ProtocolError:
             self._count(self._rate)
             raise
-        is_cancel = isinstance(message, protocol.Cancel | protocol.CancelAll)
+        is_cancel = isinstance(message, protocol.Cancel | protocol.CancelAll | protocol.MassCancel)
         self._count(self._cancel_rate if is_cancel else self._rate, message)
         return message
 
@@ -248,6 +251,7 @@ class Session:
             stop_price=order.stop_price,
             options=order.options | (CANCEL_ON_DISCONNECT if self._cancel_on_disconnect else 0),
             expire_time=order.expire_time,
+            special=order.special,
         )
         self._require_taken(taken)
         account.asked(order.client_order_id, order.instrument)
@@ -267,6 +271,7 @@ class Session:
             price=terms.price,
             quantity=terms.quantity,
             stop_price=terms.stop_price,
+            special=terms.special,
         )
         self._require_taken(taken)
 
@@ -279,6 +284,14 @@ class Session:
         if message.instrument is not None:
             instrument = listed_instrument(message.instrument, self._gateway.listing).number
         record = cancel_all_record(self._known.account.number, instrument)
+        self._require_taken(self._gateway.node.submit(record) == 1)
+
+    def _mass_cancel(self, message: protocol.MassCancel) -> None:
+        instrument = 0
+        if message.instrument is not None:
+            instrument = listed_instrument(message.instrument, self._gateway.listing).number
+        side = 0 if message.side is None else Side[message.side].value
+        record = mass_cancel_record(self._known.account.number, instrument, side)
         self._require_taken(self._gateway.node.submit(record) == 1)
 
     def _require_taken(self, taken: bool) -> None:

@@ -50,6 +50,7 @@ from openbell.kernel.node import (
     OrderRecord,
     Quote,
     RequestKind,
+    SpecialTerms,
     Trade,
     crossover,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "OrderRecord",
     "Quote",
     "RequestKind",
+    "SpecialTerms",
     "Trade",
     "begin_journal_epoch",
     "body_layouts",

@@ -47,6 +47,7 @@ from openbell._kernel import (
     Node,
     OrderRecord,
     Quote,
+    SpecialTerms,
     Trade,
     bar_dtype,
     crossover,
@@ -68,6 +69,7 @@ __all__ = [
     "OrderRecord",
     "Quote",
     "RequestKind",
+    "SpecialTerms",
     "Trade",
     "crossover",
 ]

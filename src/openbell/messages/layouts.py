@@ -36,7 +36,7 @@ _TERMS = np.dtype(
         ("", "V2"),
     ]
 )
-_SCALARS: dict[str, Any] = {"u64": "<u8", "i64": "<i8", "u32": "<u4", "PackedTerms": _TERMS}
+_SCALARS: dict[str, Any] = {"u64": "<u8", "i64": "<i8", "u32": "<u4", "u8": "u1", "PackedTerms": _TERMS}
 _ELEMENTS = {"u64": "<u8", "u32": "<u4", "u8": "u1"}
 _HEAD: list[tuple[str, Any, int]] = [
     ("sequence", "<u8", 0),
@@ -67,6 +67,7 @@ _PAYLOAD_OF = {
     "CommandRefused": "RefusalPayload",
     "RiskLimitBreached": "RefusalPayload",
     "TradeExecuted": "TradePayload",
+    "OrderReduced": "RefusalPayload",
     "PositionOpened": "PositionPayload",
     "PositionChanged": "PositionPayload",
     "PositionClosed": "PositionPayload",

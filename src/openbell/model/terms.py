@@ -24,16 +24,67 @@ class OrderType(IntEnum):
     LIMIT = 2
     STOP = 3
     STOP_LIMIT = 4
+    MARKET_IF_TOUCHED = 5
+    LIMIT_IF_TOUCHED = 6
+    TRAILING_STOP = 7
+    TRAILING_STOP_LIMIT = 8
+    MARKET_TO_LIMIT = 9
+    PEGGED = 10
 
     @property
     def has_limit(self) -> bool:
-        """It has a limit price."""
-        return self in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+        """It needs a limit price."""
+        return self in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED)
 
     @property
     def has_stop(self) -> bool:
-        """It has a stop price."""
-        return self in (OrderType.STOP, OrderType.STOP_LIMIT)
+        """It needs a stop price: the price that wakes it."""
+        return self in _WOKEN
+
+    @property
+    def trails(self) -> bool:
+        """Its stop follows the market; it may come with a price where it begins."""
+        return self in (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
+
+
+_WOKEN = (
+    OrderType.STOP,
+    OrderType.STOP_LIMIT,
+    OrderType.MARKET_IF_TOUCHED,
+    OrderType.LIMIT_IF_TOUCHED,
+)
+
+
+class TriggerBy(IntEnum):
+    """What wakes a stop or touched order."""
+
+    LAST_TRADE = 1
+    OPPOSITE_BEST = 2
+    MARK = 3
+
+
+class TrailBy(IntEnum):
+    """How far a trailing stop stays behind: price units, or 10^-9 of the price."""
+
+    AMOUNT = 1
+    PERCENT = 2
+
+
+class Peg(IntEnum):
+    """What a pegged order follows: the best of its own side, of the other, or the middle."""
+
+    PRIMARY = 1
+    MARKET = 2
+    MID = 3
+
+
+class SelfTradeAction(IntEnum):
+    """What happens when an order meets one of the same owner."""
+
+    CANCEL_AGGRESSOR = 1
+    CANCEL_RESTING = 2
+    CANCEL_BOTH = 3
+    DECREMENT_AND_CANCEL = 4
 
 
 class TimeInForce(IntEnum):

@@ -6,7 +6,7 @@ import operator
 import random
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, SupportsIndex, dataclass_transform
+from typing import Any, ClassVar, SupportsIndex, Unpack, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from openbell.strategy.hooks import check_hooks
 from openbell.strategy.indicators import Indicator
 from openbell.strategy.orders import Bracket, Order, order_of, require_side
 from openbell.strategy.parameters import Parameter, collect, resolve
+from openbell.strategy.special_terms import SpecialArguments, special_of
 from openbell.strategy.ticket import (
     AT_MARKET,
     CLOSING,
@@ -141,6 +142,7 @@ class Strategy:
         post_only: bool = False,
         reduce_only: bool = False,
         cancels: Order | None = None,
+        **special: Unpack[SpecialArguments],
     ) -> Order:
         """Send an order to buy and return it.
 
@@ -148,13 +150,16 @@ class Strategy:
         are worth (0.5 is half; 1 is all-in), sized at the price of the fill with room left for fees. Neither `limit` nor
         `stop`: at the market. `limit`: a limit order; `stop`: a stop; both: a stop-limit. `time_in_force` is a
         `TimeInForce` or its name; `expire` is a time and makes it GTD. `cancels` names an open order: whichever trades
-        first cancels the other.
+        first cancels the other. Uncommon terms (`trail`, `touched`, `peg`, `display`, ...) are those of `SpecialArguments`;
+        which of them a venue takes says docs/venue.md, the others are denied with ORDER_TYPE_MUST_BE_SUPPORTED.
 
         Raises StrategyError for terms that contradict, InputError for an instrument that is not in the run and for a price
         or quantity between two of the units the instrument is counted in. What breaks a rule (off the tick or the lot, a
         limit of risk, no cash) is refused by an event: see `order.refusal` and `on_order`.
         """
         ticket = Ticket(limit, stop, time_in_force, expire, post_only, reduce_only, cancels)
+        if special:
+            ticket = ticket._replace(special=special_of(special, limit, stop))
         return self._send(instrument, Side.BUY, size_of(quantity, percent), ticket)
 
     def sell(
@@ -170,9 +175,12 @@ class Strategy:
         post_only: bool = False,
         reduce_only: bool = False,
         cancels: Order | None = None,
+        **special: Unpack[SpecialArguments],
     ) -> Order:
         """Send an order to sell and return it; see `buy`. What is sold beyond the position is a short."""
         ticket = Ticket(limit, stop, time_in_force, expire, post_only, reduce_only, cancels)
+        if special:
+            ticket = ticket._replace(special=special_of(special, limit, stop))
         return self._send(instrument, Side.SELL, size_of(quantity, percent), ticket)
 
     def close(self, instrument: Instrument | str) -> Order | None:
@@ -301,6 +309,7 @@ class Strategy:
             parent=parent,
             partner=partner,
             offset_nano=ticket.offset,
+            special=None if ticket.special is None else ticket.special_terms(terms),
         )
         return order
 

@@ -9,12 +9,14 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from openbell.kernel import SpecialTerms
 from openbell.model.errors import InputError, StrategyError
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Number, exact_decimal
 from openbell.model.terms import OrderType, Side, TimeInForce
 from openbell.model.time import to_ns
 from openbell.strategy.orders import Order
+from openbell.strategy.special_terms import Special
 
 POST_ONLY, REDUCE_ONLY = 1 << 0, 1 << 1
 UNITS, PERCENT, TARGET_PERCENT, CLOSE_POSITION = 0, 1, 2, 3
@@ -174,9 +176,13 @@ class Ticket(NamedTuple):
     cancels: Order | None = None
     parent: Order | None = None
     offset: int = 0
+    special: Special | None = None
 
     def order_type(self) -> OrderType:
-        """Market, limit, stop or stop-limit, by the prices given."""
+        """Market, limit, stop or stop-limit, by the prices given; or what its special terms make it."""
+        special = None if self.special is None else self.special.order_type(self.limit is not None)
+        if special is not None:
+            return special
         if self.stop is not None:
             return OrderType.STOP if self.limit is None else OrderType.STOP_LIMIT
         return OrderType.MARKET if self.limit is None else OrderType.LIMIT
@@ -201,17 +207,25 @@ class Ticket(NamedTuple):
 
     def options(self) -> int:
         """The engine's bits. Raises StrategyError for post-only without a limit."""
-        if self.post_only and self.limit is None and not self.offset:
+        is_pegged = self.special is not None and "peg" in self.special.given
+        if self.post_only and self.limit is None and not self.offset and not is_pegged:
             raise StrategyError("post_only needs limit=: an order without one takes")
-        return (POST_ONLY if self.post_only else 0) | (REDUCE_ONLY if self.reduce_only else 0)
+        special = 0 if self.special is None else self.special.options()
+        return (POST_ONLY if self.post_only else 0) | (REDUCE_ONLY if self.reduce_only else 0) | special
 
     def price_units(self, instrument: Instrument) -> int:
         """The limit in price units; 0 where there is none."""
         return 0 if self.limit is None else instrument.price_units(_positive("limit", self.limit))
 
     def stop_units(self, instrument: Instrument) -> int:
-        """The stop in price units; 0 where there is none."""
+        """The stop, or the price that touches, in price units; 0 where there is none."""
+        if self.special is not None and "touched" in self.special.given:
+            return instrument.price_units(_positive("touched", self.special.given["touched"]))
         return 0 if self.stop is None else instrument.price_units(_positive("stop", self.stop))
+
+    def special_terms(self, instrument: Instrument) -> SpecialTerms | None:
+        """The uncommon terms in the engine's units; None where it has none."""
+        return None if self.special is None else self.special.terms(instrument)
 
     def expire_time(self) -> int:
         """When it ends, UTC nanoseconds; 0 where it does not."""

@@ -286,7 +286,7 @@ impl<P: MatchingPolicy> Book<P> {
         }
         let mut found = 0;
         for order in self.orders(side.opposite()).take_while(|order| mirror(opposite, order.price) <= limit) {
-            match guard.action(account, order.account) {
+            match guard.action_on(account, order.account, order.order_id) {
                 None => found += order.leaves,
                 Some(SelfTradeAction::CancelResting) => {}
                 Some(_) => break,

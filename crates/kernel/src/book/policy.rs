@@ -251,7 +251,8 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         if !G::ACTIVE {
             return false;
         }
-        match self.guard.action(self.taker.account, self.slab.account(order.0)) {
+        let (account, order_id) = (self.slab.account(order.0), self.slab.order_id(order.0));
+        match self.guard.action_on(self.taker.account, account, order_id) {
             None => false,
             Some(action) => {
                 self.prevent(order.0, action);

@@ -38,6 +38,12 @@ pub trait SelfTradeGuard {
 
     /// What to do when an order of account `aggressor` meets one of `resting`; `None` lets them trade.
     fn action(&self, aggressor: u32, resting: u32) -> Option<SelfTradeAction>;
+
+    /// As [`SelfTradeGuard::action`], for who tells owners apart by the resting order too.
+    #[inline]
+    fn action_on(&self, aggressor: u32, resting: u32, _resting_order_id: u64) -> Option<SelfTradeAction> {
+        self.action(aggressor, resting)
+    }
 }
 
 /// All may trade with all.

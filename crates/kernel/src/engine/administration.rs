@@ -3,11 +3,12 @@
 use super::{About, AnyVenue, Engine, EngineStopped};
 use std::sync::Arc;
 
+use crate::book::SelfTradeAction;
 use crate::command::{
     AddBarInterval, AddIndicator, CancelTimer, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch,
     HaltTrading, InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant, ReleaseKillSwitch,
-    ResumeTrading, SetFeeSchedule, SetRiskLimit, StartTimer, Subscribe, TextPayload, VenuePayload,
-    WithdrawCash,
+    ResumeTrading, SetFeeSchedule, SetRiskLimit, SetSelfTradePrevention, StartTimer, Subscribe, TextPayload,
+    VenuePayload, WithdrawCash,
 };
 use crate::event;
 use crate::instrument::Instrument;
@@ -42,6 +43,7 @@ impl Engine {
             Message::ReplaceOrder => return self.replace_order(record),
             Message::CancelOrder => return self.cancel_order(record),
             Message::CancelAllOrders => return self.cancel_all_orders(record),
+            Message::MassCancel => return self.mass_cancel(record),
             Message::EngageKillSwitch => return self.engage_kill_switch(record),
             Message::StopParticipant => return self.stop_participant(record),
             Message::SetMatchingPolicy
@@ -102,6 +104,7 @@ impl Engine {
                 Ok(())
             }
             Message::HaltTrading | Message::ResumeTrading => self.halt_or_resume(message, head),
+            Message::SetSelfTradePrevention => self.set_self_trade_prevention(head),
             Message::StartTimer => self.start_timer(head),
             Message::CancelTimer => self.timers.cancel(head.source, CancelTimer::of(head).timer_id),
             Message::ConfigureVenue => self.configure_venue(record),
@@ -240,6 +243,25 @@ impl Engine {
         let about = About { instrument: head.instrument, account: head.account, ..About::NOTHING };
         let event = event::RiskLimitSet { limit: body.limit, value: body.value, reserved: [0; 2] };
         self.events.emit(about, event);
+        Ok(())
+    }
+
+    /// For the venues there are; those configured later begin without.
+    fn set_self_trade_prevention(&mut self, head: &Slot) -> Result<(), Refusal> {
+        self.check_account_or_all(head.account)?;
+        let SetSelfTradePrevention { group, action, .. } = SetSelfTradePrevention::of(head);
+        let group_number = u32::try_from(group).map_err(|_| out_of_range(u32::MAX, group))?;
+        let named = u8::try_from(action).ok().and_then(SelfTradeAction::from_number);
+        if named.is_none() && action != 0 {
+            return Err(out_of_range(SelfTradeAction::DecrementAndCancel as u8, action));
+        }
+        for venue in &mut self.venues {
+            if let AnyVenue::Matching(venue) = venue {
+                venue.set_self_trade(head.account, group_number, named);
+            }
+        }
+        let about = About { account: head.account, ..About::NOTHING };
+        self.events.emit(about, event::SelfTradePreventionSet { group, action, reserved: [0; 2] });
         Ok(())
     }
 

@@ -50,6 +50,14 @@ impl Events {
         self.slots.push(continuation.as_slot());
     }
 
+    /// An event that is built by its caller: a body and as many payloads as it needs.
+    pub fn emit_record(&mut self, about: About, mut event: RecordBuffer) {
+        stamp(event.slots_mut(), self.cause, self.time);
+        let [head, rest @ ..] = event.slots() else { return };
+        self.push_head(about, *head);
+        self.slots.extend_from_slice(rest);
+    }
+
     /// Straight into its place: most records cause several events.
     fn push_head(&mut self, about: About, head: Slot) {
         if about.participant != 0 {

@@ -41,7 +41,7 @@ use crate::portfolio::{FeeSchedules, Marks, Portfolio};
 use crate::record::{Body, Slot, flags};
 use crate::risk::{RiskGate, RiskView};
 use crate::rules::Refusal;
-use crate::terms::VenueKind;
+use crate::terms::{Side, VenueKind};
 use crate::timers::Timers;
 use crate::tracked::{EntityHasher, Tracked};
 use crate::venue::matching::{DepthBoard, MatchingVenue};
@@ -164,6 +164,11 @@ impl VenueContext for FillContext<'_> {
     fn tick(&self, instrument: u32) -> i64 {
         self.view.instruments.get(instrument).map_or(1, |instrument| instrument.tick)
     }
+
+    fn reducible(&self, account: u32, instrument: u32, side: Side) -> i64 {
+        let position = self.view.account(account).map_or(0, |account| account.quantity(instrument));
+        position.saturating_mul(-side.sign()).max(0)
+    }
 }
 
 impl Engine {
@@ -279,6 +284,7 @@ impl Engine {
             self.pull(venue)?;
         }
         self.note_mark(message, head);
+        self.tell_mark(venue, head.instrument)?;
         self.participants.observe(message, record, &self.instruments);
         Ok(())
     }
@@ -300,6 +306,16 @@ impl Engine {
         }
         self.marks_are_due |= head.has(flags::LAST_OF_MESSAGE);
         self.settle_marks();
+    }
+
+    /// Our own venue wakes the orders that wait for a mark.
+    fn tell_mark(&mut self, venue: usize, instrument: u32) -> Result<(), EngineStopped> {
+        let (mark, time) = (self.marks.get(instrument), self.time);
+        let (Some(AnyVenue::Matching(matching)), Some(mark)) = (self.venues.get_mut(venue), mark) else {
+            return Ok(());
+        };
+        matching.note_mark(instrument, mark, time);
+        self.pull(venue)
     }
 
     fn settle_marks(&mut self) {

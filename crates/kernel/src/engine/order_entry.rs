@@ -1,16 +1,18 @@
 //! Commands about orders: submit, replace, cancel. A command is refused by an event, never silently.
 
 use super::{About, AnyVenue, Engine, EngineStopped};
-use crate::command::{CancelOrder, CausePayload, ReplaceOrder, SubmitOrder, SubmitOrderBody};
+use crate::command::{CancelOrder, CausePayload, MassCancel, ReplaceOrder, SubmitOrder, SubmitOrderBody};
 use crate::event;
 use crate::message::Message;
 use crate::orders::{Order, order_id};
-use crate::record::{Body, Slot, flags, payload};
+use crate::record::{Body, RecordBuffer, Slot, flags, payload};
 use crate::risk::{ReplaceTerms, check_held_terms, check_terms};
 use crate::rules::{Refusal, Rule};
 use crate::sabotage::{Check, is_removed};
-use crate::terms::{OrderState, PackedTerms, Side, Sizing};
+use crate::special_terms::SpecialTerms;
+use crate::terms::{OrderState, PackedTerms, Side, Sizing, options};
 use crate::venue::VenueRequest;
+use crate::venue::simulated::SimulatedVenue;
 
 /// What an event about `order` says in its head.
 pub(super) fn about(order: &Order) -> About {
@@ -29,7 +31,7 @@ fn packed(order: &SubmitOrder) -> PackedTerms {
         order_type: order.order_type as u8,
         time_in_force: order.time_in_force as u8,
         sizing: order.sizing as u8,
-        options: order.options,
+        options: order.options & options::ALL,
         reserved: 0,
     }
 }
@@ -48,8 +50,10 @@ impl Engine {
     pub(super) fn submit_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
         let head = &record[0];
         let order_id = order_id(self.shard, head.sequence);
-        let request = match SubmitOrder::from_record(record) {
-            Ok(request) => request,
+        let read = SubmitOrder::from_record(record)
+            .and_then(|request| Ok((request, SpecialTerms::from_record(record, &request)?)));
+        let (mut request, special) = match read {
+            Ok(read) => read,
             Err(refusal) => {
                 let about = About {
                     instrument: head.instrument,
@@ -61,15 +65,21 @@ impl Engine {
                 return Ok(());
             }
         };
+        if special.is_some() {
+            request.options |= options::ASIDE;
+        }
         if let Some(first) = self.orders.by_client_id(request.account, request.client_order_id)
             && !is_removed(Check::Duplicate)
         {
             let first = first.clone();
-            self.answer_repeated(&first, &request, order_id, head.source);
+            self.answer_repeated(&first, &request, special, order_id, head.source);
             return Ok(());
         }
         let mut order = Order::new(order_id, head.source, request);
-        if let Err(refusal) = self.admit(&order) {
+        if let Some(terms) = special {
+            self.orders.insert_special(order_id, terms);
+        }
+        if let Err(refusal) = self.admit(&order, special.as_ref()) {
             order.state = OrderState::Denied;
             order.refusal = Some(refusal);
             self.emit_denied(about(&order), order_id, asked(&request), &refusal);
@@ -91,7 +101,7 @@ impl Engine {
 
     /// The gate every order passes, rule by rule in the order of their numbers. One that waits for its parent
     /// passes it again, with its final terms, when it is released.
-    fn admit(&self, order: &Order) -> Result<(), Refusal> {
+    fn admit(&self, order: &Order, special: Option<&SpecialTerms>) -> Result<(), Refusal> {
         let (request, view) = (&order.request, self.risk_view());
         view.account(request.account)?;
         let instrument = view.instrument(request.instrument)?;
@@ -103,6 +113,10 @@ impl Engine {
             check_held_terms(request, instrument)?
         } else {
             check_terms(request, instrument)?
+        }
+        if let Some(special) = special {
+            special.check(request, instrument)?;
+            self.check_supported(request, special, instrument.venue)?;
         }
         self.check_sizing(request, instrument.venue)?;
         self.check_links(request)?;
@@ -135,6 +149,23 @@ impl Engine {
             return Err(Refusal::new(Rule::SizingMustBeSupported, i128::from(Sizing::Units as u8), actual));
         }
         Ok(())
+    }
+
+    /// Our own venue knows all special terms, a simulated one those that its data can decide, and what a remote one
+    /// makes of them is not known.
+    fn check_supported(
+        &self,
+        request: &SubmitOrder,
+        special: &SpecialTerms,
+        venue: u16,
+    ) -> Result<(), Refusal> {
+        let is_supported = match self.venues.get(usize::from(venue)) {
+            Some(AnyVenue::Matching(_)) => true,
+            Some(AnyVenue::Simulated(_)) => SimulatedVenue::supports(request, special),
+            Some(AnyVenue::Remote(_)) | None => false,
+        };
+        let actual = i128::from(request.order_type as u8);
+        if is_supported { Ok(()) } else { Err(Refusal::new(Rule::OrderTypeMustBeSupported, 0, actual)) }
     }
 
     /// What can be said of new terms whose quantity and price the parent's fill will decide.
@@ -172,9 +203,17 @@ impl Engine {
     }
 
     /// The same request again gets the first answer; another one under the same id is refused.
-    fn answer_repeated(&mut self, first: &Order, request: &SubmitOrder, order_id: u64, participant: u16) {
+    fn answer_repeated(
+        &mut self,
+        first: &Order,
+        request: &SubmitOrder,
+        special: Option<SpecialTerms>,
+        order_id: u64,
+        participant: u16,
+    ) {
         let about = About { participant, ..about(first) };
-        if first.request != *request {
+        let first_special = self.orders.special(first.order_id).map(|special| special.asked);
+        if first.request != *request || first_special != special {
             let refusal =
                 Refusal::new(Rule::ClientOrderIdMustBeUnique, 0, i128::from(request.client_order_id));
             self.emit_denied(about, order_id, asked(request), &refusal);
@@ -238,7 +277,12 @@ impl Engine {
             participant: u64::from(order.participant),
             reserved: 0,
         };
-        self.events.emit_with(about(order), body, rest);
+        let mut event = RecordBuffer::new(body);
+        event.push(rest);
+        if let Some(special) = self.orders.special(order.order_id) {
+            special.terms.push(request, &mut event);
+        }
+        self.events.emit_record(about(order), event);
     }
 
     pub(super) fn replace_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
@@ -250,11 +294,47 @@ impl Engine {
             self.refuse_command(Message::ReplaceOrder, head, &refusal);
             return Ok(());
         };
-        match self.judge_replace(order_id, &body, head.source) {
+        let judged = self.judge_replace(order_id, &body, head.source).and_then(|terms| {
+            let special = self.judge_special_terms(order_id, &terms, &SpecialTerms::said(record)?)?;
+            Ok((terms, special))
+        });
+        match judged {
             Err(refusal) => self.emit_replace_rejected(order_id, &refusal),
-            Ok(terms) => return self.start_replace(order_id, terms),
+            Ok((terms, pending)) => {
+                if let Some(special) = self.orders.special_mut(order_id).filter(|_| pending.is_some()) {
+                    special.pending = pending;
+                }
+                return self.start_replace(order_id, terms);
+            }
         }
         Ok(())
+    }
+
+    /// The special terms that a replace leads to; `None` where the order has none.
+    fn judge_special_terms(
+        &self,
+        order_id: u64,
+        terms: &ReplaceTerms,
+        said: &SpecialTerms,
+    ) -> Result<Option<SpecialTerms>, Refusal> {
+        let Some(order) = self.orders.get(order_id) else { return Ok(None) };
+        let Some(special) = self.orders.special(order_id) else {
+            let actual = i128::from(order.request.order_type as u8);
+            let fits = *said == SpecialTerms::default();
+            return if fits { Ok(None) } else { Err(Refusal::new(Rule::TermsMustFitOrderType, 0, actual)) };
+        };
+        let &ReplaceTerms { price, quantity, stop_price } = terms;
+        let mut merged = special.terms.merged(said);
+        // An order that shrinks below what it shows, or must trade on arrival, shows or must trade all of it.
+        if said.display_quantity == 0 && quantity > 0 {
+            merged.display_quantity = merged.display_quantity.min(quantity);
+        }
+        if said.minimum_quantity == 0 && quantity > 0 {
+            merged.minimum_quantity = merged.minimum_quantity.min(quantity);
+        }
+        let request = SubmitOrder { price, quantity, stop_price, ..order.request };
+        merged.check(&request, self.risk_view().instrument(request.instrument)?)?;
+        Ok(Some(merged))
     }
 
     fn judge_replace(
@@ -308,6 +388,7 @@ impl Engine {
             order.terms = terms;
             let ReplaceTerms { price, quantity, stop_price } = terms;
             self.risk.held(order_id, &SubmitOrder { price, quantity, stop_price, ..order.request });
+            self.settle_special_terms(order_id, true);
             self.emit_replaced(order_id);
             return Ok(());
         }
@@ -316,6 +397,7 @@ impl Engine {
         let instrument = order.request.instrument;
         self.risk.pending_replace(order_id, &terms);
         self.emit_pending(order_id);
+        self.attach(order_id, instrument);
         let ReplaceTerms { price, quantity, stop_price } = terms;
         self.send(&VenueRequest::Replace { order_id, instrument, price, quantity, stop_price }, order_id)
     }
@@ -325,7 +407,7 @@ impl Engine {
         let body = event::OrderReplaced {
             order_id,
             client_order_id: order.request.client_order_id,
-            price: if order.request.order_type.has_limit() {
+            price: if order.request.order_type.may_rest() && !order.request.order_type.trails() {
                 order.terms.price
             } else {
                 order.terms.stop_price
@@ -399,6 +481,48 @@ impl Engine {
             return Ok(());
         }
         self.cancel_open_orders(head.account, head.instrument)
+    }
+
+    /// Cancels what the restrictions of a `MassCancel` leave, oldest first, then says how many there were.
+    pub(super) fn mass_cancel(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
+        let (head, body) = (&record[0], MassCancel::of(&record[0]));
+        if let Err(refusal) = self.check_mass_cancel(head, &body) {
+            self.refuse_command(Message::MassCancel, head, &refusal);
+            return Ok(());
+        }
+        let concerns = |order: &&Order| {
+            let request = &order.request;
+            let any = |restriction: u64, of_order: u64| restriction == 0 || restriction == of_order;
+            any(u64::from(head.account), u64::from(request.account))
+                && any(u64::from(head.instrument), u64::from(request.instrument))
+                && any(body.side, request.side as u64)
+                && any(body.participant, u64::from(order.participant))
+                && order.state != OrderState::PendingCancel
+        };
+        let open: Vec<u64> = self.orders.open().filter(concerns).map(|order| order.order_id).collect();
+        self.cancel_each(&open)?;
+        let about = About { instrument: head.instrument, account: head.account, ..About::NOTHING };
+        let (side, participant, orders) = (body.side, body.participant, open.len() as u64);
+        self.events.emit(
+            About { participant: head.source, ..about },
+            event::OrdersMassCanceled { side, participant, orders, reserved: 0 },
+        );
+        Ok(())
+    }
+
+    fn check_mass_cancel(&self, head: &Slot, body: &MassCancel) -> Result<(), Refusal> {
+        let view = self.risk_view();
+        if head.account != 0 {
+            view.account(head.account)?;
+        }
+        if head.instrument != 0 {
+            view.instrument(head.instrument)?;
+        }
+        let most = Side::Sell as u64;
+        if body.side > most {
+            return Err(Refusal::new(Rule::FieldMustBeInRange, i128::from(most), i128::from(body.side)));
+        }
+        Ok(())
     }
 
     /// Cancels the open orders of an account (0 = all) in an instrument (0 = all), oldest first.

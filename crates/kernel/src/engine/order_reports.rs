@@ -16,7 +16,7 @@ use crate::portfolio::{Booking, BookingKind, FeeSchedule};
 use crate::record::{Body, Slot, flags};
 use crate::risk::ReplaceTerms;
 use crate::rules::{Refusal, Rule};
-use crate::terms::{Liquidity, OrderState, Side, Sizing, VenueKind};
+use crate::terms::{Liquidity, OrderState, OrderType, Side, Sizing, VenueKind};
 use crate::venue::{Outcome, Venue, VenueReport, VenueRequest};
 
 /// Why an observation could not be applied.
@@ -153,6 +153,14 @@ impl Engine {
                 Ok(())
             }
             Outcome::Unknown => self.never_seen(order_id, venue_time),
+            Outcome::Repriced { price, stop_price } => {
+                self.repriced(order_id, price, stop_price);
+                Ok(())
+            }
+            Outcome::Reduced { quantity, refusal } => {
+                self.reduced(order_id, quantity, &refusal);
+                Ok(())
+            }
             // Of the market, and told already.
             _ => Ok(()),
         }
@@ -266,6 +274,7 @@ impl Engine {
         // What traded before the venue got to the replace stays traded: the total is never less.
         let quantity = if in_units { quantity.max(order.cumulative_quantity) } else { terms.quantity };
         order.terms = ReplaceTerms { quantity, ..terms };
+        let has_special_terms = order.has_special_terms();
         order.pending_terms = None;
         order.is_acknowledged = true;
         let is_done = order.has_traded_whole();
@@ -273,13 +282,39 @@ impl Engine {
             order.settle();
         }
         let terms = order.terms;
+        if has_special_terms {
+            self.settle_special_terms(order_id, true);
+        }
         self.risk.replaced(order_id, &terms);
         self.emit_replaced(order_id);
         if is_done { self.closed(order_id) } else { Ok(()) }
     }
 
+    /// Where an order stands that moves by its own terms. A pegged order keeps the limit that it was given.
+    fn repriced(&mut self, order_id: u64, price: i64, stop_price: i64) {
+        let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
+        let (client_order_id, about) = (order.request.client_order_id, about(order));
+        if order.request.order_type != OrderType::Pegged {
+            (order.terms.price, order.terms.stop_price) = (price, stop_price);
+            let terms = order.terms;
+            self.risk.adjusted(order_id, &terms);
+        }
+        self.events.emit(about, event::OrderRepriced { order_id, client_order_id, price, stop_price });
+    }
+
+    fn reduced(&mut self, order_id: u64, quantity: i64, refusal: &Refusal) {
+        let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
+        order.terms.quantity = quantity.max(order.cumulative_quantity);
+        let (client_order_id, about, terms) = (order.request.client_order_id, about(order), order.terms);
+        self.risk.adjusted(order_id, &terms);
+        let (quantity, rule) = (terms.quantity, refusal.rule as u64);
+        let body = event::OrderReduced { order_id, client_order_id, quantity, rule };
+        self.events.emit_with(about, body, event::RefusalPayload::new(refusal));
+    }
+
     /// A replace that was refused, or that nothing came of: the old terms stand, and may be filled already.
     fn give_up_replace(&mut self, order_id: u64) {
+        self.settle_special_terms(order_id, false);
         let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
         let had_replace = order.pending_terms.take().is_some();
         if order.state != OrderState::PendingCancel || order.has_traded_whole() {

@@ -3,7 +3,7 @@
 use super::order_entry::about;
 use super::{ANSWER_TIMEOUT_NS, About, AnyVenue, Engine, EngineStopped, OutboxEntry};
 use crate::event;
-use crate::terms::{OrderState, VenueKind};
+use crate::terms::{OrderState, VenueKind, options};
 use crate::venue::{VenueOrder, VenueRequest};
 
 impl Engine {
@@ -28,7 +28,31 @@ impl Engine {
             expire_time: request.expire_time,
             released_at,
         };
+        if venue_order.options & options::ASIDE != 0 {
+            self.attach(order_id, venue_order.instrument);
+        }
         self.send(&VenueRequest::Submit(venue_order), order_id)
+    }
+
+    /// Lets the venue of `order_id` know the special terms that it has, or those that are asked for.
+    pub(super) fn attach(&mut self, order_id: u64, instrument: u32) {
+        let Some(special) = self.orders.special(order_id) else { return };
+        let venue = self.instruments.get(instrument).map_or(0, |instrument| instrument.venue);
+        if let Some(venue) = self.venues.get_mut(usize::from(venue)) {
+            venue.get_mut().attach(order_id, &special.pending.unwrap_or(special.terms));
+        }
+    }
+
+    /// The replace under way was answered: what it asked of the special terms holds, or is forgotten.
+    pub(super) fn settle_special_terms(&mut self, order_id: u64, holds: bool) {
+        let is_pending = self.orders.special(order_id).is_some_and(|special| special.pending.is_some());
+        if !is_pending {
+            return;
+        }
+        if let Some(special) = self.orders.special_mut(order_id) {
+            let asked = special.pending.take();
+            special.terms = asked.filter(|_| holds).unwrap_or(special.terms);
+        }
     }
 
     /// Hands a request to the venue of `order_id`; to a remote one through the outbox, with a deadline.

@@ -71,6 +71,7 @@ pub(super) fn passes_without_room(head: &Slot) -> bool {
             message,
             M::CancelOrder
                 | M::CancelAllOrders
+                | M::MassCancel
                 | M::EngageKillSwitch
                 | M::VenueOrderAccepted
                 | M::VenueOrderRejected

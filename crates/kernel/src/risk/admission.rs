@@ -60,8 +60,10 @@ pub(super) fn check_prices(
     terms: &ReplaceTerms,
     instrument: &Instrument,
 ) -> Result<(), Refusal> {
-    let limit = order_type.has_limit().then_some((terms.price, Rule::PriceMustBeOnTick));
-    let stop = order_type.has_stop().then_some((terms.stop_price, Rule::StopPriceMustBeOnTick));
+    let has_limit = order_type.has_limit() || (order_type.may_have_limit() && terms.price != 0);
+    let has_stop = order_type.has_stop() || (order_type.may_have_stop() && terms.stop_price != 0);
+    let limit = has_limit.then_some((terms.price, Rule::PriceMustBeOnTick));
+    let stop = has_stop.then_some((terms.stop_price, Rule::StopPriceMustBeOnTick));
     let prices = [limit, stop];
     for &(price, _) in prices.iter().flatten() {
         if price <= 0 {
@@ -92,8 +94,8 @@ pub(super) fn check_bounds(
     if terms.quantity.unsigned_abs() > most.unsigned_abs() {
         return Err(Refusal::new(Rule::QuantityMustBeInBounds, i128::from(most), i128::from(terms.quantity)));
     }
-    let limit = if order_type.has_limit() { terms.price } else { 0 };
-    let stop = if order_type.has_stop() { terms.stop_price } else { 0 };
+    let limit = if order_type.may_have_limit() { terms.price } else { 0 };
+    let stop = if order_type.may_have_stop() { terms.stop_price } else { 0 };
     let price = limit.max(stop);
     let quantity = if sizing == Sizing::Units { terms.quantity } else { 1 };
     let notional = instrument.notional(price, quantity).unwrap_or(Nano::MAX);

@@ -204,6 +204,11 @@ impl RiskGate {
         });
     }
 
+    /// The venue changed the order's terms by itself; what was asked for and not answered stays under way.
+    pub fn adjusted(&mut self, order_id: u64, terms: &ReplaceTerms) {
+        self.reservations.change(order_id, |order| order.terms = *terms);
+    }
+
     /// The venue refused the replace: the old terms stand.
     pub fn replace_rejected(&mut self, order_id: u64) {
         self.reservations.change(order_id, |order| order.pending = None);

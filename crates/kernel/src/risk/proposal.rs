@@ -145,7 +145,7 @@ impl<'a> Proposal<'a> {
         let Some(band) = self.limits.get(LimitKind::PriceBand) else { return Ok(()) };
         let center = match self.order.order_type {
             OrderType::Limit if !self.order.is_held => self.mark,
-            OrderType::StopLimit => Some(self.terms.stop_price),
+            OrderType::StopLimit | OrderType::LimitIfTouched => Some(self.terms.stop_price),
             _ => None,
         };
         let Some(center) = center.filter(|_| self.terms.price > 0) else { return Ok(()) };
@@ -253,7 +253,9 @@ impl<'a> Proposal<'a> {
 fn reference_price(order: &Reservation, terms: &ReplaceTerms, mark: Option<i64>) -> Option<i64> {
     let own = price_bound(order.side, order.order_type, terms);
     match (order.order_type, order.side) {
-        (OrderType::Limit, Side::Sell) | (OrderType::Stop, Side::Buy) => own.max(mark),
+        (OrderType::Limit, Side::Sell) | (OrderType::Stop | OrderType::TrailingStop, Side::Buy) => {
+            own.max(mark)
+        }
         _ => own.or(mark),
     }
 }

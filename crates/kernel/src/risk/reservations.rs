@@ -117,15 +117,20 @@ fn worse_of(a: &SideInterest, b: &SideInterest) -> SideInterest {
     }
 }
 
-/// The price an order values itself at: its limit, or the stop that will make it a market order. `None` for a
-/// market order, and for one whose price follows from its parent's fill.
+/// The price an order values itself at: its limit, or the price that will make it a market order. `None` for a
+/// market order, and for one whose price follows from its parent's fill or from the market.
 pub(super) fn price_bound(side: Side, order_type: OrderType, terms: &ReplaceTerms) -> Option<i64> {
     let price = match (order_type, side) {
         (OrderType::Market, _) => 0,
-        (OrderType::Stop, _) => terms.stop_price,
-        (OrderType::Limit, _) | (OrderType::StopLimit, Side::Buy) => terms.price,
-        // Sold at the limit or better, after the market came down to the stop.
-        (OrderType::StopLimit, Side::Sell) => terms.price.max(terms.stop_price),
+        (OrderType::Stop | OrderType::MarketIfTouched | OrderType::TrailingStop, _) => terms.stop_price,
+        (OrderType::Limit | OrderType::MarketToLimit, _)
+        | (OrderType::StopLimit | OrderType::LimitIfTouched, Side::Buy) => terms.price,
+        // A limit on what it pays; what it sells at least for says nothing about the most.
+        (OrderType::Pegged, Side::Buy) => terms.price,
+        (OrderType::Pegged, Side::Sell) => 0,
+        // Sold at the limit or better, after the market came to the stop; a trailing one has its limit later.
+        (OrderType::StopLimit | OrderType::LimitIfTouched, Side::Sell)
+        | (OrderType::TrailingStopLimit, _) => terms.price.max(terms.stop_price),
     };
     (price > 0).then_some(price)
 }

@@ -29,8 +29,11 @@ mod depth_board;
 mod desk;
 mod entry;
 mod market_book;
+mod owners;
 mod sessions;
 mod shown_orders;
+mod special;
+mod standing;
 mod state;
 mod triggers;
 
@@ -40,13 +43,17 @@ use super::{Outcome, Venue, VenueContext, VenueOrder, VenueReport, VenueRequest}
 use crate::book::DepthPublisher;
 use crate::record::Slot;
 use crate::rules::{Refusal, Rule};
+use crate::special_terms::SpecialTerms;
 use crate::state::State as _;
 use crate::terms::{Side, TimeInForce};
 use crate::tracked::{EntityHasher, TrackedTable};
 
-use desk::{Desk, Leaving};
+use desk::{Desk, Leaving, Telling};
+use owners::{Owners, SelfTradeSetting};
 use shown_orders::ShownOrders;
-use triggers::Stops;
+use special::Special;
+use standing::Standing;
+use triggers::{Triggers, Watched};
 
 pub use auction::{Indication, find_price};
 pub use bands::{PriceBands, PriceRange};
@@ -69,6 +76,8 @@ enum Place {
     Triggered,
     /// Waiting for the closing auction; the number is its place among those that do.
     AtClose(u64),
+    /// A pegged order that has nothing to follow, or an all-or-none order that cannot trade whole.
+    Parked,
 }
 
 /// What the venue knows of a live order beside its place in the book.
@@ -92,7 +101,9 @@ impl Ticket {
 #[derive(Clone, Debug)]
 struct Market {
     book: MarketBook,
-    stops: Stops,
+    triggers: Triggers,
+    /// Orders looked at after each request; few markets have any.
+    standing: Option<Box<Standing>>,
     /// Orders for the closing auction, by arrival.
     at_close: BTreeMap<u64, u64>,
     /// Nothing was ever set for the instrument: it has no conditions to be looked at.
@@ -108,7 +119,8 @@ impl Default for Market {
     fn default() -> Self {
         Market {
             book: MarketBook::default(),
-            stops: Stops::default(),
+            triggers: Triggers::default(),
+            standing: None,
             at_close: BTreeMap::new(),
             is_plain: true,
             is_changing: false,
@@ -149,6 +161,7 @@ impl Clone for Publisher {
 enum Work {
     Request(VenueRequest),
     CloseSession { instrument: u32 },
+    Mark { instrument: u32, price: i64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +179,14 @@ pub struct MatchingVenue {
     /// Of the last trade, by instrument.
     last_prices: TrackedTable<u32, i64>,
     tickets: TrackedTable<u64, Ticket>,
+    /// What orders have beside their ticket: those with [`crate::terms::options::ASIDE`].
+    specials: TrackedTable<u64, Special>,
+    /// By account; 0 for those that have none.
+    self_trade: TrackedTable<u32, SelfTradeSetting>,
+    /// Of instruments that get marks from outside: the newest of those and of our trades.
+    marks: TrackedTable<u32, i64>,
+    /// Markets whose standing orders must be looked at, each with the time of the request that asks for it.
+    restless: VecDeque<(u32, u64)>,
     /// (expire time, order id) of orders good till a time.
     expiries: BTreeSet<(u64, u64)>,
     work: VecDeque<(u64, Work)>,
@@ -184,6 +205,8 @@ pub struct MatchingVenue {
     board: Board,
     /// Memory reused when a session closes.
     leaving: Vec<u64>,
+    /// Memory reused by every act on a book: orders that went and had more than a ticket.
+    gone: Vec<u64>,
 }
 
 fn unknown_order(order_id: u64) -> Refusal {
@@ -206,6 +229,14 @@ impl Venue for MatchingVenue {
     /// Our own trades are the only market here; what other markets do is not looked at.
     fn observe(&mut self, _record: &[Slot]) {}
 
+    fn attach(&mut self, order_id: u64, terms: &SpecialTerms) {
+        if !self.tickets.contains_key(order_id) {
+            self.specials.insert(order_id, Special { terms: *terms, ..Special::default() });
+        } else if let Some(special) = self.specials.get_mut(order_id) {
+            special.proposed = Some(*terms);
+        }
+    }
+
     fn next_report(&mut self, time: u64, context: &dyn VenueContext) -> Option<VenueReport> {
         while self.reports.is_empty() {
             if !self.step(time, context) {
@@ -221,7 +252,8 @@ impl Venue for MatchingVenue {
         let work = self.work.front().map(|(time, _)| *time);
         let expiry = self.expiries.first().map(|(time, _)| *time);
         let session_end = self.session_ends.first().map(|(time, _)| *time);
-        [report, triggered, work, expiry, session_end].into_iter().flatten().min()
+        let restless = self.restless.front().map(|(_, time)| *time);
+        [report, restless, triggered, work, expiry, session_end].into_iter().flatten().min()
     }
 
     fn close_session(&mut self, instrument: u32, time: u64) {
@@ -234,7 +266,21 @@ impl Venue for MatchingVenue {
             .last_prices
             .sum_by(|instrument, price| hasher.hash("last price", instrument, |out| out.i64(*price)));
         let conditions = self.conditions.sum("conditions", hasher);
-        let parts = [waiting, last_prices, self.tickets.sum("ticket", hasher), conditions];
+        let marks =
+            self.marks.sum_by(|instrument, price| hasher.hash("mark", instrument, |out| out.i64(*price)));
+        let parts = [
+            waiting,
+            last_prices,
+            conditions,
+            marks,
+            self.tickets.sum("ticket", hasher),
+            self.specials.sum("special terms", hasher),
+            self.self_trade.sum("self-trade prevention", hasher),
+            match self.restless.is_empty() {
+                true => 0,
+                false => hasher.hash("restless", 0u64, |out| self.write_restless(out)),
+            },
+        ];
         let policies = self.policed.iter().filter_map(|&instrument| {
             let policy = self.market(instrument)?.book.policy()?;
             Some(hasher.hash("policy", instrument, |out| policy.write(out)))
@@ -272,6 +318,18 @@ impl MatchingVenue {
         self.last_prices.get(instrument).copied()
     }
 
+    /// The newest price of an instrument, ours or from outside.
+    pub fn mark(&self, instrument: u32) -> Option<i64> {
+        self.marks.get(instrument).or_else(|| self.last_prices.get(instrument)).copied()
+    }
+
+    /// Takes a mark from outside: orders that wait for one may trigger.
+    pub fn note_mark(&mut self, instrument: u32, price: i64, time: u64) {
+        if self.market(instrument).is_some() && self.marks.get(instrument) != Some(&price) {
+            self.work.push_back((time, Work::Mark { instrument, price }));
+        }
+    }
+
     /// The highest number of an instrument that has had an order.
     pub fn last_instrument(&self) -> u32 {
         self.markets.len() as u32
@@ -294,6 +352,10 @@ impl MatchingVenue {
 
     /// Does the next thing due at or before `time`; says whether there was one.
     fn step(&mut self, time: u64, context: &dyn VenueContext) -> bool {
+        if let Some((instrument, time)) = self.restless.pop_front() {
+            self.settle(instrument, time, context);
+            return true;
+        }
         if let Some(stop) = self.triggered.pop_front() {
             self.run_triggered(&stop, context);
             return true;
@@ -328,6 +390,10 @@ impl MatchingVenue {
             Work::Request(VenueRequest::Cancel { order_id, .. }) => self.cancel(order_id, time),
             Work::Request(VenueRequest::Query { order_id, .. }) => self.answer_query(order_id, time),
             Work::CloseSession { instrument } => self.expire_day_orders(instrument, time),
+            Work::Mark { instrument, price } => {
+                self.marks.insert(instrument, price);
+                self.line_up_range(instrument, Watched::Mark, [price, price], time);
+            }
         }
     }
 
@@ -347,8 +413,8 @@ impl MatchingVenue {
         }
     }
 
-    /// Lets `act` work on a book, its reports going out as this venue's, then lines up the stops that its
-    /// trades triggered.
+    /// Lets `act` work on a book, its reports going out as this venue's, then lines up what its trades and the prices it
+    /// leaves triggered.
     fn at_desk(
         &mut self,
         instrument: u32,
@@ -360,6 +426,8 @@ impl MatchingVenue {
         let Some(market) = self.markets.get_mut(index).and_then(|market| market.as_deref_mut()) else {
             return Err(Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(instrument)));
         };
+        let Market { book, standing, triggers, shown, publisher, is_plain, .. } = market;
+        let watched = standing.as_deref_mut().filter(|standing| standing.watches_accounts());
         let mut desk = Desk {
             reports: &mut self.reports,
             tickets: &mut self.tickets,
@@ -370,30 +438,51 @@ impl MatchingVenue {
             instrument,
             leaving,
             excess: 0,
+            telling: Telling::Replaced,
+            is_moving: false,
+            owners: Owners { settings: &self.self_trade, specials: &self.specials },
+            gone: &mut self.gone,
+            shrunk: watched.map(|standing| &mut standing.shrunk),
             time,
             auction: None,
-            shown: market.shown.as_deref_mut(),
+            shown: shown.as_deref_mut(),
             moved: 0,
-            publisher: market.publisher.0.as_deref_mut(),
+            publisher: publisher.0.as_deref_mut(),
         };
-        let result = act(&mut market.book, &mut desk);
-        desk.show_moved(&market.book);
+        let result = act(book, &mut desk);
+        desk.show_moved(book);
         let (traded, is_uncrossing) = (desk.traded, desk.auction.is_some());
-        if let Some(publisher) = &mut market.publisher.0 {
-            market.book.publish_changes(publisher);
+        if let Some(publisher) = publisher.0.as_deref_mut() {
+            book.publish_changes(publisher);
         }
-        let is_plain = market.is_plain;
+        let (is_plain, is_standing) = (*is_plain, standing.is_some());
+        let watches_bests = triggers.has_uncommon() && !book.is_collecting();
+        self.clear_gone(instrument);
         if let Some(last) = traded.last {
             self.last_prices.insert(instrument, last);
             // Those of an auction wait until its session is over.
             if !is_uncrossing {
-                self.line_up_stops(instrument, &traded, time);
+                self.line_up_traded(instrument, &traded, time);
             }
+        }
+        if watches_bests {
+            self.line_up_bests(instrument, time);
+        }
+        if is_standing {
+            self.disturb(instrument, time);
         }
         if !is_plain {
             self.after_change(instrument, traded.last.is_some(), time);
         }
         result
+    }
+
+    /// Orders that went take along what was kept beside their ticket.
+    fn clear_gone(&mut self, instrument: u32) {
+        while let Some(order_id) = self.gone.pop() {
+            self.specials.remove(order_id);
+            self.unstand(instrument, order_id);
+        }
     }
 
     fn answer_query(&mut self, order_id: u64, time: u64) {
@@ -408,7 +497,11 @@ impl MatchingVenue {
         let markets = self.markets.iter().zip(1..).filter(|(_, id)| instrument == 0 || *id == instrument);
         for market in markets.filter_map(|(market, _)| market.as_deref()) {
             let resting = [Side::Buy, Side::Sell].into_iter().flat_map(|side| market.book.orders(side));
-            let ids = resting.map(|order| order.order_id).chain(market.stops.order_ids());
+            let ids = resting.map(|order| order.order_id).chain(market.triggers.order_ids());
+            let standing = market.standing.iter().flat_map(|standing| standing.order_ids());
+            let parked = standing
+                .filter(|id| self.tickets.get(*id).is_some_and(|ticket| ticket.place == Place::Parked));
+            let ids = ids.chain(parked);
             leaving.extend(ids.filter(|id| {
                 self.tickets.get(*id).is_some_and(|ticket| ticket.order.time_in_force == TimeInForce::Day)
             }));

@@ -12,6 +12,7 @@ pub mod simulated;
 
 use crate::record::Slot;
 use crate::rules::Refusal;
+use crate::special_terms::SpecialTerms;
 use crate::terms::{Liquidity, OrderType, Side, Sizing, TimeInForce, TradingSession};
 use crate::tracked::EntityHasher;
 
@@ -111,6 +112,16 @@ pub enum Outcome {
     },
     /// The venue never saw the order.
     Unknown,
+    /// The venue moved the order by its own terms; a pegged order that waits has price 0.
+    Repriced {
+        price: i64,
+        stop_price: i64,
+    },
+    /// The venue cut the order to this total, for this reason.
+    Reduced {
+        quantity: i64,
+        refusal: Refusal,
+    },
     /// New total of one level of the venue's own book; `order_id` of the report is 0.
     BookLevel {
         instrument: u32,
@@ -181,12 +192,21 @@ pub trait VenueContext {
 
     /// Tick of an instrument in price units.
     fn tick(&self, instrument: u32) -> i64;
+
+    /// How much an order of this side could trade and only bring the account's position nearer to zero.
+    fn reducible(&self, _account: u32, _instrument: u32, _side: Side) -> i64 {
+        i64::MAX
+    }
 }
 
 /// A place that accepts and matches orders. Implementations are deterministic functions of the calls made.
 pub trait Venue {
     /// Takes a request at `time`. Answers come out of [`Venue::next_report`].
     fn request(&mut self, request: &VenueRequest, time: u64);
+
+    /// Takes the special terms of an order: of a new one before the request that submits it, of one it has before
+    /// the request that replaces it. Orders without any are not spoken of.
+    fn attach(&mut self, _order_id: u64, _terms: &SpecialTerms) {}
 
     /// Takes one market data record or venue observation, whole, with its continuations. The record has been
     /// sequenced at its head's `time`; all that was due before has been pulled.

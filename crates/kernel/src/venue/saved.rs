@@ -173,6 +173,15 @@ impl State for Outcome {
                 out.u8(aggressor_side as u8);
                 out.u64(resting_order_id);
             }
+            Outcome::Repriced { price, stop_price } => {
+                out.u8(16);
+                out.i64(price);
+                out.i64(stop_price);
+            }
+            Outcome::Reduced { quantity, ref refusal } => {
+                write_refused(out, 17, refusal);
+                out.i64(quantity);
+            }
             Outcome::SessionChanged { instrument, before, after, until } => {
                 out.u8(20);
                 out.u32(instrument);
@@ -264,6 +273,11 @@ impl State for Outcome {
                 Outcome::BandBreached { instrument: input.u32()?, price: input.i64()?, bound: input.i64()? }
             }
             24 => Outcome::BookOrder { instrument: input.u32()?, shown: State::read(input)? },
+            16 => Outcome::Repriced { price: input.i64()?, stop_price: input.i64()? },
+            17 => {
+                let refusal = State::read(input)?;
+                Outcome::Reduced { quantity: input.i64()?, refusal }
+            }
             found => return Err(input.invalid("venue outcome", u64::from(found))),
         })
     }

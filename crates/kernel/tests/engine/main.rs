@@ -5,4 +5,5 @@ mod linked_orders;
 mod remote_orders;
 mod remote_venue;
 mod scene;
+mod special_orders;
 mod stage;

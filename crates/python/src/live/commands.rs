@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use numpy::PyArray1;
 use openbell_kernel::command::{
     CancelAllOrders, CancelOrder, ChangeTradingSession, ConfigureVenue, DefineCurrency, DepositCash,
-    EngageKillSwitch, HaltTrading, InstrumentPayload, LeadPayload, ListInstrument, OpenAccount,
+    EngageKillSwitch, HaltTrading, InstrumentPayload, LeadPayload, ListInstrument, MassCancel, OpenAccount,
     ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetMarketData, SetMatchingPolicy,
-    SetOrderSizes, SetPriceBands, SetReferencePrice, SetRiskLimit, SetTickSize, SubmitOrder, TopStepPayload,
-    WithdrawCash,
+    SetOrderSizes, SetPriceBands, SetReferencePrice, SetRiskLimit, SetSelfTradePrevention, SetTickSize,
+    SubmitOrder, TopStepPayload, WithdrawCash,
 };
 use openbell_kernel::record::{Body, RecordBuffer, Slot};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce};
@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use crate::arguments::{member, text};
 use crate::arrays::slot_array;
 use crate::errors::error;
+use crate::special_terms::{self, SpecialTerms};
 
 fn about<B: Body>(account: u32, instrument: u32, body: B) -> RecordBuffer {
     let mut record = RecordBuffer::new(body);
@@ -50,14 +51,17 @@ pub fn cancel_order(account: u32, client_order_id: u64) -> RecordBuffer {
     about(account, 0, CancelOrder { client_order_id, reserved: [0; 3] })
 }
 
+/// `terms` are price, quantity and stop price.
 pub fn replace_order(
     account: u32,
     client_order_id: u64,
-    price: i64,
-    quantity: i64,
-    stop_price: i64,
+    terms: [i64; 3],
+    special: Option<SpecialTerms>,
 ) -> RecordBuffer {
-    about(account, 0, ReplaceOrder { client_order_id, price, quantity, stop_price })
+    let [price, quantity, stop_price] = terms;
+    let mut record = about(account, 0, ReplaceOrder { client_order_id, price, quantity, stop_price });
+    special_terms::or_none(special).push_new(&mut record);
+    record
 }
 
 /// A list of command records.
@@ -234,7 +238,7 @@ impl Commands {
     }
 
     #[pyo3(signature = (account, instrument, client_order_id, side, order_type, time_in_force, quantity, *,
-        price=0, stop_price=0, options=0, expire_time=0))]
+        price=0, stop_price=0, options=0, expire_time=0, special=None))]
     #[allow(clippy::too_many_arguments)]
     fn submit_order(
         &self,
@@ -250,16 +254,26 @@ impl Commands {
         stop_price: i64,
         options: u16,
         expire_time: u64,
+        special: Option<SpecialTerms>,
     ) -> PyResult<()> {
         let numbers = [side, order_type, time_in_force];
         let order = order(py, account, instrument, client_order_id, numbers, quantity)?;
-        self.add(&SubmitOrder { price, stop_price, options, expire_time, ..order }.to_record());
+        let order = SubmitOrder { price, stop_price, options, expire_time, ..order };
+        self.add(&order.to_record_with(&special_terms::or_none(special)));
         Ok(())
     }
 
-    #[pyo3(signature = (account, client_order_id, *, price=0, quantity=0, stop_price=0))]
-    fn replace_order(&self, account: u32, client_order_id: u64, price: i64, quantity: i64, stop_price: i64) {
-        self.add(&replace_order(account, client_order_id, price, quantity, stop_price));
+    #[pyo3(signature = (account, client_order_id, *, price=0, quantity=0, stop_price=0, special=None))]
+    fn replace_order(
+        &self,
+        account: u32,
+        client_order_id: u64,
+        price: i64,
+        quantity: i64,
+        stop_price: i64,
+        special: Option<SpecialTerms>,
+    ) {
+        self.add(&replace_order(account, client_order_id, [price, quantity, stop_price], special));
     }
 
     fn cancel_order(&self, account: u32, client_order_id: u64) {
@@ -269,6 +283,15 @@ impl Commands {
     #[pyo3(signature = (account, instrument=0))]
     fn cancel_all_orders(&self, account: u32, instrument: u32) {
         self.add(&about(account, instrument, CancelAllOrders { reserved: [0; 4] }));
+    }
+
+    #[pyo3(signature = (account=0, instrument=0, side=0, participant=0))]
+    fn mass_cancel(&self, account: u32, instrument: u32, side: u64, participant: u64) {
+        self.add(&about(account, instrument, MassCancel { side, participant, reserved: [0; 2] }));
+    }
+
+    fn set_self_trade_prevention(&self, account: u32, group: u64, action: u64) {
+        self.add(&about(account, 0, SetSelfTradePrevention { group, action, reserved: [0; 2] }));
     }
 
     /// A copy of the slots gathered so far.

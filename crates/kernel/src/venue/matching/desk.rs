@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::owners::Owners;
 use super::shown_orders::{ShownOrder, ShownOrders};
 use super::{MarketBook, Place, Ticket, TradedRange};
 use crate::book::{
@@ -9,7 +10,7 @@ use crate::book::{
     ReportSink,
 };
 use crate::rules::{Refusal, Rule};
-use crate::terms::{Liquidity, TradingSession};
+use crate::terms::{Liquidity, Side, TradingSession, options};
 use crate::tracked::TrackedTable;
 use crate::venue::{Outcome, VenueReport};
 
@@ -34,6 +35,17 @@ impl Leaving {
     }
 }
 
+/// What new terms in the book are told as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// Asked for by the client.
+    Replaced,
+    /// The order follows something.
+    Repriced,
+    /// The venue cut it.
+    Reduced(Refusal),
+}
+
 pub(super) struct Desk<'a> {
     pub reports: &'a mut VecDeque<VenueReport>,
     pub tickets: &'a mut TrackedTable<u64, Ticket>,
@@ -45,6 +57,14 @@ pub(super) struct Desk<'a> {
     pub leaving: Leaving,
     /// What a replace cut from a reduce-only order.
     pub excess: i64,
+    pub telling: Telling,
+    /// An order is taken out to be put back: nothing is told but the levels.
+    pub is_moving: bool,
+    pub owners: Owners<'a>,
+    /// Orders that are gone and had more than a ticket.
+    pub gone: &'a mut Vec<u64>,
+    /// Accounts that traded a side, where that must be known.
+    pub shrunk: Option<&'a mut BTreeSet<(u32, Side)>>,
     pub time: u64,
     /// The auction that is being uncrossed.
     pub auction: Option<TradingSession>,
@@ -81,6 +101,9 @@ impl Desk<'_> {
     fn forget(&mut self, order_id: u64) -> Option<Ticket> {
         let ticket = self.tickets.remove(order_id)?;
         self.expiries.remove(&(ticket.order.expire_time, order_id));
+        if ticket.order.options & (options::ASIDE | options::REDUCE_ONLY) != 0 {
+            self.gone.push(order_id);
+        }
         Some(ticket)
     }
 
@@ -147,21 +170,38 @@ impl ReportSink for Desk<'_> {
             self.fill(order_id, quantity, leaves);
             self.show(|shown| shown.reduce(order_id, quantity));
         }
+        if let Some(shrunk) = &mut self.shrunk {
+            shrunk.insert((trade.taker_account, trade.taker_side));
+            shrunk.insert((trade.maker_account, trade.taker_side.opposite()));
+        }
     }
 
     fn refreshed(&mut self, refresh: &BookRefresh) {
         let BookRefresh { order_id, side, price, shown: quantity, .. } = *refresh;
+        // The next part stands behind all that rest at its price.
+        *self.arrivals += 1;
+        if let Some(ticket) = self.tickets.get_mut(order_id) {
+            ticket.place = Place::Book(*self.arrivals);
+        }
         self.show(|shown| Some(shown.add(order_id, side, price, quantity)));
     }
 
     fn decremented(&mut self, decrement: &BookDecrement) {
         let BookDecrement { order_id, quantity, .. } = *decrement;
+        if let Some(ticket) = self.tickets.get_mut(order_id) {
+            ticket.order.quantity -= quantity;
+            let total = ticket.order.quantity;
+            let refusal = Refusal::new(Rule::SelfTradeMustNotHappen, 0, i128::from(quantity));
+            self.report(order_id, Outcome::Reduced { quantity: total, refusal });
+        }
         self.show(|shown| shown.reduce(order_id, quantity));
     }
 
     fn canceled(&mut self, cancel: &BookCancel) {
-        self.forget(cancel.order_id);
-        self.report(cancel.order_id, self.leaving.outcome(cancel.reason));
+        if !self.is_moving {
+            self.forget(cancel.order_id);
+            self.report(cancel.order_id, self.leaving.outcome(cancel.reason));
+        }
         self.show(|shown| shown.remove(cancel.order_id));
     }
 
@@ -177,7 +217,14 @@ impl ReportSink for Desk<'_> {
         ticket.order.price = price;
         ticket.order.quantity = ticket.executed + leaves + excess;
         let (quantity, stop_price) = (ticket.order.quantity, ticket.order.stop_price);
-        self.report(order_id, Outcome::Replaced { price, quantity, stop_price });
+        self.report(
+            order_id,
+            match self.telling {
+                Telling::Replaced => Outcome::Replaced { price, quantity, stop_price },
+                Telling::Repriced => Outcome::Repriced { price, stop_price },
+                Telling::Reduced(refusal) => Outcome::Reduced { quantity, refusal },
+            },
+        );
         if replace.kept_priority {
             self.show(|shown| shown.cut(order_id, leaves));
         } else {

@@ -1,6 +1,7 @@
 //! Orders on their way into the book, and what changes them: admission, replace, cancel.
 
-use super::desk::Leaving;
+use super::desk::{Leaving, Telling};
+use super::special::submit_guarded;
 use super::{MAX_INSTRUMENTS, MatchingVenue, Place, Ticket, unknown_order};
 use crate::book::{NewOrder, SHOW_ALL, check_price, check_quantity};
 use crate::rules::{Refusal, Rule};
@@ -9,9 +10,12 @@ use crate::venue::{Outcome, VenueContext, VenueOrder};
 
 impl MatchingVenue {
     pub(super) fn submit(&mut self, order: &VenueOrder, time: u64, context: &dyn VenueContext) {
+        if order.options & options::ASIDE != 0 {
+            return self.submit_special(order, time, context);
+        }
         let result = self.admit(order, time).and_then(|()| {
             if order.order_type.has_stop() {
-                self.hold_stop(order, time)
+                self.hold_stop(order, time, context)
             } else if self.waits_for_close(order) {
                 self.hold_for_close(order, time)
             } else {
@@ -55,8 +59,11 @@ impl MatchingVenue {
     }
 
     pub(super) fn forget(&mut self, order_id: u64) {
-        if let Some(ticket) = self.tickets.remove(order_id) {
-            self.expiries.remove(&(ticket.order.expire_time, order_id));
+        let Some(ticket) = self.tickets.remove(order_id) else { return };
+        self.expiries.remove(&(ticket.order.expire_time, order_id));
+        if ticket.order.options & (options::ASIDE | options::REDUCE_ONLY) != 0 {
+            self.specials.remove(order_id);
+            self.unstand(ticket.order.instrument, order_id);
         }
     }
 
@@ -76,7 +83,7 @@ impl MatchingVenue {
     ) -> Result<(), Refusal> {
         let order = ticket.order;
         check_quantity(order.quantity)?;
-        let new_order = to_book(&order);
+        let new_order = self.book_order(&ticket);
         check_price(new_order.price)?;
         let quantity = self.executable(&order, ticket.leaves(), context)?;
         ticket.excess = ticket.leaves() - quantity;
@@ -84,11 +91,17 @@ impl MatchingVenue {
         ticket.place = Place::Book(self.arrivals);
         self.keep(ticket);
         let leaving = if known { Leaving::Known } else { Leaving::Canceled };
+        // Of what may not trade now nothing can be asked.
+        let is_cut = quantity < ticket.leaves();
+        let minimum = if is_cut { new_order.minimum.min(quantity) } else { new_order.minimum };
         let result = self.at_desk(order.instrument, leaving, time, |book, desk| {
-            book.submit(&NewOrder { quantity, ..new_order }, desk).map(|_| ())
+            submit_guarded(book, &NewOrder { quantity, minimum, ..new_order }, desk)
         });
         if result.is_err() {
+            self.arrivals -= 1;
             self.forget(order.order_id);
+        } else if order.options & options::REDUCE_ONLY != 0 && self.tickets.contains_key(order.order_id) {
+            self.stand(&order);
         }
         result
     }
@@ -105,7 +118,8 @@ impl MatchingVenue {
         }
         let Some(market) = self.market(order.instrument) else { return Ok(leaves) };
         let Some(best) = market.book.best(order.side.opposite()) else { return Ok(leaves) };
-        if order.order_type.has_limit() && !market.book.would_trade(order.side, order.price) {
+        let is_limit = to_book(order).order_type == OrderType::Limit;
+        if is_limit && !market.book.would_trade(order.side, order.price) {
             return Ok(leaves);
         }
         let quantity = context.executable_quantity(order, leaves, best.price)?.min(leaves);
@@ -123,22 +137,34 @@ impl MatchingVenue {
         time: u64,
         context: &dyn VenueContext,
     ) -> Result<(), Refusal> {
-        let ticket = *self.tickets.get(order_id).ok_or(unknown_order(order_id))?;
+        let Some(&ticket) = self.tickets.get(order_id) else {
+            self.specials.remove(order_id);
+            return Err(unknown_order(order_id));
+        };
         let [price, quantity, stop_price] = terms;
         let order = VenueOrder { price, quantity, stop_price, ..ticket.order };
         self.check_new_conditions(&ticket, &order)?;
-        match ticket.place {
-            Place::Book(_) => self.replace_in_book(ticket, &order, time, context),
-            Place::Stop(sequence) => self.replace_stop(ticket, sequence, &order, time),
+        let is_special = order.options & options::ASIDE != 0;
+        let result = match ticket.place {
+            Place::Book(_) if is_special => self.replace_special(ticket, &order, time, context),
+            Place::Book(_) => self.requote(ticket, &order, Telling::Replaced, time, context),
+            Place::Stop(_) => self.replace_stop(ticket, &order, time, context),
+            Place::Parked => self.replace_parked(ticket, &order, time),
             Place::AtClose(arrival) => self.replace_for_close(ticket, arrival, &order, time),
             Place::Triggered => Err(Refusal::of(Rule::OrderMustNotBePending)),
+        };
+        if is_special && let Some(special) = self.specials.get_mut(order_id) {
+            special.proposed = None;
         }
+        result
     }
 
-    pub(super) fn replace_in_book(
+    /// Gives an order in the book new terms, its place kept where they are only less.
+    pub(super) fn requote(
         &mut self,
         ticket: Ticket,
         order: &VenueOrder,
+        telling: Telling,
         time: u64,
         context: &dyn VenueContext,
     ) -> Result<(), Refusal> {
@@ -150,10 +176,16 @@ impl MatchingVenue {
         }
         check_price(order.price)?;
         let quantity = self.executable(order, leaves, context)?;
-        let post_only = order.options & options::POST_ONLY != 0;
+        let post_only = to_book(order).post_only;
+        let (order_id, terms) = (order.order_id, [order.price, quantity]);
         self.at_desk(order.instrument, Leaving::Canceled, time, |book, desk| {
             desk.excess = leaves - quantity;
-            book.replace(order.order_id, order.price, quantity, post_only, desk).map(|_| ())
+            desk.telling = telling;
+            let left = match desk.owners.guard(order.account, order_id) {
+                None => book.replace(order_id, order.price, quantity, post_only, desk),
+                Some(guard) => book.replace_guarded(order_id, terms, post_only, &guard, desk),
+            };
+            left.map(|_| ())
         })
     }
 
@@ -166,19 +198,22 @@ impl MatchingVenue {
 
     /// Takes a live order out, wherever it is; says whether there was one.
     pub(super) fn leave(&mut self, order_id: u64, leaving: Leaving, time: u64) -> bool {
-        let Some(&Ticket { order, place, .. }) = self.tickets.get(order_id) else { return false };
-        if matches!(place, Place::Book(_)) {
-            return self
-                .at_desk(order.instrument, leaving, time, |book, desk| {
-                    book.cancel(order_id, desk).map(|_| ())
-                })
-                .is_ok();
-        }
-        if let (Place::Stop(sequence), Some(market)) = (place, self.market_mut(order.instrument)) {
-            market.stops.remove(order.side, order.stop_price, sequence, order_id);
-        }
-        if let (Place::AtClose(arrival), Some(market)) = (place, self.market_mut(order.instrument)) {
-            market.at_close.remove(&arrival);
+        let Some(&ticket) = self.tickets.get(order_id) else { return false };
+        match ticket.place {
+            Place::Book(_) => {
+                return self
+                    .at_desk(ticket.order.instrument, leaving, time, |book, desk| {
+                        book.cancel(order_id, desk).map(|_| ())
+                    })
+                    .is_ok();
+            }
+            Place::Stop(_) => self.unwatch(&ticket),
+            Place::AtClose(arrival) => {
+                if let Some(market) = self.market_mut(ticket.order.instrument) {
+                    market.at_close.remove(&arrival);
+                }
+            }
+            Place::Triggered | Place::Parked => {}
         }
         self.forget(order_id);
         self.report(order_id, time, leaving.outcome(Refusal::of(Rule::CanceledByParticipant)));
@@ -186,16 +221,18 @@ impl MatchingVenue {
     }
 }
 
-/// The order as the book takes it: a triggered stop is a market order, a stop-limit a limit order.
+/// The order as the book takes it: one that a price woke is a market or a limit order, as its type says.
 pub(super) fn to_book(order: &VenueOrder) -> NewOrder {
-    let has_limit = order.order_type.has_limit();
+    // Market-to-limit has its price from the book, where there was any.
+    let finds_nothing = order.order_type == OrderType::MarketToLimit && order.price == 0;
+    let has_limit = order.order_type.may_rest() && !finds_nothing;
     NewOrder {
         order_id: order.order_id,
         account: order.account,
         side: order.side,
         order_type: if has_limit { OrderType::Limit } else { OrderType::Market },
         time_in_force: order.time_in_force,
-        post_only: order.options & options::POST_ONLY != 0,
+        post_only: order.options & (options::POST_ONLY | options::SLIDE) != 0,
         price: if has_limit { order.price } else { 0 },
         quantity: order.quantity,
         display: SHOW_ALL,

@@ -195,7 +195,10 @@ impl MatchingVenue {
         self.begin_session(instrument, session, until, time)?;
         if let Some(price) = traded.filter(|_| session == TradingSession::Continuous) {
             let traded = TradedRange { low: price, high: price, last: Some(price) };
-            self.line_up_stops(instrument, &traded, time);
+            self.line_up_traded(instrument, &traded, time);
+        }
+        if self.market(instrument).is_some_and(|market| market.standing.is_some()) {
+            self.disturb(instrument, time);
         }
         Ok(())
     }
@@ -284,8 +287,12 @@ impl MatchingVenue {
     pub(super) fn live_orders(&self, instrument: u32) -> Vec<(u64, i64)> {
         let Some(market) = self.market(instrument) else { return Vec::new() };
         let resting = [Side::Buy, Side::Sell].into_iter().flat_map(|side| market.book.orders(side));
-        let outside = market.stops.order_ids().chain(market.at_close.values().copied());
-        resting.map(|order| (order.order_id, order.price)).chain(outside.map(|id| (id, 0))).collect()
+        let outside = market.triggers.order_ids().chain(market.at_close.values().copied());
+        let standing = market.standing.iter().flat_map(|standing| standing.order_ids());
+        let parked =
+            standing.filter(|id| self.tickets.get(*id).is_some_and(|ticket| ticket.place == Place::Parked));
+        let outside = outside.chain(parked).map(|id| (id, 0));
+        resting.map(|order| (order.order_id, order.price)).chain(outside).collect()
     }
 
     fn begin_session(
@@ -487,8 +494,9 @@ impl MatchingVenue {
         self.arrivals += 1;
         ticket.place = Place::Book(self.arrivals);
         self.tickets.insert(order.order_id, ticket);
+        let collected = self.book_order(&ticket);
         self.at_desk(order.instrument, Leaving::Known, time, |book, desk| {
-            book.submit(&super::entry::to_book(&order), desk).map(|_| ())
+            book.submit(&collected, desk).map(|_| ())
         })
     }
 }

@@ -3,10 +3,12 @@
 
 use super::entry::to_book;
 use super::sessions::shown_orders;
+use super::special::Special;
 use super::{Conditions, Market, MarketBook, MatchingVenue, Place, Ticket, TriggeredStop, Work};
 use crate::book::{check_price, check_quantity};
 use crate::state::{State, StateError, StateReader, StateWriter};
-use crate::terms::Side;
+use crate::terms::{Side, options};
+use crate::tracked::TrackedTable;
 use crate::venue::{VenueOrder, VenueReport};
 
 impl State for MatchingVenue {
@@ -25,8 +27,17 @@ impl State for MatchingVenue {
             out.u32(instrument);
             one.write(out);
         }
+        write_specials(&self.specials, out);
         out.list(self.tickets.sorted().into_iter().map(|(_, ticket)| ticket));
         self.write_waiting(out);
+        write_by_number(&self.self_trade, out);
+        let marks = self.marks.sorted();
+        out.length(marks.len());
+        for (instrument, price) in marks {
+            out.u32(instrument);
+            out.i64(*price);
+        }
+        self.write_restless(out);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
@@ -42,6 +53,9 @@ impl State for MatchingVenue {
             venue.restore_conditions(instrument, conditions, input)?;
         }
         venue.check_collecting(input)?;
+        for _ in 0..input.length()? {
+            venue.specials.insert(input.u64()?, State::read(input)?);
+        }
         for ticket in input.list::<Ticket>()? {
             venue.restore_ticket(ticket, input)?;
         }
@@ -56,6 +70,13 @@ impl State for MatchingVenue {
         let work = input.length()?;
         venue.work = (0..work).map(|_| Ok((input.u64()?, Work::read(input)?))).collect::<Result<_, _>>()?;
         venue.reports = input.list::<VenueReport>()?.into();
+        for _ in 0..input.length()? {
+            venue.self_trade.insert(input.u32()?, State::read(input)?);
+        }
+        for _ in 0..input.length()? {
+            venue.marks.insert(input.u32()?, input.i64()?);
+        }
+        venue.read_restless(input)?;
         Ok(venue)
     }
 }
@@ -107,6 +128,38 @@ impl MatchingVenue {
         Ok(())
     }
 
+    /// Markets to be looked at, and in each the accounts whose trades ask for it.
+    pub(super) fn write_restless(&self, out: &mut StateWriter) {
+        out.length(self.restless.len());
+        for &(instrument, time) in &self.restless {
+            out.u32(instrument);
+            out.u64(time);
+            let standing = self.market(instrument).and_then(|market| market.standing.as_deref());
+            let shrunk = standing.map(|standing| &standing.shrunk);
+            out.length(shrunk.map_or(0, |shrunk| shrunk.len()));
+            for (account, side) in shrunk.into_iter().flatten() {
+                out.u32(*account);
+                out.u8(*side as u8);
+            }
+        }
+    }
+
+    fn read_restless(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
+        for _ in 0..input.length()? {
+            let (instrument, time) = (input.u32()?, input.u64()?);
+            self.restless.push_back((instrument, time));
+            for _ in 0..input.length()? {
+                let (account, number) = (input.u32()?, input.u8()?);
+                let side = Side::from_number(number).ok_or(input.invalid("side", u64::from(number)))?;
+                let market = self.market_mut(instrument);
+                if let Some(standing) = market.and_then(|market| market.standing.as_deref_mut()) {
+                    standing.shrunk.insert((account, side));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Queues must stand in the order of their numbers: by those the state hash covers it.
     fn check_queues(&self, input: &StateReader<'_>) -> Result<(), StateError> {
         let sides = self
@@ -115,14 +168,16 @@ impl MatchingVenue {
             .flatten()
             .flat_map(|market| [Side::Buy, Side::Sell].map(|side| market.book.orders(side)));
         for queue in sides {
-            let mut last = (0, 0);
+            let mut last = (0, false, 0);
             for order in queue {
                 let ticket = self.tickets.get(order.order_id);
                 let Some(Place::Book(arrival)) = ticket.map(|ticket| ticket.place) else { continue };
-                if order.price == last.0 && arrival <= last.1 {
+                // Hidden orders queue up behind the shown ones of their price.
+                let is_hidden = order.shown == 0;
+                if (order.price, is_hidden) == (last.0, last.1) && arrival <= last.2 {
                     return Err(input.invalid("order in its place in the queue", order.order_id));
                 }
-                last = (order.price, arrival);
+                last = (order.price, is_hidden, arrival);
             }
         }
         Ok(())
@@ -136,19 +191,53 @@ impl MatchingVenue {
         let expected = ticket.leaves().checked_sub(ticket.excess);
         match ticket.place {
             Place::Book(_) if in_book.is_none() || in_book != expected => return Err(invalid),
-            Place::Stop(sequence) => {
-                market.stops.insert(order.side, order.stop_price, sequence, order.order_id);
+            _ => {}
+        }
+        let is_special = order.options & options::ASIDE != 0;
+        if self.tickets.contains_key(order.order_id)
+            || is_special != self.specials.contains_key(order.order_id)
+        {
+            return Err(invalid);
+        }
+        match ticket.place {
+            Place::Stop(_) => {
+                let watch = self.watch(&ticket);
+                if let Some(market) = self.market_mut(order.instrument) {
+                    market.triggers.insert(&watch);
+                }
+            }
+            Place::Parked => self.stand(&order),
+            Place::Book(_) if is_special || order.options & options::REDUCE_ONLY != 0 => {
+                self.restore_standing(&order);
             }
             Place::AtClose(arrival) => {
-                market.at_close.insert(arrival, order.order_id);
+                self.open_market(order.instrument)
+                    .map_err(|_| invalid)?
+                    .at_close
+                    .insert(arrival, order.order_id);
             }
             Place::Book(_) | Place::Triggered => {}
         }
-        if self.tickets.contains_key(order.order_id) {
-            return Err(invalid);
-        }
         self.keep(ticket);
         Ok(())
+    }
+}
+
+fn write_specials(specials: &TrackedTable<u64, Special>, out: &mut StateWriter) {
+    let specials = specials.sorted();
+    out.length(specials.len());
+    for (order_id, special) in specials {
+        out.u64(order_id);
+        special.write(out);
+    }
+}
+
+fn write_by_number<V: State>(table: &TrackedTable<u32, V>, out: &mut StateWriter) {
+    let entries = table.sorted();
+    out.length(entries.len());
+    for (number, value) in entries {
+        out.u32(number);
+        value.write(out);
     }
 }
 
@@ -185,6 +274,7 @@ impl State for Ticket {
                 out.u8(4);
                 out.u64(arrival);
             }
+            Place::Parked => out.u8(5),
         }
     }
 
@@ -195,9 +285,10 @@ impl State for Ticket {
             2 => Place::Stop(input.u64()?),
             3 => Place::Triggered,
             4 => Place::AtClose(input.u64()?),
+            5 => Place::Parked,
             found => return Err(input.invalid("place of an order", u64::from(found))),
         };
-        let used = [to_book(&order).price, if order.order_type.has_stop() { order.stop_price } else { 0 }];
+        let used = [to_book(&order).price, if order.order_type.waits() { order.stop_price } else { 0 }];
         let prices = check_price(used[0]).and(check_price(used[1]));
         if prices.and(check_quantity(order.quantity)).is_err() {
             return Err(input.invalid("price and quantity of an order", order.order_id));
@@ -232,6 +323,11 @@ impl State for Work {
                 out.u8(2);
                 out.u32(*instrument);
             }
+            Work::Mark { instrument, price } => {
+                out.u8(8);
+                out.u32(*instrument);
+                out.i64(*price);
+            }
         }
     }
 
@@ -239,6 +335,7 @@ impl State for Work {
         match input.u8()? {
             1 => Ok(Work::Request(State::read(input)?)),
             2 => Ok(Work::CloseSession { instrument: input.u32()? }),
+            8 => Ok(Work::Mark { instrument: input.u32()?, price: input.i64()? }),
             found => Err(input.invalid("work of a venue", u64::from(found))),
         }
     }

@@ -20,11 +20,12 @@ mod requests;
 
 use std::collections::VecDeque;
 
-use crate::command::VenuePayload;
+use crate::command::{SubmitOrder, VenuePayload};
 use crate::message::Message;
 use crate::money::NANO;
 use crate::record::{Slot, flags};
 use crate::rules::{Refusal, Rule};
+use crate::special_terms::SpecialTerms;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::TimeInForce;
 use crate::tracked::{EntityHasher, TrackedMap};
@@ -103,6 +104,11 @@ impl SimulatedVenue {
             finished: None,
             earliest_expiry: u64::MAX,
         })
+    }
+
+    /// Whether data can decide these terms. No feed tells who stands in a book, so nothing that depends on it.
+    pub fn supports(_order: &SubmitOrder, _special: &SpecialTerms) -> bool {
+        false
     }
 
     /// Ends the run at `time`: nothing travels any longer, requests under way and open orders are canceled

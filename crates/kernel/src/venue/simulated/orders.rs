@@ -56,8 +56,13 @@ impl LiveOrder {
     pub fn is_market(&self) -> bool {
         match self.terms.order_type {
             OrderType::Market => true,
-            OrderType::Stop => self.triggered,
-            OrderType::Limit | OrderType::StopLimit => false,
+            OrderType::Stop | OrderType::MarketIfTouched | OrderType::TrailingStop => self.triggered,
+            OrderType::Limit
+            | OrderType::StopLimit
+            | OrderType::LimitIfTouched
+            | OrderType::TrailingStopLimit
+            | OrderType::MarketToLimit
+            | OrderType::Pegged => false,
         }
     }
 
