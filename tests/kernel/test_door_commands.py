@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import openbell.kernel as door
-from openbell.kernel import Node, codec, journal, live_node, node, order_book, registry
+from openbell.kernel import Node, SpecialTerms, codec, journal, live_node, node, order_book, registry
 from openbell.messages.layouts import rule_names, select
 from openbell.model.errors import ConfigError, InputError, JournalError, OpenbellError
 from tests.kernel.door_nodes import bar_slots, hooks, new_node
@@ -33,11 +33,25 @@ EDGES = st.sampled_from(
 NUMBERS = st.one_of(SMALL, SMALL, EDGES, st.integers(-(2**63), 2**64 - 1))
 
 
+SPECIAL_TERMS = st.builds(
+    SpecialTerms,
+    display_quantity=st.integers(-2, 9),
+    minimum_quantity=st.integers(-2, 9),
+    trail=st.integers(-2, 9),
+    trail_by=st.integers(0, 2),
+    peg=st.integers(0, 3),
+    peg_offset=st.integers(-(2**63), 2**63 - 1),
+    self_trade=st.integers(0, 4),
+)
+
+
 def arguments(command: str) -> st.SearchStrategy[dict[str, Any]]:
     names = list(inspect.signature(getattr(Node, command)).parameters)[1:]
     values: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(names, NUMBERS)
     values |= {name: st.text(max_size=20) for name in names if name in TEXT}
     values |= {name: st.booleans() for name in names if name in BOOLEAN}
+    if "special" in names:
+        values["special"] = st.one_of(st.none(), SPECIAL_TERMS)
     return st.fixed_dictionaries(values)
 
 
@@ -93,8 +107,8 @@ def test_text_that_does_not_fit_a_record_is_refused_and_not_cut(text: str) -> No
 )
 def test_terms_that_name_nothing_are_refused(position: int, field: str) -> None:
     terms = [1, 1, 1, 1, 1, 1, 1, 1]
-    terms[position] = 9
-    with pytest.raises(InputError, match=f"{field} is 9, which names none"):
+    terms[position] = 99
+    with pytest.raises(InputError, match=f"{field} is 99, which names none"):
         Node().submit_order(*terms)
 
 
