@@ -1,7 +1,7 @@
 //! The events of the record being applied, and whom they go to.
 
 use crate::message::Message;
-use crate::record::{Body, Continuation, Payload, Slot, flags};
+use crate::record::{Body, Continuation, Payload, RecordBuffer, Slot, flags, stamp};
 
 /// Events in the order in which they came about. Reused from record to record.
 #[derive(Clone, Debug, Default)]
