@@ -99,10 +99,6 @@ impl MatchingVenue {
     /// What happens when orders of `account` (0 = those without a setting of their own) meet their own; accounts of one
     /// `group` are one owner. `None` lets them trade.
     pub fn set_self_trade(&mut self, account: u32, group: u32, action: Option<SelfTradeAction>) {
-        if action.is_none() && group == 0 && !self.self_trade.contains_key(0) {
-            self.self_trade.remove(account);
-            return;
-        }
         self.self_trade.insert(account, SelfTradeSetting { group, action });
     }
 }

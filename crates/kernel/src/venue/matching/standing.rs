@@ -3,7 +3,8 @@
 //!
 //! This is done in one pass each, in the order of the orders' ids, before triggered orders run. A pass ends with the first
 //! trade that it makes; then the reports go out and the passes begin anew. Pegs follow orders that do not follow
-//! themselves, so a pass without a trade leaves nothing to do: each further pass needs a trade, and there are only so many.
+//! themselves, so a pass without a trade or a prevented self-trade leaves nothing to do: each further pass needs one, and there
+//! are only so many.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use super::{Market, MatchingVenue, Place, Ticket};
 use crate::book::Unguarded;
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderType, Peg, Side, options};
-use crate::venue::{Outcome, VenueContext, VenueOrder};
+use crate::venue::{Outcome, VenueContext, VenueOrder, VenueReport};
 
 /// By order id.
 #[derive(Clone, Debug, Default)]
@@ -171,13 +172,17 @@ impl MatchingVenue {
 
     /// The passes over the standing orders of one market.
     pub(super) fn settle(&mut self, instrument: u32, time: u64, context: &dyn VenueContext) {
-        let trades = self.trades;
+        let (trades, told) = (self.trades, self.reports.len());
         self.cut_reducing(instrument, time, context);
         self.move_pegs(instrument, time, context);
         if self.trades == trades {
             self.try_whole(instrument, time, context);
         }
-        if self.trades == trades {
+        // A self-trade that was prevented takes out what others follow, as a trade does.
+        let has_cut = |report: &VenueReport| {
+            matches!(report.outcome, Outcome::Canceled { .. } | Outcome::Reduced { .. })
+        };
+        if self.trades == trades && !self.reports.iter().skip(told).any(has_cut) {
             self.restless.retain(|&(number, _)| number != instrument);
         }
     }

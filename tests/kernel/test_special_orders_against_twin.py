@@ -1,0 +1,418 @@
+"""Every type of order and every way to prevent self-trades, against their twin: the same commands, the same story.
+
+OPENBELL_SEQUENCES says how many sequences are generated in all; a failure prints the line that repeats it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import currently_in_test_context, given, note
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from openbell.kernel import Commands, Node, SpecialTerms
+from openbell.messages.layouts import SELL as SOLD
+from tests.kernel.generated import CHUNKS, drawn, generated, require_reached
+from tests.kernel.recorded import Event, Journal, Reader, compare
+from tests.model.special_orders_twin import (
+    ALL_OR_NONE,
+    AMOUNT,
+    BUY,
+    CANCEL_RESTING,
+    DAY,
+    FOK,
+    GTC,
+    HIDDEN,
+    IOC,
+    LIMIT,
+    LIT,
+    MARKET,
+    MARKET_PEG,
+    MID,
+    MIT,
+    NANO,
+    PEGGED,
+    PERCENT,
+    POST_ONLY,
+    SELL,
+    SLIDE,
+    STOP,
+    STOP_LIMIT,
+    TO_LIMIT,
+    TRAILING,
+    TRAILING_LIMIT,
+    TRIGGERABLE,
+    Order,
+    SpecialOrdersTwin,
+)
+
+MATCHING, INSTRUMENT = 1, 1
+ACCOUNTS = (1, 2, 3, 4)
+CASH = 10**9 * NANO
+KINDS = (
+    *(LIMIT,) * 10,
+    MARKET,
+    STOP,
+    STOP_LIMIT,
+    MIT,
+    LIT,
+    TRAILING,
+    TRAILING_LIMIT,
+    TO_LIMIT,
+    PEGGED,
+    PEGGED,
+)
+PRICED = (LIMIT, STOP_LIMIT, LIT)
+READER = Reader()
+
+
+def stage() -> NDArray[np.uint8]:
+    """One instrument, and accounts that may sell short and have enough of everything."""
+    commands = Commands()
+    commands.define_currency(1, "USD")
+    commands.configure_venue(0, MATCHING)
+    commands.list_instrument(
+        INSTRUMENT,
+        "ABC",
+        currency=1,
+        price_unit_nano=NANO,
+        quantity_unit_nano=NANO,
+        multiplier_nano=NANO,
+        tick=1,
+        lot=1,
+        venue=0,
+    )
+    for account in ACCOUNTS:
+        commands.open_account(account, 1, shorting=True)
+        commands.deposit_cash(account, CASH, 1)
+    journal = Journal()
+    journal.append(commands.slots())
+    return journal.take()
+
+
+STAGE = stage()
+STAGED = 2 + 1 + 2 * len(ACCOUNTS)
+
+
+class Floor:
+    """Makes commands out of numbers, plays them on the twin, and keeps them as records for the node."""
+
+    def __init__(self) -> None:
+        self.journal = Journal(STAGED)
+        self.twin = SpecialOrdersTwin(INSTRUMENT)
+        self.owners: dict[int, tuple[int, int]] = {}
+        self.saved: NDArray[np.uint8] | None = None
+
+    def play(self, numbers: list[int], saved_at: int) -> None:
+        """Each number is a small random source of its own; 0 is no command at all."""
+        self.trade_once()
+        for place, number in enumerate(numbers):
+            if number:
+                self.command(random.Random(number))
+            if place == saved_at:
+                self.saved = self.journal.take()
+            self.check()
+
+    def trade_once(self) -> None:
+        """A first trade, so that there is a price."""
+        for account, side in ((1, BUY), (2, SELL)):
+            self.send(Order(0, account, side, LIMIT, 1, price=100))
+
+    def command(self, rng: random.Random) -> None:
+        kind = rng.randrange(100)
+        movable = [order for order in self.twin.orders if can_be_replaced(order)]
+        if kind < 12 and self.twin.orders:
+            self.cancel(rng.choice(self.twin.orders).order_id)
+        elif kind < 24 and movable:
+            self.replace(rng.choice(movable), rng)
+        elif kind < 28:
+            self.prevent(rng)
+        elif kind < 30:
+            self.mass_cancel(rng)
+        else:
+            self.send(self.order(rng))
+
+    def order(self, rng: random.Random) -> Order:
+        side, kind = rng.choice((BUY, SELL)), rng.choice(KINDS)
+        quantity = rng.randint(1, 12)
+        order = Order(0, rng.choice(ACCOUNTS), side, kind, quantity)
+        order.time_in_force = (
+            rng.choice((*(GTC,) * 5, DAY, IOC, FOK)) if kind != PEGGED else rng.choice((GTC, DAY))
+        )
+        if kind in PRICED or (kind == PEGGED and rng.random() < 0.3):
+            order.price = 100 - side * rng.randint(-3, 5)
+        if kind in TRIGGERABLE:
+            order.stop = 100 + order.direction * rng.randint(-1, 4)
+            order.trigger_by = rng.choice((0, 0, 1, 2, 3))
+        if kind in (TRAILING, TRAILING_LIMIT):
+            order.stop = order.stop if rng.random() < 0.3 else 0
+            order.trail_by = rng.choice((AMOUNT, PERCENT))
+            order.trail = rng.randint(1, 4) * (1 if order.trail_by == AMOUNT else NANO // 100)
+            order.limit_offset = rng.randint(0, 3) if kind == TRAILING_LIMIT else 0
+        if kind == PEGGED:
+            order.peg, order.peg_offset = rng.choice((1, 2, MID)), rng.randint(-3, 2) * side
+        self.add_options(order, rng)
+        if rng.random() < 0.2:
+            order.self_trade, order.group = rng.randint(0, 4), rng.choice((0, 7))
+        return order
+
+    def add_options(self, order: Order, rng: random.Random) -> None:
+        """At most one of the options, where the type has it."""
+        if order.kind in (MARKET, STOP, MIT, TRAILING) or order.is_immediate:
+            if rng.random() < 0.1:
+                order.minimum = rng.randint(1, order.quantity)
+            elif rng.random() < 0.1:
+                order.options = ALL_OR_NONE
+            return
+        option = rng.random()
+        if option < 0.12:
+            order.display = rng.randint(1, order.quantity)
+        elif option < 0.24:
+            order.options = HIDDEN
+        elif option < 0.32 and order.kind != TO_LIMIT:
+            order.options = POST_ONLY
+        elif option < 0.40 and order.kind != TO_LIMIT:
+            order.options = SLIDE
+        elif option < 0.48 and order.kind not in (PEGGED, TO_LIMIT):
+            order.options = ALL_OR_NONE
+        elif option < 0.56 and order.kind != PEGGED:
+            order.minimum = rng.randint(1, order.quantity)
+
+    def send(self, order: Order) -> None:
+        client_order_id = len(self.owners) + 1
+        special = SpecialTerms(
+            display_quantity=order.display,
+            minimum_quantity=order.minimum,
+            trail=order.trail,
+            trail_by=order.trail_by,
+            limit_offset=order.limit_offset,
+            peg=order.peg,
+            peg_offset=order.peg_offset,
+            trigger_by=order.trigger_by,
+            self_trade=order.self_trade,
+            self_trade_group=order.group,
+        )
+        self.add(
+            "submit_order",
+            order.account,
+            INSTRUMENT,
+            client_order_id,
+            1 if order.side == BUY else 2,
+            order.kind,
+            order.time_in_force,
+            order.quantity,
+            price=order.price,
+            stop_price=order.stop,
+            options=order.options,
+            special=special,
+        )
+        order.order_id = self.journal.sequence
+        if currently_in_test_context():
+            note(f"{order}")
+        self.owners[order.order_id] = order.account, client_order_id
+        self.twin.submit(order)
+
+    def replace(self, order: Order, rng: random.Random) -> None:
+        account, client_order_id = self.owners[order.order_id]
+        price = 100 - order.side * rng.randint(-3, 5) if order.price and rng.random() < 0.6 else 0
+        stop = 100 + order.direction * rng.randint(-1, 4) if order.stop and rng.random() < 0.5 else 0
+        if order.place == "book":
+            stop = 0
+        quantity = order.executed + rng.randint(max(order.display, order.minimum, 1), 12)
+        self.add("replace_order", account, client_order_id, price=price, quantity=quantity, stop_price=stop)
+        if currently_in_test_context():
+            note(f"replace {order.order_id}: {price}, {quantity}, {stop}")
+        self.twin.replace(order.order_id, price, quantity, stop)
+
+    def cancel(self, order_id: int) -> None:
+        self.add("cancel_order", *self.owners[order_id])
+        if currently_in_test_context():
+            note(f"cancel {order_id}")
+        self.twin.cancel(order_id)
+
+    def mass_cancel(self, rng: random.Random) -> None:
+        account, side = rng.choice((0, *ACCOUNTS)), rng.choice((0, BUY, SELL))
+        self.add("mass_cancel", account, INSTRUMENT, {BUY: 1, SELL: 2}.get(side, 0))
+        if currently_in_test_context():
+            note(f"mass cancel {account}, {side}")
+        self.twin.mass_cancel(account, side)
+
+    def prevent(self, rng: random.Random) -> None:
+        """Accounts 3 and 4 may be one owner."""
+        account = rng.choice((0, *ACCOUNTS))
+        self.set_prevention(account, rng.choice((0, 7)) if account in (3, 4) else 0, rng.randint(0, 4))
+
+    def set_prevention(self, account: int, group: int, action: int) -> None:
+        self.add("set_self_trade_prevention", account, group, action)
+        if currently_in_test_context():
+            note(f"prevent {account}: {group}, {action}")
+        self.twin.prevention[account] = (group, action)
+
+    def add(self, command: str, *arguments: Any, **terms: Any) -> None:
+        commands = Commands()
+        getattr(commands, command)(*arguments, **terms)
+        self.journal.append(commands.slots())
+
+    def check(self) -> None:
+        """What no sequence of commands may break, after each of them."""
+        bids, asks = self.twin.queue(BUY), self.twin.queue(SELL)
+        assert not bids or not asks or bids[0].price < asks[0].price, "crossed"
+        for order in self.twin.orders:
+            assert order.leaves > 0, order
+            assert order.place != "book" or 0 < order.shown <= order.leaves, order
+
+
+def can_be_replaced(order: Order) -> bool:
+    """Pegs and trailing orders have tests of their own: what a replace keeps of them is a story by itself."""
+    return order.place in ("book", "stop") and order.kind not in (PEGGED, TRAILING, TRAILING_LIMIT)
+
+
+def story(output: bytes) -> Iterator[Event]:
+    """The events in the twin's words."""
+    for name, _, instrument, (a, b, c, d), refusal in READER.read(output):
+        match name:
+            case "OrderAccepted":
+                yield ("accepted", a)
+            case "OrderRejected" | "OrderDenied":
+                yield ("rejected", a, *refusal)
+            case "OrderCanceled":
+                yield ("canceled", a, refusal[0])
+            case "OrderReplaced":
+                yield ("replaced", a, c, d)
+            case "OrderRepriced":
+                yield ("repriced", a, c, d)
+            case "OrderReduced":
+                yield ("reduced", a, c)
+            case "OrderTriggered":
+                yield ("triggered", a, c)
+            case "ReplaceRejected":
+                yield ("replace rejected", a, *refusal)
+            case "CancelRejected":
+                yield ("cancel rejected", a)
+            case "OrdersMassCanceled":
+                yield ("mass canceled", c)
+            case "TradeExecuted":
+                yield ("trade", a, b, c, d)
+            case "CommandRefused":
+                yield ("refused", instrument, *refusal)
+
+
+def levels_told(output: bytes) -> dict[tuple[int, int], int]:
+    levels: dict[tuple[int, int], int] = {}
+    for name, flags, _, (price, quantity, _, _), _ in READER.read(output):
+        if name == "BookLevelChanged":
+            levels[SELL if flags & SOLD else BUY, price] = quantity
+    return {place: quantity for place, quantity in levels.items() if quantity}
+
+
+def levels_of(twin: SpecialOrdersTwin) -> dict[tuple[int, int], int]:
+    levels: Counter[tuple[int, int]] = Counter()
+    for order in twin.at("book"):
+        if not order.has(HIDDEN):
+            levels[order.side, order.price] += order.shown
+    return dict(levels)
+
+
+def run(numbers: list[int], saved_at: int) -> Floor:
+    """Plays on the twin and on a node, one half of it also on a restored copy, and compares."""
+    floor = Floor()
+    floor.play(numbers, saved_at)
+    node = Node(mode="replay")
+    node.run(STAGE, None, [])
+    node.take_output()
+    output = b""
+    rest = floor.journal.take()
+    copy: Node | None = None
+    if floor.saved is not None:
+        node.run(floor.saved, None, [])
+        output = node.take_output().tobytes()
+        copy = Node.restore(node.snapshot(), mode="replay")
+        assert copy.state_hash() == node.state_hash(), "a restored engine has the same hash"
+        copy.run(rest, None, [])
+    node.run(rest, None, [])
+    later = node.take_output().tobytes()
+    compare(list(story(output + later)), floor.twin.told)
+    if copy is not None:
+        assert copy.take_output().tobytes() == later, "the restored copy's future"
+        assert copy.state_hash() == node.state_hash(), "the restored copy's end"
+    assert levels_told(output + later) == levels_of(floor.twin), "levels"
+    check_accounts(node, floor)
+    return floor
+
+
+def check_accounts(node: Node, floor: Floor) -> None:
+    """Nothing is made or lost, and every order's figures add up."""
+    assert sum(node.cash(account) for account in ACCOUNTS) == CASH * len(ACCOUNTS)
+    assert sum(node.position(account, INSTRUMENT)[0] for account in ACCOUNTS) == 0
+    live = {order.order_id: order for order in floor.twin.orders}
+    for order_id, (account, client_order_id) in floor.owners.items():
+        found = node.order(account, client_order_id)
+        assert found is not None and found.is_open == (order_id in live), order_id
+        if found.is_open:
+            order = live[order_id]
+            assert (found.cumulative_units, found.leaves_units) == (order.executed, order.leaves)
+
+
+numbers = st.lists(st.integers(0, 2**48), min_size=15, max_size=40)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_every_type_of_order_does_what_its_twin_does(chunk: int) -> None:
+    @generated(chunk)
+    @given(numbers, st.integers(0, 40))
+    def play(numbers: list[int], saved_at: int) -> None:
+        run(numbers, saved_at)
+
+    play()
+
+
+def test_the_generated_orders_reach_all_of_the_list() -> None:
+    seen: Counter[str] = Counter()
+    for numbers, rng in drawn(400):
+        floor = run(numbers, rng.randint(0, 40))
+        seen.update(word for event in floor.twin.told for word in event if isinstance(word, str))
+    require_reached(
+        seen,
+        """
+        trade rejected canceled replaced repriced reduced triggered
+        POST_ONLY_MUST_NOT_TAKE FILL_OR_KILL_MUST_FILL_WHOLE IMMEDIATE_OR_CANCEL_MUST_FILL_NOW
+        MARKET_MUST_HAVE_LIQUIDITY MINIMUM_QUANTITY_MUST_FILL_NOW SELF_TRADE_MUST_NOT_HAPPEN STOP_MUST_NOT_BE_TRIGGERED
+        """,
+    )
+
+
+def told(*commands: Order | tuple[int, int, int]) -> list[Event]:
+    """What a node tells of orders and settings (account, group, action) given one after the other."""
+    floor = Floor()
+    floor.trade_once()
+    for command in commands:
+        if isinstance(command, Order):
+            floor.send(command)
+        else:
+            floor.set_prevention(*command)
+    node = Node(mode="replay")
+    node.run(STAGE, None, [])
+    node.take_output()
+    node.run(floor.journal.take(), None, [])
+    first_trade = 3
+    return list(story(node.take_output().tobytes()))[first_trade:]
+
+
+def test_an_account_that_lets_its_orders_trade_is_not_forgotten_before_there_is_a_default() -> None:
+    bid = Order(0, 1, BUY, LIMIT, 3, price=99)
+    found = told((1, 0, 0), (0, 0, CANCEL_RESTING), bid, Order(0, 1, SELL, LIMIT, 3, price=99))
+    assert [event[0] for event in found] == ["accepted", "accepted", "trade"]
+
+
+def test_a_peg_does_not_stay_where_a_prevented_self_trade_took_what_it_follows() -> None:
+    peg = Order(0, 1, BUY, PEGGED, 9, peg=MARKET_PEG, peg_offset=2)
+    found = told((1, 0, CANCEL_RESTING), peg, Order(0, 1, SELL, LIMIT, 4, price=99))
+    words = ["accepted", "accepted", "repriced", "canceled", "repriced"]
+    assert [event[0] for event in found] == words
+    assert found[-1][2] == 0, "it waits for something to follow"
