@@ -41,7 +41,7 @@ use crate::portfolio::{FeeSchedules, Marks, Portfolio};
 use crate::record::{Body, Slot, flags};
 use crate::risk::{RiskGate, RiskView};
 use crate::rules::Refusal;
-use crate::terms::{Side, VenueKind};
+use crate::terms::VenueKind;
 use crate::timers::Timers;
 use crate::tracked::{EntityHasher, Tracked};
 use crate::venue::matching::{DepthBoard, MatchingVenue};
@@ -163,11 +163,6 @@ impl VenueContext for FillContext<'_> {
 
     fn tick(&self, instrument: u32) -> i64 {
         self.view.instruments.get(instrument).map_or(1, |instrument| instrument.tick)
-    }
-
-    fn reducible(&self, account: u32, instrument: u32, side: Side) -> i64 {
-        let position = self.view.account(account).map_or(0, |account| account.quantity(instrument));
-        position.saturating_mul(-side.sign()).max(0)
     }
 }
 

@@ -427,7 +427,6 @@ impl MatchingVenue {
             return Err(Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(instrument)));
         };
         let Market { book, standing, triggers, shown, publisher, is_plain, .. } = market;
-        let watched = standing.as_deref_mut().filter(|standing| standing.watches_accounts());
         let mut desk = Desk {
             reports: &mut self.reports,
             tickets: &mut self.tickets,
@@ -442,7 +441,6 @@ impl MatchingVenue {
             is_moving: false,
             owners: Owners { settings: &self.self_trade, specials: &self.specials },
             gone: &mut self.gone,
-            shrunk: watched.map(|standing| &mut standing.shrunk),
             time,
             auction: None,
             shown: shown.as_deref_mut(),

@@ -192,11 +192,6 @@ pub trait VenueContext {
 
     /// Tick of an instrument in price units.
     fn tick(&self, instrument: u32) -> i64;
-
-    /// How much an order of this side could trade and only bring the account's position nearer to zero.
-    fn reducible(&self, _account: u32, _instrument: u32, _side: Side) -> i64 {
-        i64::MAX
-    }
 }
 
 /// A place that accepts and matches orders. Implementations are deterministic functions of the calls made.

@@ -176,6 +176,7 @@ fn a_day_of_every_order_type_replays_and_restores_to_the_same_bytes() {
 
 #[test]
 fn what_makes_no_sense_is_denied_by_its_rule_and_the_venue_stays_as_it_was() {
+    const KNOWN: i128 = options::ALL as i128;
     let display = |display_quantity| SpecialTerms { display_quantity, ..NONE };
     let minimum = |minimum_quantity| SpecialTerms { minimum_quantity, ..NONE };
     let percent = |trail| SpecialTerms { trail, trail_by: Some(TrailBy::Percent), ..NONE };
@@ -223,8 +224,14 @@ fn what_makes_no_sense_is_denied_by_its_rule_and_the_venue_stays_as_it_was() {
         (SubmitOrder { sizing: Sizing::Percent, ..limit }, display(1), Rule::SizingMustBeSupported, 0, 1),
         (SubmitOrder { price: -5, ..peg }, pegged(Peg::Mid, 0), Rule::PriceMustBePositive, 1, -5),
         (mine(1, Buy, 0, 9_000), display(0), Rule::QuantityMustBePositive, 1, 0),
-        (SubmitOrder { options: 1 << 15, ..limit }, NONE, Rule::TermsMustBeKnown, 31, 1 << 15),
-        (SubmitOrder { options: 1 << 9, ..limit }, NONE, Rule::TermsMustBeKnown, 31, 1 << 9),
+        (
+            SubmitOrder { options: options::ASIDE, ..limit },
+            NONE,
+            Rule::TermsMustBeKnown,
+            KNOWN,
+            options::ASIDE.into(),
+        ),
+        (SubmitOrder { options: 1 << 9, ..limit }, NONE, Rule::TermsMustBeKnown, KNOWN, 1 << 9),
     ];
     for (row, (order, special, rule, limit, actual)) in rows.into_iter().enumerate() {
         let mut floor = Floor::quoted();

@@ -93,7 +93,7 @@ fn a_journal_of_another_version_is_refused_with_what_to_do() {
         (19, &[9], "journal format version 9, this program reads 2: read it with the newer openbell"),
         (19, &[0], "journal format version 0, this program reads 2: read it with the older openbell"),
         (22, &[8, 0], "message registry version 8, this program reads 2"),
-        (60, &[7, 0, 0, 0], "rules of the engine version 7, this program reads 1"),
+        (60, &[7, 0, 0, 0], "rules of the engine version 7, this program reads 2"),
     ];
     for (offset, value, expected) in cases {
         let disk = MemoryDisk::new();
@@ -108,7 +108,7 @@ fn a_journal_of_another_version_is_refused_with_what_to_do() {
 fn a_journal_of_other_rules_can_be_read_and_not_continued() {
     let disk = MemoryDisk::new();
     commit(&mut create(&disk, backtest()), 3).unwrap();
-    assert_eq!(RULES_VERSION, 1);
+    assert_eq!(RULES_VERSION, 2);
     let mut bytes = disk.bytes(&segment(1)).unwrap();
     bytes.truncate(512); // the batch hangs on the header's chain
     disk.put(&segment(1), &bytes);

@@ -45,7 +45,9 @@ fn an_order_is_acknowledged_when_durable_and_the_ack_says_how() {
         let ack = heads(&out, Message::OrderAccepted)[0];
         let health = live.health();
         assert_eq!((accepted_ids(&out), durability_of(&ack)), (vec![5], Some(mode)));
-        assert!(ack.sequence <= health.durable_sequence && health.sequence == ack.sequence, "{health:?}");
+        // Where nothing is promised the gate opens when the journal thread has the record.
+        let is_durable = ack.sequence <= health.durable_sequence || mode == Durability::None;
+        assert!(is_durable && health.sequence == ack.sequence, "{health:?}");
         assert_eq!((health.state, health.durability), (LiveState::Running, mode));
         live.stop().unwrap();
         std::fs::remove_dir_all(&directory).unwrap();

@@ -137,7 +137,9 @@ pub struct Positions(pub BTreeMap<u32, i64>);
 
 impl VenueContext for Positions {
     fn executable_quantity(&self, order: &VenueOrder, leaves: i64, _price: i64) -> Result<i64, Refusal> {
-        match self.reducible(order.account, order.instrument, order.side).min(leaves) {
+        let reducible =
+            self.0.get(&order.account).map_or(i64::MAX, |position| (-position * order.side.sign()).max(0));
+        match reducible.min(leaves) {
             0 => Err(Refusal::new(Rule::ReduceOnlyMustReduce, 0, i128::from(leaves))),
             quantity => Ok(quantity),
         }
@@ -145,10 +147,6 @@ impl VenueContext for Positions {
 
     fn tick(&self, _instrument: u32) -> i64 {
         1
-    }
-
-    fn reducible(&self, account: u32, _instrument: u32, side: Side) -> i64 {
-        self.0.get(&account).map_or(i64::MAX, |position| (-position * side.sign()).max(0))
     }
 }
 

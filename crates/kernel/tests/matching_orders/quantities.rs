@@ -146,31 +146,3 @@ fn post_only_is_refused_or_slides_a_tick_behind_the_best_price() {
         ["1 rejected POST_ONLY_MUST_NOT_TAKE 1 1"]
     );
 }
-
-#[test]
-fn resting_reduce_only_orders_never_exceed_what_is_left_to_reduce() {
-    let mut floor = quoted();
-    floor.positions.0.insert(1, 10);
-    floor.send(limit(1, Sell, 6, 101).option(options::REDUCE_ONLY));
-    floor.send(limit(2, Sell, 4, 102).option(options::REDUCE_ONLY));
-    let said = floor.send(market(3, Sell, 3));
-    assert_eq!(said[3..], ["2 reduced to 1 REDUCE_ONLY_MUST_REDUCE 1 4"], "the younger is cut first");
-    let said = floor.send(market(4, Sell, 5));
-    assert_eq!(
-        said[3..],
-        ["1 reduced to 2 REDUCE_ONLY_MUST_REDUCE 2 6", "2 canceled REDUCE_ONLY_MUST_REDUCE 0 1"]
-    );
-    let said = floor.send(limit(5, Buy, 12, 101).of(2));
-    assert_eq!(said.last().unwrap(), "5 took 2 at 101");
-    assert_eq!(floor.positions.0[&1], 0);
-}
-
-#[test]
-fn a_reduce_only_order_that_waits_for_its_position_stays_when_the_position_grows() {
-    let mut floor = quoted();
-    floor.positions.0.insert(1, 0);
-    floor.send(limit(1, Sell, 6, 105).option(options::REDUCE_ONLY));
-    floor.send(market(2, Buy, 2));
-    assert_eq!(floor.shows(Sell), ["8 at 101", "6 at 105"]);
-    assert_eq!(floor.send(market(3, Sell, 2)).last().unwrap(), "1 canceled REDUCE_ONLY_MUST_REDUCE 0 6");
-}

@@ -10,7 +10,7 @@ use crate::book::{
     ReportSink,
 };
 use crate::rules::{Refusal, Rule};
-use crate::terms::{Liquidity, Side, TradingSession, options};
+use crate::terms::{Liquidity, TradingSession, options};
 use crate::tracked::TrackedTable;
 use crate::venue::{Outcome, VenueReport};
 
@@ -42,8 +42,6 @@ pub(super) enum Telling {
     Replaced,
     /// The order follows something.
     Repriced,
-    /// The venue cut it.
-    Reduced(Refusal),
 }
 
 pub(super) struct Desk<'a> {
@@ -63,8 +61,6 @@ pub(super) struct Desk<'a> {
     pub owners: Owners<'a>,
     /// Orders that are gone and had more than a ticket.
     pub gone: &'a mut Vec<u64>,
-    /// Accounts that traded a side, where that must be known.
-    pub shrunk: Option<&'a mut BTreeSet<(u32, Side)>>,
     pub time: u64,
     /// The auction that is being uncrossed.
     pub auction: Option<TradingSession>,
@@ -170,10 +166,6 @@ impl ReportSink for Desk<'_> {
             self.fill(order_id, quantity, leaves);
             self.show(|shown| shown.reduce(order_id, quantity));
         }
-        if let Some(shrunk) = &mut self.shrunk {
-            shrunk.insert((trade.taker_account, trade.taker_side));
-            shrunk.insert((trade.maker_account, trade.taker_side.opposite()));
-        }
     }
 
     fn refreshed(&mut self, refresh: &BookRefresh) {
@@ -222,7 +214,6 @@ impl ReportSink for Desk<'_> {
             match self.telling {
                 Telling::Replaced => Outcome::Replaced { price, quantity, stop_price },
                 Telling::Repriced => Outcome::Repriced { price, stop_price },
-                Telling::Reduced(refusal) => Outcome::Reduced { quantity, refusal },
             },
         );
         if replace.kept_priority {

@@ -61,7 +61,7 @@ impl MatchingVenue {
     pub(super) fn forget(&mut self, order_id: u64) {
         let Some(ticket) = self.tickets.remove(order_id) else { return };
         self.expiries.remove(&(ticket.order.expire_time, order_id));
-        if ticket.order.options & (options::ASIDE | options::REDUCE_ONLY) != 0 {
+        if ticket.order.options & options::ASIDE != 0 {
             self.specials.remove(order_id);
             self.unstand(ticket.order.instrument, order_id);
         }
@@ -100,8 +100,6 @@ impl MatchingVenue {
         if result.is_err() {
             self.arrivals -= 1;
             self.forget(order.order_id);
-        } else if order.options & options::REDUCE_ONLY != 0 && self.tickets.contains_key(order.order_id) {
-            self.stand(&order);
         }
         result
     }

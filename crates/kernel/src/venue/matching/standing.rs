@@ -21,10 +21,6 @@ use crate::venue::{Outcome, VenueContext, VenueOrder, VenueReport};
 pub(super) struct Standing {
     pegs: BTreeSet<u64>,
     whole: BTreeSet<u64>,
-    /// Reduce-only orders that rest.
-    reducing: BTreeSet<u64>,
-    /// Accounts that traded a side since reduce-only orders were looked at.
-    pub shrunk: BTreeSet<(u32, Side)>,
 }
 
 impl Standing {
@@ -34,24 +30,16 @@ impl Standing {
         } else if waits_for_whole(order) {
             self.whole.insert(order.order_id);
         }
-        if order.options & options::REDUCE_ONLY != 0 {
-            self.reducing.insert(order.order_id);
-        }
     }
 
     pub fn remove(&mut self, order_id: u64) {
-        for orders in [&mut self.pegs, &mut self.whole, &mut self.reducing] {
+        for orders in [&mut self.pegs, &mut self.whole] {
             orders.remove(&order_id);
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.pegs.is_empty() && self.whole.is_empty() && self.reducing.is_empty()
-    }
-
-    /// Whether it must be known who traded.
-    pub fn watches_accounts(&self) -> bool {
-        !self.reducing.is_empty()
+        self.pegs.is_empty() && self.whole.is_empty()
     }
 
     /// Those that may wait outside the book.
@@ -106,8 +94,7 @@ impl MatchingVenue {
     /// As [`MatchingVenue::stand`] for an order read back where it rests: those that wait for their whole quantity do
     /// not rest.
     pub(super) fn restore_standing(&mut self, order: &VenueOrder) {
-        let stands = order.order_type == OrderType::Pegged || order.options & options::REDUCE_ONLY != 0;
-        if stands {
+        if order.order_type == OrderType::Pegged {
             self.stand(order);
         }
     }
@@ -173,7 +160,6 @@ impl MatchingVenue {
     /// The passes over the standing orders of one market.
     pub(super) fn settle(&mut self, instrument: u32, time: u64, context: &dyn VenueContext) {
         let (trades, told) = (self.trades, self.reports.len());
-        self.cut_reducing(instrument, time, context);
         self.move_pegs(instrument, time, context);
         if self.trades == trades {
             self.try_whole(instrument, time, context);
@@ -185,48 +171,6 @@ impl MatchingVenue {
         if self.trades == trades && !self.reports.iter().skip(told).any(has_cut) {
             self.restless.retain(|&(number, _)| number != instrument);
         }
-    }
-
-    /// Of an account that traded a side, the resting reduce-only orders of that side may together trade what is left to
-    /// reduce; those with higher ids are cut first.
-    fn cut_reducing(&mut self, instrument: u32, time: u64, context: &dyn VenueContext) {
-        let Some(market) = self.market_mut(instrument) else { return };
-        let Some(standing) = market.standing.as_deref_mut().filter(|standing| !standing.shrunk.is_empty())
-        else {
-            return;
-        };
-        let shrunk = std::mem::take(&mut standing.shrunk);
-        let ids: Vec<u64> = standing.reducing.iter().copied().collect();
-        let mut left: BTreeMap<(u32, Side), i64> = shrunk
-            .into_iter()
-            .map(|(account, side)| ((account, side), context.reducible(account, instrument, side)))
-            .collect();
-        for order_id in ids {
-            let Some(&ticket) = self.tickets.get(order_id) else { continue };
-            let Some(left) = left.get_mut(&(ticket.order.account, ticket.order.side)) else { continue };
-            let open = ticket.leaves() - ticket.excess;
-            let most = *left;
-            *left -= open.min(most);
-            if open > most {
-                self.cut(ticket, most, time);
-            }
-        }
-    }
-
-    /// Brings a resting order down to `most`, and cancels it where that is nothing.
-    fn cut(&mut self, ticket: Ticket, most: i64, time: u64) {
-        let VenueOrder { order_id, instrument, price, .. } = ticket.order;
-        let open = ticket.leaves() - ticket.excess;
-        let refusal = Refusal::new(Rule::ReduceOnlyMustReduce, i128::from(most), i128::from(open));
-        if most <= 0 || !matches!(ticket.place, Place::Book(_)) {
-            self.leave(order_id, Leaving::ByRule(refusal), time);
-            return;
-        }
-        // A pure decrease is never refused.
-        let _ = self.at_desk(instrument, Leaving::Canceled, time, |book, desk| {
-            desk.telling = Telling::Reduced(refusal);
-            book.replace(order_id, price, most, false, desk).map(|_| ())
-        });
     }
 
     /// Bests of a market, what pegged orders show left out.

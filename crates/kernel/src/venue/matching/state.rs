@@ -128,19 +128,12 @@ impl MatchingVenue {
         Ok(())
     }
 
-    /// Markets to be looked at, and in each the accounts whose trades ask for it.
+    /// Markets to be looked at.
     pub(super) fn write_restless(&self, out: &mut StateWriter) {
         out.length(self.restless.len());
         for &(instrument, time) in &self.restless {
             out.u32(instrument);
             out.u64(time);
-            let standing = self.market(instrument).and_then(|market| market.standing.as_deref());
-            let shrunk = standing.map(|standing| &standing.shrunk);
-            out.length(shrunk.map_or(0, |shrunk| shrunk.len()));
-            for (account, side) in shrunk.into_iter().flatten() {
-                out.u32(*account);
-                out.u8(*side as u8);
-            }
         }
     }
 
@@ -148,14 +141,6 @@ impl MatchingVenue {
         for _ in 0..input.length()? {
             let (instrument, time) = (input.u32()?, input.u64()?);
             self.restless.push_back((instrument, time));
-            for _ in 0..input.length()? {
-                let (account, number) = (input.u32()?, input.u8()?);
-                let side = Side::from_number(number).ok_or(input.invalid("side", u64::from(number)))?;
-                let market = self.market_mut(instrument);
-                if let Some(standing) = market.and_then(|market| market.standing.as_deref_mut()) {
-                    standing.shrunk.insert((account, side));
-                }
-            }
         }
         Ok(())
     }
