@@ -74,7 +74,11 @@ def write_reference(harness: Path, scenario: str, seed: int) -> None:
     if tag not in (harness / "reference" / "correctness_hash.txt").read_text(encoding="utf-8"):
         command = ["./harness", "--baseline", BASELINE, "--write-reference", "--scenario", scenario]
         subprocess.run(
-            [*command, "--seed", str(seed), *CORES], cwd=harness, capture_output=True, timeout=600, check=False
+            [*command, "--seed", str(seed), *CORES],
+            cwd=harness,
+            capture_output=True,
+            timeout=600,
+            check=False,
         )
 
 

@@ -30,6 +30,16 @@ def an_exchange(folder: Path) -> Path:
     return folder
 
 
+def save_state(folder: Path, *, configuration: int) -> Path:
+    """The snapshots of a stopped exchange: one, of its end."""
+    snapshots = folder / "journal" / "snapshots"
+    shutil.rmtree(snapshots, ignore_errors=True)
+    follower = Follower(folder / "journal", snapshots, configuration=configuration)
+    follower.follow(0)
+    follower.save(0)
+    return snapshots
+
+
 def content(folder: Path) -> dict[str, str]:
     """A hash of every file but the lock, and the watermark, which every opening confirms."""
     return {
@@ -57,17 +67,15 @@ def test_a_segment_of_another_history_is_refused(tmp_path: Path) -> None:
 
 def test_a_snapshot_of_another_epoch_is_refused(tmp_path: Path) -> None:
     ours, theirs = an_exchange(tmp_path / "ours"), an_exchange(tmp_path / "theirs")
-    snapshot = max((theirs / "journal" / "snapshots").glob("*.snap"))
-    shutil.copyfile(snapshot, ours / "journal" / "snapshots" / snapshot.name)
+    snapshots = save_state(theirs, configuration=0)
+    shutil.rmtree(ours / "journal" / "snapshots", ignore_errors=True)
+    shutil.copytree(snapshots, ours / "journal" / "snapshots")
     refused(ours, 5, "the snapshot has epoch")
 
 
 def test_a_snapshot_of_another_configuration_is_refused(tmp_path: Path) -> None:
     ours = an_exchange(tmp_path / "ours")
-    shutil.rmtree(ours / "journal" / "snapshots")
-    follower = Follower(ours / "journal", ours / "journal" / "snapshots", configuration=7)
-    follower.follow(0)
-    follower.save(0)
+    save_state(ours, configuration=7)
     refused(ours, 5, "the snapshot has configuration 0x7, this node has 0x0")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from openbell.gateway import protocol
 from openbell.gateway.client import ExchangeClient, ExchangeError
-from tests.gateway.test_exchange_process import exchange
+from tests.gateway.processes import exchange
 
 IDS = count(1)
 
@@ -27,6 +27,7 @@ class Floor:
 
     def __init__(self, alice: ExchangeClient, bob: ExchangeClient) -> None:
         self.alice, self.bob = alice, bob
+        self.heard: dict[int, list[str]] = {}
 
     async def make_market(self) -> None:
         for client in (self.alice, self.bob):
@@ -34,7 +35,7 @@ class Floor:
             while not isinstance(await client.execution(), protocol.OrdersMassCanceled):
                 pass
         await self.rest("SELL", 1, "100", self.alice)
-        await self.take("BUY", 1)
+        await self.rest("BUY", 1, "100")  # the first: a market order is denied before there is a price
         await self.rest("BUY", 10, "99")
         await self.rest("SELL", 10, "101")
         await self.alice.ping()
@@ -65,7 +66,13 @@ class Floor:
         return order
 
     async def said(self, order: int, executions: int) -> list[str]:
-        return [words(await self.alice.execution(order)) for _ in range(executions)]
+        """The next executions of one order of Alice's; those of her others are kept for later."""
+        heard = self.heard.setdefault(order, [])
+        while len(heard) < executions:
+            execution = await self.alice.execution()
+            self.heard.setdefault(getattr(execution, "client_order_id", 0), []).append(words(execution))
+        said, self.heard[order] = heard[:executions], heard[executions:]
+        return said
 
 
 def words(execution: Any) -> str:
@@ -93,7 +100,7 @@ async def floor(told: dict[str, Any]) -> AsyncIterator[Floor]:
 
 
 ASKED_ALONE: list[tuple[str, int, dict[str, Any], list[str]]] = [
-    ("BUY", 3, {}, ["accepted", "TAKER 3 at 101"]),
+    ("BUY", 3, {}, ["accepted", "TAKER 3 at 101.00"]),
     ("BUY", 3, {"price": "100"}, ["accepted"]),
     ("BUY", 3, {"stop_price": "102"}, ["accepted"]),
     ("BUY", 3, {"stop_price": "102", "price": "103"}, ["accepted"]),
@@ -105,7 +112,7 @@ ASKED_ALONE: list[tuple[str, int, dict[str, Any], list[str]]] = [
         "BUY", 3, {"order_type": "TRAILING_STOP_LIMIT", "trail_amount": "2", "limit_offset": "0.5"},
         ["accepted", "repriced 102.50 stop 102.00"],
     ),
-    ("BUY", 12, {"order_type": "MARKET_TO_LIMIT"}, ["accepted", "repriced 101.00 stop 0.00", "TAKER 10 at 101"]),
+    ("BUY", 12, {"order_type": "MARKET_TO_LIMIT"}, ["accepted", "repriced 101.00 stop 0.00", "TAKER 10 at 101.00"]),
     ("BUY", 3, {"order_type": "PEGGED", "peg": "MID"}, ["accepted", "repriced 100.00 stop 0.00"]),
     (
         "SELL", 3, {"order_type": "PEGGED", "peg": "PRIMARY", "peg_offset": "-0.5", "price": "100.75"},
@@ -120,7 +127,7 @@ ASKED_ALONE: list[tuple[str, int, dict[str, Any], list[str]]] = [
     ("BUY", 12, {"price": "101", "time_in_force": "FOK"}, ["accepted", "canceled FILL_OR_KILL_MUST_FILL_WHOLE"]),
     (
         "BUY", 12, {"price": "101", "time_in_force": "IOC"},
-        ["accepted", "TAKER 10 at 101", "canceled IMMEDIATE_OR_CANCEL_MUST_FILL_NOW"],
+        ["accepted", "TAKER 10 at 101.00", "canceled IMMEDIATE_OR_CANCEL_MUST_FILL_NOW"],
     ),
     ("BUY", 3, {"price": "100", "time_in_force": "DAY"}, ["accepted"]),
     ("BUY", 3, {"price": "100", "display_quantity": 4}, ["denied DISPLAY_MUST_NOT_EXCEED_QUANTITY"]),
@@ -146,9 +153,9 @@ def test_what_waits_wakes_follows_and_is_shown_in_parts(told: dict[str, Any]) ->
             touched = await market.ask("BUY", 2, order_type="MARKET_IF_TOUCHED", stop_price="99")
             trailing = await market.ask("SELL", 2, order_type="TRAILING_STOP", trail_amount="1")
             await market.take("SELL", 1)
-            assert await market.said(touched, 3) == ["accepted", "triggered", "TAKER 2 at 101"]
+            assert await market.said(touched, 3) == ["accepted", "triggered", "TAKER 2 at 101.00"]
             assert await market.said(trailing, 4) == [
-                "accepted", "repriced 0.00 stop 99.00", "triggered", "TAKER 2 at 99",
+                "accepted", "repriced 0.00 stop 99.00", "triggered", "TAKER 2 at 99.00",
             ]  # fmt: skip
         async with floor(told) as market:
             peg = await market.ask("BUY", 2, order_type="PEGGED", peg="PRIMARY", peg_offset="-1")
@@ -158,12 +165,13 @@ def test_what_waits_wakes_follows_and_is_shown_in_parts(told: dict[str, Any]) ->
             assert await market.said(peg, 5) == [*said, "repriced 97.50 stop 0.00"]
         async with floor(told) as market:
             iceberg = await market.ask("BUY", 6, price="100", display_quantity=2)
+            assert await market.said(iceberg, 1) == ["accepted"]
             await market.alice.subscribe("depth", "ACME")
             snapshot = await market.alice.market()
             assert isinstance(snapshot, protocol.DepthSnapshot)
             assert snapshot.bids[0] == ("100.00", "2", 1)
             await market.take("SELL", 3)
-            assert await market.said(iceberg, 3) == ["accepted", "MAKER 2 at 100", "MAKER 1 at 100"]
+            assert await market.said(iceberg, 2) == ["MAKER 2 at 100.00", "MAKER 1 at 100.00"]
 
     asyncio.run(play())
 
@@ -176,7 +184,7 @@ def test_self_trades_are_prevented_as_the_order_says(told: dict[str, Any]) -> No
             taking = await market.ask("BUY", 3, price="100.5", self_trade="DECREMENT_AND_CANCEL")
             assert await market.said(taking, 2) == ["accepted", "canceled SELF_TRADE_MUST_NOT_HAPPEN"]
             await market.alice.cancel(resting)
-            assert await market.said(resting, 1) == ["canceled CANCELED_ON_REQUEST"]
+            assert await market.said(resting, 2) == ["reduced 2", "canceled CANCELED_ON_REQUEST"]
 
     asyncio.run(play())
 

@@ -175,7 +175,8 @@ def test_a_journal_of_other_rules_is_not_replayed(tmp_path: Path, monkeypatch: p
     written(tmp_path / "journal")
     monkeypatch.setattr(journal_source, "RULES_VERSION", RULES_VERSION + 1)
     with pytest.raises(
-        JournalError, match=rf"written under rules version {RULES_VERSION}, this program has {RULES_VERSION + 1}; replay it with .*\(tests\)"
+        JournalError,
+        match=rf"written under rules version {RULES_VERSION}, this program has {RULES_VERSION + 1}; replay it with .*\(tests\)",
     ):
         JournalSource(tmp_path / "journal")
 
