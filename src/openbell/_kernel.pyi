@@ -59,6 +59,7 @@ __all__ = [
     "OrderRecord",
     "QueuePosition",
     "Quote",
+    "SpecialTerms",
     "Trade",
     "bar_dtype",
     "begin_journal_epoch",
