@@ -80,6 +80,7 @@ def calls(node: Node) -> dict[str, Callable[[], object]]:
         "indicator": lambda: node.indicator(1, 0, 1),
         "bars": lambda: node.bars(1, 1, 0, 1),
         "participant_saved": lambda: node.participant_saved(1, bytes(32)),
+        "pass_over": lambda: node.pass_over([1]),
     }
     for name in (
         "end_run",
