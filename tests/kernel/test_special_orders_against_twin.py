@@ -167,7 +167,7 @@ class Floor:
         if order.kind in (MARKET, STOP, MIT, TRAILING) or order.is_immediate:
             if rng.random() < 0.1:
                 order.minimum = rng.randint(1, order.quantity)
-            elif rng.random() < 0.1:
+            elif order.kind != TO_LIMIT and rng.random() < 0.1:
                 order.options = ALL_OR_NONE
             return
         option = rng.random()

@@ -157,22 +157,24 @@ class SpecialOrdersTwin:
     def cancel(self, order_id: int) -> None:
         order = self.find(order_id)
         assert order is not None
+        self.take_back(order)
+        self.work_off()
+
+    def take_back(self, order: Order) -> None:
         was_resting = order.place == "book"
         self.end(order, "canceled", "CANCELED_ON_REQUEST")
         self.after_change(was_resting)
-        self.work_off()
 
     def mass_cancel(self, account: int, side: int) -> None:
-        """All of an account (0: of all) and of a side (0: of both), oldest first, each with all that it entails."""
+        """All of an account (0: of all) and of a side (0: of both), oldest first; what that entails comes after the last."""
         chosen = [
             order
             for order in sorted(self.orders, key=lambda o: o.order_id)
             if account in (0, order.account) and side in (0, order.side)
         ]
         for order in chosen:
-            # What one cancel sets off may have ended another.
-            if order in self.orders:
-                self.cancel(order.order_id)
+            self.take_back(order)
+        self.work_off()
         self.told.append(("mass canceled", len(chosen)))
 
     def replace(self, order_id: int, price: int, quantity: int, stop: int) -> None:

@@ -201,6 +201,8 @@ impl SpecialTerms {
                 || (!shows_part
                     && self.minimum_quantity == 0
                     && !is_pegged
+                    // Its limit is found when it trades, so how much could trade is not known before.
+                    && kind != OrderType::MarketToLimit
                     && !has(options::POST_ONLY | options::SLIDE)),
             !is_pegged || !is_immediate,
             !is_pegged || self.minimum_quantity == 0,

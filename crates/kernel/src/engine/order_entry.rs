@@ -535,7 +535,19 @@ impl Engine {
         self.cancel_each(&open)
     }
 
+    /// Cancels orders as one act: nothing that one cancel sets off comes before the last of them.
     pub(super) fn cancel_each(&mut self, order_ids: &[u64]) -> Result<(), EngineStopped> {
+        self.venues.iter_mut().for_each(|venue| venue.get_mut().hold_triggers());
+        let result = self.cancel_in_turn(order_ids);
+        for venue in 0..self.venues.len() {
+            if self.venues[venue].get_mut().release_triggers() {
+                self.pull(venue)?;
+            }
+        }
+        result
+    }
+
+    fn cancel_in_turn(&mut self, order_ids: &[u64]) -> Result<(), EngineStopped> {
         for &order_id in order_ids {
             // An earlier one may have closed it: they can be partners.
             let is_cancelable = self

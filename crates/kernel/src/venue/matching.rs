@@ -187,6 +187,8 @@ pub struct MatchingVenue {
     marks: TrackedTable<u32, i64>,
     /// Markets whose standing orders must be looked at, each with the time of the request that asks for it.
     restless: VecDeque<(u32, u64)>,
+    /// Within an act of several requests; never between two records.
+    holds_triggers: bool,
     /// (expire time, order id) of orders good till a time.
     expiries: BTreeSet<(u64, u64)>,
     work: VecDeque<(u64, Work)>,
@@ -258,6 +260,15 @@ impl Venue for MatchingVenue {
 
     fn close_session(&mut self, instrument: u32, time: u64) {
         self.work.push_back((time, Work::CloseSession { instrument }));
+    }
+
+    fn hold_triggers(&mut self) {
+        self.holds_triggers = true;
+    }
+
+    fn release_triggers(&mut self) -> bool {
+        self.holds_triggers = false;
+        !self.restless.is_empty() || !self.triggered.is_empty()
     }
 
     fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
@@ -350,14 +361,20 @@ impl MatchingVenue {
         self.markets.get_mut((instrument as usize).wrapping_sub(1))?.as_deref_mut()
     }
 
-    /// Does the next thing due at or before `time`; says whether there was one.
-    fn step(&mut self, time: u64, context: &dyn VenueContext) -> bool {
+    /// The next of what requests set off; says whether there was anything.
+    fn run_what_was_set_off(&mut self, context: &dyn VenueContext) -> bool {
         if let Some((instrument, time)) = self.restless.pop_front() {
             self.settle(instrument, time, context);
             return true;
         }
-        if let Some(stop) = self.triggered.pop_front() {
-            self.run_triggered(&stop, context);
+        let Some(stop) = self.triggered.pop_front() else { return false };
+        self.run_triggered(&stop, context);
+        true
+    }
+
+    /// Does the next thing due at or before `time`; says whether there was one.
+    fn step(&mut self, time: u64, context: &dyn VenueContext) -> bool {
+        if !self.holds_triggers && self.run_what_was_set_off(context) {
             return true;
         }
         let work_time = self.work.front().map(|(time, _)| *time).filter(|&due| due <= time);

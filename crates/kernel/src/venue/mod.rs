@@ -216,6 +216,14 @@ pub trait Venue {
     /// The trading day of `instrument` (0 = all) ended at `session_end`: DAY orders that arrived before it expire.
     fn close_session(&mut self, instrument: u32, session_end: u64);
 
+    /// Until [`Venue::release_triggers`] nothing comes of what requests set off: stops and the like wait.
+    fn hold_triggers(&mut self) {}
+
+    /// Says whether anything waited, which comes out of [`Venue::next_report`] now.
+    fn release_triggers(&mut self) -> bool {
+        false
+    }
+
     /// Wrapping sum of the hashes of the venue's entities; only what changed since the last call is hashed. Whoever
     /// drives a venue calls it now and then, as the node does: what changed is kept in mind until then.
     fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128;

@@ -2,7 +2,7 @@
 
 use openbell_kernel::book::SelfTradeAction;
 use openbell_kernel::command::{
-    MassCancel, ReplaceOrder, SetSelfTradePrevention, SubmitOrder, SubmitOrderBody,
+    EngageKillSwitch, MassCancel, ReplaceOrder, SetSelfTradePrevention, SubmitOrder, SubmitOrderBody,
 };
 use openbell_kernel::engine::{AnyVenue, Engine};
 use openbell_kernel::event::RefusalPayload;
@@ -196,6 +196,13 @@ fn what_makes_no_sense_is_denied_by_its_rule_and_the_venue_stays_as_it_was() {
         (with(limit, options::HIDDEN), display(2), Rule::TermsMustFitOrderType, 0, 2),
         (with(limit, options::ALL_OR_NONE), display(2), Rule::TermsMustFitOrderType, 0, 2),
         (with(limit, options::ALL_OR_NONE | options::POST_ONLY), NONE, Rule::TermsMustFitOrderType, 0, 2),
+        (
+            with(typed(1, Buy, 5, OrderType::MarketToLimit), options::ALL_OR_NONE),
+            NONE,
+            Rule::TermsMustFitOrderType,
+            0,
+            9,
+        ),
         (with(market, options::SLIDE), NONE, Rule::TermsMustFitOrderType, 0, 1),
         (limit, trailing(5), Rule::TermsMustFitOrderType, 0, 2),
         (limit, pegged(Peg::Mid, 0), Rule::TermsMustFitOrderType, 0, 2),
@@ -302,6 +309,27 @@ fn a_mass_cancel_takes_back_what_all_its_restrictions_leave() {
     assert_eq!(said.matches("OrderCanceled").count(), 4, "{said}");
     assert_eq!(floor.stage.engine().orders().open().count(), 0);
     floor.check_replays();
+}
+
+#[test]
+fn nothing_trades_within_a_mass_cancel() {
+    let everything = MassCancel { side: 0, participant: 0, reserved: [0; 2] };
+    let kill = EngageKillSwitch { reason: 1, reserved: [0; 3] };
+    for (record, left) in [(command(0, 0, everything), 0), (command(ACCOUNT, 0, kill), 2)] {
+        let mut floor = Floor::quoted();
+        let by_opposite_best = SpecialTerms { trigger_by: Some(TriggerBy::OppositeBest), ..NONE };
+        floor.order(mine(1, Sell, 2, 10_050));
+        floor.special(
+            SubmitOrder { stop_price: 10_070, ..typed(2, Buy, 5, OrderType::Stop) },
+            by_opposite_best,
+        );
+        floor.order(mine(3, Sell, 11, 10_080));
+        // The first cancel lifts the best offer to where the stop waits for it, and to where its account sells.
+        let said = floor.command(record);
+        assert!(!said.contains("OrderFilled") && !said.contains("OrderTriggered"), "{said}");
+        assert_eq!(floor.stage.engine().orders().open().count(), left);
+        floor.check_replays();
+    }
 }
 
 #[test]
