@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks import figures
 from openbell.kernel import Follower, LiveNode
 from openbell.messages.layouts import as_slots, records
-from openbell.runtime.exchange_directory import JOURNAL, open_node
+from openbell.runtime.exchange_directory import JOURNAL, restart
 from openbell.runtime.exchange_settings import checked_settings
 
 ACCOUNTS, BATCH, RESTING, SLOT_SIZE = 50, 512, 10_000, 64
@@ -69,7 +69,7 @@ def drain(node: LiveNode) -> None:
 
 def prepared(directory: Path, count: int) -> Path:
     """The directory of an exchange with a tail of `count` records."""
-    node = open_node(directory, checked_settings(settings()))
+    node = restart(directory, checked_settings(settings())).node
     after = fill(node, 1 + RESTING, RESTING, cancels_from=10**12)
     drain(node)
     journal = directory / JOURNAL

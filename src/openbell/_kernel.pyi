@@ -59,6 +59,8 @@ __all__ = [
     "OrderRecord",
     "QueuePosition",
     "Quote",
+    "RecentEvents",
+    "RestartedNode",
     "SpecialTerms",
     "Trade",
     "bar_dtype",
@@ -1166,6 +1168,11 @@ class Node:
         """Return an order of the session day; None for one that was not taken up."""
     def open_orders(self, account: int, instrument: int = 0) -> list[OrderRecord]:
         """Return the open orders of an account, oldest first, in one instrument or in all (0)."""
+    def orders_by_account(self, *, closed: int = 0) -> dict[int, tuple[list[OrderRecord], list[OrderRecord]]]:
+        """Return, by account, the open orders and the last `closed` of the others, both in the order of their submission.
+
+        One pass over all orders of the session day. Accounts that never sent an order are left out.
+        """
     def position(self, account: int, instrument: int) -> tuple[int, int, int, int]:
         """Return (quantity in units, cost, realized profit and loss, fees), money in 10^-9 of the currency; zeros when flat."""
     def cash(self, account: int) -> int:
@@ -1216,6 +1223,18 @@ class Holdings:
         """Of each side of each book on a venue of our own: instrument, side (1 bids, 2 asks), levels (price, shown quantity,
         orders) from the best on, and orders (order id, price, shown quantity, open quantity) in queue order.
         """
+    @property
+    def sessions(self) -> list[tuple[int, int, int, tuple[int, int, int, int] | None]]:
+        """Of each instrument on a venue of our own for which anything was ever set: its number, its session (a
+        `TradingSession`), when that ends by itself (UTC nanoseconds, 0 for not), and of an auction that would trade: price,
+        volume, imbalance (+ of buyers) and reference price.
+        """
+    @property
+    def positions(self) -> list[tuple[int, int, int]]:
+        """Account, instrument and signed quantity of every position that is not flat."""
+    @property
+    def told_by_order(self) -> list[int]:
+        """Instruments of which every visible order is told."""
 
 def valuation_dtype() -> np.dtype[np.void]:
     """Return the dtype of account valuations; see `openbell.kernel.node`."""
@@ -1466,6 +1485,69 @@ class LiveHealth:
     @property
     def upkeep_trouble(self) -> str | None:
         """Why the last snapshot could not be saved inline, or old segments could not be removed."""
+
+@final
+class RecentEvents:
+    """Gathers the last events of each account or instrument out of millions.
+
+    Args:
+        rules: Which are kept: numbers of messages, what groups them ("account" or "instrument"; events without one are not
+            kept), and how many of each group. A message belongs to the first rule that names it.
+
+    Raises InputError for a grouping that is none.
+    """
+
+    def __new__(cls, rules: Sequence[tuple[Sequence[int], str, int]]) -> RecentEvents: ...
+    def add(self, slots: _Slots) -> None:
+        """Take in the next events, in their order."""
+    def of(self, rule: int, key: int) -> tuple[NDArray[np.uint8], tuple[int, int] | None]:
+        """Return the last events of a group, oldest first, as slots, and sequence and index of the last one left out for them."""
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """Sequence and index of the last event of any kind; None before the first."""
+
+@final
+class RestartedNode:
+    """The engine where a journal ends, to be looked at before it goes live. The journal is held open meanwhile.
+
+    Args:
+        directory: Of the journal.
+        recent: Is shown every event of the records after the snapshot with which the restart began.
+        accept_any_file_system, seal_key, inline_snapshots: As of `LiveNode.open`.
+
+    Raises as `LiveNode.open`.
+    """
+
+    def __new__(
+        cls,
+        directory: str | PathLike[str],
+        *,
+        recent: RecentEvents | None = None,
+        accept_any_file_system: bool = False,
+        seal_key: bytes | None = None,
+        inline_snapshots: tuple[int, int, int, int] | None = None,
+    ) -> RestartedNode: ...
+    @property
+    def node(self) -> Node:
+        """The engine, to be read in the thread that restarted it, until it goes live."""
+    @property
+    def begin(self) -> int:
+        """Sequence of the snapshot with which the restart began; 0 where it began with the first record."""
+    @property
+    def durability(self) -> _Durability:
+        """How the journal is written."""
+    def go_live(
+        self,
+        *,
+        ingress_slots: int = 16384,
+        egress_slots: int = 65536,
+        spins: int = 200,
+        interval_ns: int = 10_000_000,
+        clock_bound_ns: int = 10_000_000_000,
+        accept_clock: bool = False,
+        depth_levels: int = 0,
+    ) -> LiveNode:
+        """Start the threads; `node` cannot be asked any more. Once. Raises ConfigError for a clock that is not to be believed."""
 
 @final
 class LiveNode:

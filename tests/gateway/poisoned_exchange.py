@@ -14,6 +14,7 @@ from typing import Any
 from openbell.cli.app import run
 from openbell.kernel.live_node import Commands, LiveNode
 from openbell.messages.layouts import as_slots, records
+from openbell.runtime.exchange_directory import Restarted
 
 SELL, LIMIT, GTC, REMOTE = 2, 2, 2, 3
 ACCOUNT, INSTRUMENT, VENUE = 99, 3, 1
@@ -59,14 +60,14 @@ def wait_and_poison(node: LiveNode) -> None:
 
 def main() -> int:
     exchange: Any = import_module("openbell.runtime.exchange")
-    begin: Callable[..., Any] = exchange.open_node
+    begin: Callable[..., Restarted] = exchange.restart
 
-    def opened(*arguments: Any, **options: Any) -> LiveNode:
-        node: LiveNode = begin(*arguments, **options)
-        Thread(target=wait_and_poison, args=(node,), daemon=True).start()
-        return node
+    def restarted(*arguments: Any, **options: Any) -> Restarted:
+        found = begin(*arguments, **options)
+        Thread(target=wait_and_poison, args=(found.node,), daemon=True).start()
+        return found
 
-    exchange.open_node = opened
+    exchange.restart = restarted
     return run(["exchange", *sys.argv[1:]])
 
 

@@ -128,6 +128,26 @@ def test_orders_of_a_session_that_wanted_it_are_canceled_after_a_crash_and_other
 # ---- snapshots
 
 
+def test_a_client_that_was_away_is_told_what_came_before_the_last_snapshot(
+    tmp_path: Path, keys: tuple[dict[str, str], str]
+) -> None:
+    """The node saves its state as it ends, so that it begins anew with nothing behind its newest snapshot."""
+    file = with_key(tmp_path, keys, snapshots="[snapshots]\ninline_bytes = 1048576")
+    arguments = ("--config", file, "--directory", tmp_path / "x")
+    key = keys[0]["alice"]
+    with exchange(*arguments) as first:
+        rest_orders(first["url"], key, 1, 5)
+    newest = snapshots_in(tmp_path / "x" / "journal" / "snapshots")[-1][0]
+    with exchange(*arguments) as second:
+        assert second["sequence"] == newest == first["ended"]["sequence"]
+
+        async def return_to_it() -> list[type[object]]:
+            async with ExchangeClient(second["url"], key, resume_from=(0, 0)) as client:
+                return [type(await client.execution(number)) for number in range(1, 6)]
+
+        assert asyncio.run(return_to_it()) == [OrderAccepted] * 5
+
+
 @pytest.mark.parametrize("bound", ["records = 50", "bytes = 6400", "seconds = 0.3"])
 @pytest.mark.parametrize("writer", ["followed", "inline"])
 def test_snapshots_come_after_so_many_records_bytes_or_seconds(

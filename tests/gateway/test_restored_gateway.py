@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from openbell.gateway.exchange_gateway import ExchangeGateway
-from openbell.gateway.past import BookSide
-from openbell.kernel import Holdings
+from openbell.gateway.past import Past, Standing
+from openbell.messages.layouts import HEAD_DTYPE
 from tests.gateway.floor import LISTING, Floor, floor, order
 from tests.gateway.seeds import campaign_seed
 
@@ -45,12 +45,12 @@ def restored(room: Floor, chance: random.Random) -> ExchangeGateway:
     cuts = sorted(chance.sample(range(1, len(history)), chance.randint(0, 5)))
     for start, end in zip((0, *cuts), (*cuts, len(history)), strict=True):
         past.add(np.concatenate(history[start:end]))
-    gateway.restore(past, room.node.node, books(room))
+    gateway.restore(past, standing(room))
     return gateway
 
 
-def books(room: Floor) -> list[BookSide]:
-    return Holdings(room.node.node, depth=1_000).books
+def standing(room: Floor) -> Standing:
+    return Standing.of(room.node.node, LISTING.accounts)
 
 
 @pytest.mark.parametrize("kept", [1, 20, 100_000])
@@ -95,7 +95,7 @@ def _trades(gateway: ExchangeGateway, instrument: int) -> object:
 def test_an_empty_past_is_an_empty_exchange() -> None:
     with floor() as room:
         gateway = room.new_gateway()
-        gateway.restore(gateway.empty_past(), room.node.node, books(room))
+        gateway.restore(gateway.empty_past(), standing(room))
         assert gateway.place == (0, 0)
         assert gateway.accounts[1].messages_after((0, 0)) == []
 
@@ -105,9 +105,51 @@ def test_a_past_that_begins_at_a_snapshot_has_forgotten_what_was_before() -> Non
         room.talk("alice").say(**order(1, price="100.00"))
         begin = room.gateway.place[0]
         gateway = room.new_gateway()
-        gateway.restore(gateway.empty_past(begin), room.node.node, books(room))
+        gateway.restore(gateway.empty_past(begin), standing(room))
         assert gateway.place[0] == begin
         assert gateway.accounts[1].messages_after((begin - 1, 0)) is None
         assert gateway.accounts[1].messages_after(gateway.place) == []
         assert gateway.accounts[1].state(gateway.place) == room.gateway.accounts[1].state(gateway.place)
         assert gateway.depths[1].levels == room.gateway.depths[1].levels != {}
+
+
+@pytest.mark.parametrize("kept", [1, 20, 100_000])
+def test_what_came_before_the_snapshot_is_told_to_those_who_ask(kept: int) -> None:
+    seed = campaign_seed()
+    chance = random.Random(seed)
+    with floor(messages_per_second=10**6, private_messages=kept) as room:
+        traded(room, chance, 150)
+        slots = np.concatenate(room.node.history)
+        begin = chance.randint(1, room.gateway.place[0])
+        is_early = slots.view(HEAD_DTYPE)["sequence"] <= begin
+        gateway, looks = room.new_gateway(), list[int]()
+        earlier, past = gateway.empty_past(), gateway.empty_past(begin)
+        earlier.add(slots.reshape(-1, 64)[is_early].reshape(-1))
+        past.add(slots.reshape(-1, 64)[~is_early].reshape(-1))
+
+        def look() -> Past:
+            looks.append(1)
+            return earlier
+
+        past.earlier = look
+        gateway.restore(past, standing(room))
+        for number in LISTING.accounts:
+            assert gateway.accounts[number].messages_after(gateway.place) == [], f"seed {seed}"
+            assert not looks, "what came after the snapshot needs no look at what was before"
+            _compare_executions(room.gateway, gateway, number, seed)
+            looks.clear()
+        for number in LISTING.instruments:
+            gateway.subscribe(gateway.open_session(lambda: None), "trades", number)
+            assert _trades(room.gateway, number) == _trades(gateway, number), f"seed {seed}"
+
+
+def test_an_earlier_past_that_was_removed_is_forgotten() -> None:
+    with floor() as room:
+        room.talk("alice").say(**order(1, price="100.00"))
+        begin = room.gateway.place[0]
+        gateway = room.new_gateway()
+        past = gateway.empty_past(begin)
+        past.earlier = lambda: None
+        gateway.restore(past, standing(room))
+        assert gateway.accounts[1].messages_after((begin - 1, 0)) is None
+        assert gateway.accounts[1].messages_after(gateway.place) == []

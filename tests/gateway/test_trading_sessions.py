@@ -63,23 +63,34 @@ async def until(client: ExchangeClient, kind: type[Any], seen: Any) -> Any:
 def test_an_auction_and_the_orders_in_it_over_websocket(tmp_path: Path) -> None:
     config, keys = configured(tmp_path)
 
-    async def day(url: str) -> None:
+    indicated = protocol.AuctionTerms("101.00", "3", "2", "100.00")
+
+    async def morning(url: str) -> None:
         async with ExchangeClient(url, keys["alice"]) as alice, ExchangeClient(url, keys["bob"]) as bob:
             await bob.subscribe("session", "ACME")
             first = await bob.market()
             assert isinstance(first, protocol.SessionSnapshot)
             assert first.state.session == "OPENING_AUCTION"
-            await bob.subscribe("orders", "ACME")
-            assert isinstance(await bob.market(), protocol.BookOrdersSnapshot)
             await alice.submit(1, "ACME", "BUY", 5, price="101", time_in_force="AT_OPEN")
             assert isinstance(await alice.execution(1), protocol.OrderAccepted)
             await bob.submit(1, "ACME", "SELL", 3, price="99")
             told = await until(bob, protocol.SessionChanged, lambda one: one.state.auction is not None)
-            assert told.state.auction == protocol.AuctionTerms("101.00", "3", "2", "100.00")
+            assert told.state.auction == indicated
+
+    async def day(url: str) -> None:
+        async with ExchangeClient(url, keys["alice"]) as alice, ExchangeClient(url, keys["bob"]) as bob:
+            await bob.subscribe("session", "ACME")
+            kept = await bob.market()
+            assert isinstance(kept, protocol.SessionSnapshot)
+            assert (kept.state.session, kept.state.auction) == ("OPENING_AUCTION", indicated)
+            await bob.subscribe("orders", "ACME")
+            resting = await bob.market()
+            assert isinstance(resting, protocol.BookOrdersSnapshot)
+            assert [row[1:] for row in resting.bids + resting.asks] == [("101.00", "5"), ("99.00", "3")]
             with pytest.raises(ExchangeError, match="KEY_MUST_OPERATE"):
                 await bob.change_session("CONTINUOUS", "ACME")
             await alice.change_session("CONTINUOUS", "ACME")
-            told = await until(bob, protocol.SessionChanged, lambda one: one.state.session == "CONTINUOUS")
+            await until(bob, protocol.SessionChanged, lambda one: one.state.session == "CONTINUOUS")
             fill = await alice.execution(1)
             assert isinstance(fill, protocol.OrderFilled)
             assert (fill.price, fill.quantity, fill.liquidity) == ("101.00", "3", "MAKER")
@@ -108,6 +119,6 @@ def test_an_auction_and_the_orders_in_it_over_websocket(tmp_path: Path) -> None:
             assert [row[1:] for row in orders.bids] == [("100.50", "7")]
             assert orders.asks == ()
 
-    for story in (day, again):
+    for story in (morning, day, again):
         with exchange("--config", config, "--directory", tmp_path / "x") as told:
             asyncio.run(story(told["url"]))

@@ -3,6 +3,8 @@
 mod bell;
 mod commands;
 mod health;
+mod recent_events;
+mod restarted;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +31,8 @@ use crate::special_terms::{self, SpecialTerms};
 use bell::EventBell;
 use commands::{Commands, cancel_order, order, replace_order};
 use health::Health;
+use recent_events::RecentEvents;
+use restarted::RestartedNode;
 
 /// An engine with its journal on their own threads.
 #[pyclass(frozen, module = "openbell._kernel")]
@@ -60,13 +64,14 @@ impl LiveNode {
     }
 }
 
-fn options(
+fn live_options(
     ingress_slots: usize,
     egress_slots: usize,
     spins: u32,
     interval_ns: u64,
     clock_bound_ns: u64,
     accept_clock: bool,
+    depth_levels: usize,
 ) -> LiveOptions {
     LiveOptions {
         ingress_slots,
@@ -75,6 +80,7 @@ fn options(
         interval_ns,
         clock_bound_ns,
         accepts_clock: accept_clock,
+        depth_levels,
         ..LiveOptions::default()
     }
 }
@@ -163,14 +169,16 @@ impl LiveNode {
             Ok(Start { node, writer, snapshots: None })
         });
         let started = started.map_err(|found| opening_error(py, &found))?;
-        LiveNode::start(
-            py,
-            started,
-            LiveOptions {
-                depth_levels,
-                ..options(ingress_slots, egress_slots, spins, interval_ns, clock_bound_ns, accept_clock)
-            },
-        )
+        let options = live_options(
+            ingress_slots,
+            egress_slots,
+            spins,
+            interval_ns,
+            clock_bound_ns,
+            accept_clock,
+            depth_levels,
+        );
+        LiveNode::start(py, started, options)
     }
 
     /// Goes on with the history in a directory.
@@ -202,10 +210,15 @@ impl LiveNode {
             Ok(Start { node, writer, snapshots })
         });
         let start = opened.map_err(|found| opening_error(py, &found))?;
-        let options = LiveOptions {
+        let options = live_options(
+            ingress_slots,
+            egress_slots,
+            spins,
+            interval_ns,
+            clock_bound_ns,
+            accept_clock,
             depth_levels,
-            ..options(ingress_slots, egress_slots, spins, interval_ns, clock_bound_ns, accept_clock)
-        };
+        );
         LiveNode::start(py, start, options)
     }
 
@@ -327,5 +340,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(durability_of, module)?)?;
     module.add_class::<LiveNode>()?;
     module.add_class::<Health>()?;
+    module.add_class::<RecentEvents>()?;
+    module.add_class::<RestartedNode>()?;
     module.add_class::<Commands>()
 }

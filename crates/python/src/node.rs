@@ -6,6 +6,7 @@ mod outbox;
 mod rows;
 mod running;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::MutexGuard;
 
@@ -18,6 +19,7 @@ use openbell_kernel::command::{
 };
 use openbell_kernel::node::{self, Mode};
 use openbell_kernel::observation::ParticipantSaved;
+use openbell_kernel::orders::Order;
 use openbell_kernel::record::{Body, RecordBuffer};
 use openbell_kernel::state::{StateReader, StateWriter};
 use openbell_kernel::terms::{OrderType, Side, Sizing, TimeInForce};
@@ -44,8 +46,16 @@ pub struct Node {
 }
 
 impl Node {
-    fn of(inner: node::Node) -> Self {
+    pub fn of(inner: node::Node) -> Self {
         Node { guarded: Guarded::new(inner) }
+    }
+
+    /// Moves the node out; every later call fails for this reason.
+    ///
+    /// # Errors
+    /// As every call: one that failed, or is at work.
+    pub fn retire(&self, py: Python<'_>, reason: &str) -> PyResult<node::Node> {
+        self.guarded.retire(py, reason)
     }
 
     fn read(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner>> {
@@ -68,6 +78,9 @@ impl Node {
         Ok(())
     }
 }
+
+/// Open orders, closed orders.
+type AccountOrders = (Vec<OrderRecord>, Vec<OrderRecord>);
 
 /// Who sends a command, and about what.
 #[derive(Clone, Copy, Default)]
@@ -536,6 +549,31 @@ impl Node {
         Ok(open
             .filter(|order| order.request.account == account && concerns(&order.request.instrument))
             .map(OrderRecord::from)
+            .collect())
+    }
+
+    /// By account: open orders, oldest first, and the last `closed` of the others.
+    #[pyo3(signature = (*, closed=0))]
+    fn orders_by_account(&self, py: Python<'_>, closed: usize) -> PyResult<BTreeMap<u32, AccountOrders>> {
+        let inner = self.read(py)?;
+        let mut found: BTreeMap<u32, (Vec<&Order>, VecDeque<&Order>)> = BTreeMap::new();
+        for order in inner.node.engine().orders().iter() {
+            let (open, ended) = found.entry(order.request.account).or_default();
+            if order.is_open() {
+                open.push(order);
+                continue;
+            }
+            ended.push_back(order);
+            if ended.len() > closed {
+                ended.pop_front();
+            }
+        }
+        let records = |orders: &mut dyn Iterator<Item = &Order>| orders.map(OrderRecord::from).collect();
+        Ok(found
+            .into_iter()
+            .map(|(account, (open, ended))| {
+                (account, (records(&mut open.into_iter()), records(&mut ended.into_iter())))
+            })
             .collect())
     }
 

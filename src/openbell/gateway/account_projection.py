@@ -11,14 +11,12 @@ from itertools import islice
 from openbell.gateway import protocol
 from openbell.gateway.event_codec import Event, events, number_of
 from openbell.gateway.listing import ListedAccount, Listing, money_text
-from openbell.gateway.past import EngineView, Past, Slots, last_events
+from openbell.gateway.past import Past, Place, Slots, last_events
 from openbell.kernel import OrderRecord
 from openbell.messages.layouts import REPEATED
 from openbell.model.terms import OrderState, OrderType, Side, TimeInForce
 
 _LOW_64_BITS = 2**64 - 1
-RESTORED_EXECUTIONS = 1_000
-"""Of these, the last of an account, closed orders are known when an exchange goes on."""
 _PRICED = (
     OrderType.LIMIT,
     OrderType.STOP_LIMIT,
@@ -55,7 +53,7 @@ class KnownOrder:
 class PastMessage:
     """A private message with its place."""
 
-    place: tuple[int, int]
+    place: Place
     frame: str | Event
     """An event of the past is written out only if somebody asks for it."""
 
@@ -75,6 +73,8 @@ class AccountProjection:
         self.open: dict[int, KnownOrder] = {}
         self._closed: dict[int, KnownOrder] = {}
         self._by_client: dict[int, KnownOrder] = {}
+        self._recalled: dict[int, OrderRecord] = {}
+        """Closed orders from before the start, as the engine told them: most are never asked for."""
         self._asked: dict[int, int] = {}
         self.positions: dict[int, int] = {}
         self.cash_nano = 0
@@ -82,7 +82,9 @@ class AccountProjection:
         self._past: deque[PastMessage] = deque(maxlen=kept_messages)
         self._slept: Slots | None = None
         """Executions before those, as they came from the journal: most are never asked for."""
-        self._forgotten_until: tuple[int, int] | None = None
+        self._forgotten_until: Place | None = None
+        self._earlier: Callable[[], Past | None] | None = None
+        """What came before those; None where there is no room for it, or it is forgotten."""
         self._appliers: dict[int, Callable[[Event], None]] = {
             number_of(name): applier
             for name, applier in (
@@ -111,34 +113,29 @@ class AccountProjection:
 
     # -- messages
 
-    def remember(self, place: tuple[int, int], frame: str) -> None:
+    def remember(self, place: Place, frame: str) -> None:
         """Keep a private message, for a client that was away."""
         if len(self._past) == self._past.maxlen:
             self._forgotten_until = self._past[0].place
-            self._slept = None
+            self._slept = self._earlier = None
         self._past.append(PastMessage(place, frame))
 
-    def restore(self, past: Past, engine: EngineView) -> None:
-        """Begin where the journal ends: its last executions, and what the engine has for the account."""
-        account = self.account.number
-        self._slept, self._forgotten_until = past.executions(account)
-        recent, _ = last_events(self._slept, RESTORED_EXECUTIONS)
-        for client_order_id in dict.fromkeys(_client_order_id(event) for event in events(recent)):
-            order = engine.order(account, client_order_id)
-            if order is not None and not order.is_open:
-                known = _known(order)
-                self._by_client[client_order_id] = known
-                self._close(known, known.state)
-        for order in engine.open_orders(account):
+    def restore(self, past: Past, orders: tuple[Sequence[OrderRecord], Sequence[OrderRecord]]) -> None:
+        """Begin where the journal ends: its last executions, and the account's open and last closed orders."""
+        self._slept, self._forgotten_until = past.executions(self.account.number)
+        if self._forgotten_until == past.beginning:
+            self._earlier = past.earlier
+        still_open, closed = orders
+        self._recalled = {order.client_order_id: order for order in closed}
+        for order in still_open:
             known = _known(order)
             self.open[known.order_id] = self._by_client[known.client_order_id] = known
-        for number in self._listing.instruments:
-            self.positions[number] = engine.position(account, number)[0]
-        self.cash_nano = engine.cash(account)
 
-    def messages_after(self, place: tuple[int, int]) -> Sequence[str | Event] | None:
+    def messages_after(self, place: Place) -> Sequence[str | Event] | None:
         """The private messages after `place`, oldest first, some as events; None where some of them are forgotten."""
         self._wake_past()
+        if self._forgotten_until is not None and place < self._forgotten_until:
+            self._wake_earlier()
         if self._forgotten_until is not None and place < self._forgotten_until:
             return None
         first = bisect_right(self._past, place, key=lambda past: past.place)
@@ -147,10 +144,24 @@ class AccountProjection:
     def _wake_past(self) -> None:
         if self._slept is None:
             return
+        known_from = self._forgotten_until
+        slept, self._slept = self._slept, None
+        self._put_before(slept, known_from)
+        if self._forgotten_until != known_from:
+            self._earlier = None
+
+    def _wake_earlier(self) -> None:
+        if self._earlier is None:
+            return
+        earlier, self._earlier = self._earlier(), None
+        if earlier is not None:
+            self._put_before(*earlier.executions(self.account.number))
+
+    def _put_before(self, slots: Slots, forgotten_until: Place | None) -> None:
+        """Put as many of these messages, the last ones, before those that are there as there is room for."""
         room = self._kept_messages - len(self._past)
-        slept, self._forgotten_until = last_events(self._slept, room, self._forgotten_until)
-        self._slept = None
-        woken = [PastMessage((event.sequence, event.event_index), event) for event in events(slept)]
+        kept, self._forgotten_until = last_events(slots, room, forgotten_until)
+        woken = [PastMessage((event.sequence, event.event_index), event) for event in events(kept)]
         self._past.extendleft(reversed(woken))
 
     # -- orders
@@ -165,16 +176,20 @@ class AccountProjection:
 
     def instrument_of(self, client_order_id: int) -> int | None:
         """Number of the instrument of an order, also while it is on its way; None for an id that is not known."""
-        known = self._by_client.get(client_order_id)
+        known = self.order(client_order_id)
         return known.instrument if known is not None else self._asked.get(client_order_id)
 
     def order(self, client_order_id: int) -> KnownOrder | None:
         """An open order, or one of the last that closed."""
-        return self._by_client.get(client_order_id)
+        known = self._by_client.get(client_order_id)
+        if known is None and client_order_id in self._recalled:
+            known = self._by_client[client_order_id] = _known(self._recalled.pop(client_order_id))
+            self._close(known, known.state)
+        return known
 
     def is_open(self, client_order_id: int) -> bool:
         """Whether an order of that id can still trade."""
-        found = self._by_client.get(client_order_id)
+        found = self.order(client_order_id)
         return found is not None and not found.state.is_terminal
 
     def terms(self, order: KnownOrder) -> protocol.OrderTerms:
@@ -195,7 +210,7 @@ class AccountProjection:
             stop_price=listed.price_text(order.stop_price) if order.stop_price else None,
         )
 
-    def state(self, place: tuple[int, int], request: int | None = None) -> protocol.AccountState:
+    def state(self, place: Place, request: int | None = None) -> protocol.AccountState:
         """Everything as of `place`, the last event that was taken in."""
         held = ((number, quantity) for number, quantity in sorted(self.positions.items()) if quantity)
         listed = self._listing.instruments
@@ -274,7 +289,7 @@ class AccountProjection:
 
     def _denied(self, event: Event) -> None:
         self.answered(event.body[1])
-        if event.flags & REPEATED or event.body[1] in self._by_client:
+        if event.flags & REPEATED or self.order(event.body[1]) is not None:
             return  # it never was, or its id belongs to another order
         _, client_order_id, _, quantity = event.body
         side, order_type, time_in_force = event.payload[4].to_bytes(8, "little", signed=True)[:3]
@@ -341,10 +356,3 @@ def _known(order: OrderRecord) -> KnownOrder:
         quantity=order.quantity_units,
         cumulative_quantity=order.cumulative_units,
     )
-
-
-def _client_order_id(event: Event) -> int:
-    """The order an execution is about; 0 where it is about none. A fill has the id in its payload, others in their body."""
-    if event.message in (number_of("CommandRefused"), number_of("OrdersMassCanceled")):
-        return 0
-    return event.payload[1] if event.message == number_of("OrderFilled") else event.body[1]

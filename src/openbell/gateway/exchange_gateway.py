@@ -22,13 +22,14 @@ from openbell.gateway.market_projection import (
 )
 from openbell.gateway.node_port import NodePort
 from openbell.gateway.order_codec import CANCEL_ON_DISCONNECT
-from openbell.gateway.past import BookSide, EngineView, Past
+from openbell.gateway.past import BookSide, Past, Standing
 from openbell.gateway.protocol import ProtocolError
 from openbell.gateway.session import Session, SessionLimits
 from openbell.gateway.session_projection import (
     ORDER_EVENTS,
     SESSION_EVENTS,
     OrdersProjection,
+    Queues,
     SessionProjection,
 )
 from openbell.model.terms import Side
@@ -82,40 +83,53 @@ class ExchangeGateway:
         self._of_account: dict[int, dict[Session, None]] = {number: {} for number in listing.accounts}
         self._readers: dict[tuple[str, int], dict[Session, None]] = {}
         self._owed_cancels: dict[tuple[int, int], None] = {}
+        self._unrecalled: dict[int, Callable[[], Past | None]] = {}
 
     # -- events
 
     def empty_past(self, begin: int = 0) -> Past:
         """What gathers the events of a journal for `restore`, those after sequence `begin`."""
-        kept = self.limits.private_messages
-        return Past(tuple(self.listing.accounts), tuple(self.listing.instruments), kept, begin)
+        return Past(self.limits.private_messages, begin)
 
-    def restore(self, past: Past, engine: EngineView, books: Iterable[BookSide]) -> None:
-        """Begin where a journal ends: `past` has gathered its last events, `engine` has replayed it and has `books`."""
+    def restore(self, past: Past, standing: Standing) -> None:
+        """Begin where a journal ends: `past` has gathered its last events, `standing` is what its engine has there."""
         self.place = past.place
-        levels = _levels(books)
-        for account in self.accounts.values():
-            account.restore(past, engine)
+        for number, account in self.accounts.items():
+            account.restore(past, standing.orders.get(number, ((), ())))
+            account.cash_nano = standing.cash.get(number, 0)
+        for number, instrument, quantity in standing.positions:
+            if number in self.accounts:
+                self.accounts[number].positions[instrument] = quantity
+        self._restore_markets(past, standing)
+
+    def _restore_markets(self, past: Past, standing: Standing) -> None:
+        levels = _levels(standing.books)
         for number in self.listing.instruments:
             self.depths[number].restore(levels.get(number, {}), past.place[0])
-            for event in past.trades(number):
-                self.trades[number].apply(event, self._codec.time_text(event.time))
-            self.trades[number].take_change()
-            for event in past.sessions[number].values():
-                self.market_sessions[number].apply(event)
-            self.market_sessions[number].take_change()
-            self.orders[number].restore(past.orders[number], past.place[0])
+            self._recall_trades(past, number)
+            if past.earlier is not None:
+                self._unrecalled[number] = past.earlier
+        for number, session, until, auction in standing.sessions:
+            self.market_sessions[number].restore(session, until, auction, past.place[0])
+        queues = _queues(standing.books)
+        for number in standing.told_by_order:
+            self.orders[number].restore(queues.get(number, {}), past.place[0])
 
-    def cancel_left_behind(self, engine: EngineView) -> list[tuple[int, int]]:
+    def _recall_trades(self, past: Past, instrument: int) -> None:
+        trades = past.trades(instrument)
+        self.trades[instrument].recall(trades, self._codec.time_text)
+
+    def cancel_left_behind(self, standing: Standing) -> list[tuple[int, int]]:
         """Cancel the orders of sessions that wanted that at their end and were connected when the exchange died.
 
-        Returns them by account and client_order_id. `engine` is what the journal ends with: nobody who sent them is connected any
-        more.
+        Returns them by account and client_order_id. `standing` is what the journal ends with: nobody who sent them is connected
+        any more.
         """
         left = [
             (account, order.client_order_id)
-            for account in self.accounts
-            for order in engine.open_orders(account)
+            for account, (still_open, _) in standing.orders.items()
+            if account in self.accounts
+            for order in still_open
             if order.options & CANCEL_ON_DISCONNECT
         ]
         for account, client_order_id in left:
@@ -245,11 +259,21 @@ class ExchangeGateway:
             case "depth":
                 return self.depths[instrument].snapshot()
             case "trades":
+                self._recall_earlier_trades(instrument)
                 return self.trades[instrument].snapshot()
             case "session":
                 return self.market_sessions[instrument].snapshot()
             case _:
                 return self.orders[instrument].snapshot()
+
+    def _recall_earlier_trades(self, instrument: int) -> None:
+        """Trades from before the snapshot with which the exchange went on are looked for when somebody wants to see them."""
+        look = self._unrecalled.pop(instrument, None)
+        if look is None or self.trades[instrument].is_full:
+            return
+        earlier = look()
+        if earlier is not None:
+            self._recall_trades(earlier, instrument)
 
     def unsubscribe(self, session: Session, channel: str, instrument: int) -> None:
         """End that."""
@@ -312,4 +336,15 @@ def _levels(books: Iterable[BookSide]) -> dict[int, Levels]:
         key = BUY_SIDE if side == Side.BUY.value else SELL_SIDE
         shown = {(key, price): (quantity, orders) for price, quantity, orders in levels if quantity}
         found.setdefault(instrument, {}).update(shown)
+    return found
+
+
+def _queues(books: Iterable[BookSide]) -> dict[int, Queues]:
+    """The visible orders of books, by instrument."""
+    found: dict[int, Queues] = {}
+    for instrument, side, _, orders in books:
+        queues = found.setdefault(instrument, {})
+        for order_id, price, shown, _ in orders:
+            if shown:
+                queues.setdefault((Side(side).name, price), {})[order_id] = shown
     return found

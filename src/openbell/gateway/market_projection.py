@@ -8,7 +8,7 @@ missed something. A change is encoded once for everybody. A reader that does not
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from openbell.gateway import protocol
@@ -180,10 +180,26 @@ class TradesProjection:
         self._latest: deque[protocol.TradePrint] = deque(maxlen=KEPT_TRADES)
         self._new: list[protocol.TradePrint] = []
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for older trades."""
+        return len(self._latest) == KEPT_TRADES
+
+    def recall(self, past: Iterable[Event], time_text: Callable[[int], str]) -> None:
+        """Put trades from before those that are known in front of them, as many as there is room for."""
+        room = KEPT_TRADES - len(self._latest)
+        older = [self._print(event, time_text(event.time)) for event in past]
+        self._latest.extendleft(reversed(older[len(older) - min(room, len(older)) :]))
+
     def apply(self, event: Event, time: str) -> None:
         """Take in one TradeExecuted."""
+        trade = self._print(event, time)
+        self._latest.append(trade)
+        self._new.append(trade)
+
+    def _print(self, event: Event, time: str) -> protocol.TradePrint:
         price, quantity, _, _ = event.body
-        trade = protocol.TradePrint(
+        return protocol.TradePrint(
             sequence=event.sequence,
             index=event.event_index,
             time=time,
@@ -191,8 +207,6 @@ class TradesProjection:
             quantity=self.listed.quantity_text(quantity),
             side=event.side,
         )
-        self._latest.append(trade)
-        self._new.append(trade)
 
     def take_change(self) -> TradesChange | None:
         """What was traded since this was last called."""

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from openbell.gateway import protocol
 from openbell.gateway.event_codec import Event, number_of
 from openbell.gateway.listing import ListedInstrument
-from openbell.messages.layouts import SELL, select
 from openbell.model.terms import TradingSession
 from openbell.model.time import iso
 
@@ -77,6 +73,13 @@ class SessionProjection:
             return
         self._sequence = event.sequence
         self._changed = True
+
+    def restore(
+        self, session: int, until: int, auction: tuple[int, int, int, int] | None, sequence: int
+    ) -> None:
+        """Begin with the session as it stood after `sequence`; `auction` is its price, volume, imbalance, reference price."""
+        self._session, self._until, self._indicated = TradingSession(session), until, auction
+        self._sequence = sequence
 
     def take_change(self) -> SessionChange | None:
         """What changed since this was last called."""
@@ -231,16 +234,3 @@ def keep_order(queues: Queues, word: str, key: tuple[str, int], order_id: int, q
             queues.pop(key, None)
     else:
         queues.setdefault(key, {})[order_id] = quantity
-
-
-def add_past_orders(slots: NDArray[np.uint8], queues: dict[int, Queues]) -> None:
-    """Take the changes of orders in `slots` into `queues`, by instrument, in the order in which they happened."""
-    rows = []
-    for name, word in zip(ORDER_EVENTS, ("ADD", "CHANGE", "REMOVE"), strict=True):
-        found = select(slots, name)
-        columns = (found[column].tolist() for column in ("sequence", "source", "instrument", "flags"))
-        figures = (found[column].tolist() for column in ("order_id", "price", "quantity"))
-        rows += [(*row, word) for row in zip(*columns, *figures, strict=True)]
-    for _, _, instrument, flags, order_id, price, quantity, word in sorted(rows):
-        side = "SELL" if flags & SELL else "BUY"
-        keep_order(queues[instrument], word, (side, price), order_id, quantity)

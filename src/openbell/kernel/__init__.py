@@ -35,7 +35,14 @@ from openbell.kernel.journal import (
     snapshots_in,
     verify_journal,
 )
-from openbell.kernel.live_node import Commands, LiveHealth, LiveNode, durability_of
+from openbell.kernel.live_node import (
+    Commands,
+    LiveHealth,
+    LiveNode,
+    RecentEvents,
+    RestartedNode,
+    durability_of,
+)
 from openbell.kernel.node import (
     BAR_DTYPE,
     OUTBOX_DTYPE,
@@ -87,7 +94,9 @@ __all__ = [
     "OrderBook",
     "OrderRecord",
     "Quote",
+    "RecentEvents",
     "RequestKind",
+    "RestartedNode",
     "SpecialTerms",
     "Trade",
     "begin_journal_epoch",

@@ -1,6 +1,6 @@
 """An exchange at work: the node on its threads, the gateway and its server around it.
 
-start: open or begin the directory -> replay for the gateway -> listen
+start: open or begin the directory, one replay for engine and gateway -> listen -> look at what was before the snapshot
 stop:  stop listening -> take what is durable -> end the journal on purpose
 """
 
@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openbell.kernel import Holdings
 from openbell.model.errors import ConfigError
-from openbell.runtime.exchange_directory import Accepted, open_node, replay_past
+from openbell.runtime.earlier_past import EarlierPast
+from openbell.runtime.exchange_directory import JOURNAL, Accepted, Restarted, restart
 from openbell.runtime.exchange_settings import ExchangeSettings, ServerTable
 from openbell.runtime.exchange_upkeep import LOOK_SECONDS, ExchangeUpkeep
 from openbell.runtime.versions import versions
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 GOING_AWAY, SERVER_ERROR = 1001, 1011
 SETTLE_SECONDS = 10.0
 """How long a start waits for the orders of sessions that died with the last one to be canceled."""
-WHOLE_BOOK = 2**31
-"""Levels; more than there can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +115,34 @@ class Exchange:
     async def run(self, listening: Callable[[Listening], None]) -> Ending:
         """Start, serve, stop."""
         upkeep = ExchangeUpkeep(self._directory, self._settings)
-        node = open_node(
+        # While the kernel replays, this thread needs no interpreter: what comes next is imported meanwhile.
+        threading.Thread(target=import_module, args=("openbell.gateway.server",), daemon=True).start()
+        restarted = restart(
             self._directory, self._settings, saves_inline=upkeep.saves_inline, accept=self._accept
         )
+        node, earlier = restarted.node, self._earlier(restarted)
         upkeep.start(node)
         try:
-            return await self._serve(node, upkeep, listening)
+            return await self._serve(restarted, earlier, upkeep, listening)
         finally:
+            earlier.stop()
             upkeep.stop()
             # After a failure this raises nothing new: the first error is on its way.
             if self._failure is None:
                 node.stop()
 
     async def _serve(
-        self, node: LiveNode, upkeep: ExchangeUpkeep, listening: Callable[[Listening], None]
+        self,
+        restarted: Restarted,
+        earlier: EarlierPast,
+        upkeep: ExchangeUpkeep,
+        listening: Callable[[Listening], None],
     ) -> Ending:
         from openbell.gateway.server import ExchangeServer
 
-        gateway = self._gateway(node)
+        node = restarted.node
+        restarted.past.earlier = earlier
+        gateway = self._gateway(restarted)
         server_table = self._settings.server
         server = ExchangeServer(
             gateway,
@@ -156,6 +166,7 @@ class Exchange:
                 time.monotonic() - self._started,
             )
         )
+        earlier.start()
         await self._over.wait()
         for task in tasks:
             task.cancel()
@@ -169,10 +180,15 @@ class Exchange:
         state_hash = node.state_hash_at_stop
         return Ending(node.health().sequence, None if state_hash is None else f"{state_hash:032x}")
 
-    def _gateway(self, node: LiveNode) -> ExchangeGateway:
+    def _earlier(self, restarted: Restarted) -> EarlierPast:
+        kept = self._settings.session_limits().private_messages
+        journal, begin = self._directory / JOURNAL, restarted.past.begin
+        return EarlierPast(journal, begin, restarted.past.place[0], kept)
+
+    def _gateway(self, restarted: Restarted) -> ExchangeGateway:
         from openbell.gateway.exchange_gateway import ExchangeGateway
 
-        settings = self._settings
+        settings, node = self._settings, restarted.node
         gateway = ExchangeGateway(
             node,
             settings.listing(),
@@ -182,9 +198,8 @@ class Exchange:
             f"openbell {versions()['openbell']}",
             time.monotonic,
         )
-        past, engine = replay_past(self._directory, node.health().sequence, gateway.empty_past)
-        gateway.restore(past, engine, Holdings(engine, depth=WHOLE_BOOK).books)
-        left = gateway.cancel_left_behind(engine)
+        gateway.restore(restarted.past, restarted.standing)
+        left = gateway.cancel_left_behind(restarted.standing)
         deadline = time.monotonic() + SETTLE_SECONDS
         # Whoever connects must find them canceled. The bound is for a journal that has no room: they stay owed then.
         while time.monotonic() < deadline and any(

@@ -14,22 +14,17 @@ from __future__ import annotations
 import secrets
 import shutil
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openbell.gateway.event_codec import number_of
-from openbell.gateway.past import Past
-from openbell.kernel import JournalReader, Node, skipped_records, snapshots_in
-from openbell.kernel.live_node import Commands, LiveNode
-from openbell.messages.layouts import HEAD_DTYPE, SLOT_SIZE
+from openbell.gateway.past import Past, Standing
+from openbell.kernel.live_node import Commands, LiveNode, RestartedNode
 from openbell.model.errors import ConfigError, OpenbellError
 from openbell.runtime.durable_file import sync_folder, write_text
 from openbell.runtime.exchange_settings import ExchangeSettings
-from openbell.runtime.follower import SNAPSHOTS
 from openbell.runtime.history import History
 from openbell.runtime.seal_keys import read_seal_key
 from openbell.runtime.toml_text import toml_text
@@ -37,9 +32,6 @@ from openbell.runtime.versions import versions
 
 JOURNAL, NEW_JOURNAL, STAGE = "journal", "journal.new", "exchange.toml"
 VENUE, MATCHING = 0, 1
-_MARKET_RULES = ("ChangeTradingSession", "SetPriceBands", "SetMarketData")
-REMEMBERED_RECORDS = 1_000_000
-"""Records that a gateway looks at when its exchange goes on, but for what came since the newest snapshot."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +42,22 @@ class Accepted:
     any_file_system: bool = False
 
 
-def open_node(
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """An exchange's node that has gone live, and what it knew before."""
+
+    node: LiveNode
+    past: Past
+    standing: Standing
+
+
+def restart(
     directory: Path,
     settings: ExchangeSettings,
     *,
     saves_inline: bool = False,
     accept: Accepted = Accepted(),
-) -> LiveNode:
+) -> Restarted:
     """Begin the exchange in an empty or missing directory, or go on with the one that is there.
 
     With `saves_inline` it saves its own state as the settings say. Raises ConfigError where another exchange is there or the
@@ -70,67 +71,17 @@ def open_node(
     _require_same_stage(directory, settings)
     one = settings.snapshots
     due = (one.inline_bytes, one.records, one.bytes, int(one.seconds * 1e9))
-    return LiveNode.open(
+    past = Past(settings.session_limits().private_messages)
+    restarted = RestartedNode(
         directory / JOURNAL,
+        recent=past.recent,
         seal_key=seal_key,
         inline_snapshots=due if saves_inline else None,
-        accept_clock=accept.clock,
         accept_any_file_system=accept.any_file_system,
     )
-
-
-def replay_past(directory: Path, last: int, new_past: Callable[[int], Past]) -> tuple[Past, Node]:
-    """Replay the end of the journal up to sequence `last`. Returns its events and the engine that did it.
-
-    It begins at a snapshot that leaves at most `REMEMBERED_RECORDS`, where there is one: as early as that allows, because
-    clients that were away can be told no more than what is seen here.
-    """
-    journal = directory / JOURNAL
-    begin = _first_of_past(journal, last)
-    if begin and JournalReader(journal).report.first_sequence == 1 and _has_market_rules(journal, begin):
-        begin = 0
-    return _replayed(journal, begin, last, new_past(begin))
-
-
-def _first_of_past(journal: Path, last: int) -> int:
-    """The sequence after which the past begins: that of a snapshot, or 0 for the journal's first record."""
-    whole = [head[0] for head in snapshots_in(journal / SNAPSHOTS) if head[-1] is None and head[0] <= last]
-    begins = [0, *whole] if JournalReader(journal).report.first_sequence == 1 else whole
-    near = [begin for begin in begins if last - begin <= REMEMBERED_RECORDS]
-    return min(near, default=max(begins, default=0))
-
-
-def _has_market_rules(journal: Path, last: int) -> bool:
-    """Whether sessions or visible orders were asked for up to `last`: only their events say how they stand, from the first on."""
-    reader = JournalReader(journal)
-    while (slots := reader.read()) is not None:
-        heads = slots.view(HEAD_DTYPE)
-        heads = heads[heads["sequence"] <= last]
-        if np.isin(heads["message"], [number_of(name) for name in _MARKET_RULES]).any():
-            return True
-        if len(heads) * SLOT_SIZE < len(slots):
-            return False
-    return False
-
-
-def _replayed(journal: Path, begin: int, last: int, past: Past) -> tuple[Past, Node]:
-    node = Node.at(journal, begin, journal / SNAPSHOTS) if begin else Node(mode="replay")
-    node.pass_over(skipped_records(journal))
-    reader = JournalReader(journal)
-    while node.sequence < last and (slots := reader.read()) is not None:
-        new = _between(slots, node.sequence, last)
-        if len(new):
-            node.run(new, None, [])
-            node.commit()
-            past.add(node.take_output())
-    return past, node
-
-
-def _between(slots: NDArray[np.uint8], after: int, last: int) -> NDArray[np.uint8]:
-    """The records after one sequence and up to another."""
-    sequences = slots.view(HEAD_DTYPE)["sequence"]
-    first, end = np.searchsorted(sequences, (after, last), side="right")
-    return slots[first * SLOT_SIZE : end * SLOT_SIZE]
+    past.begin = restarted.begin
+    standing = Standing.of(restarted.node, settings.listing().accounts)
+    return Restarted(restarted.go_live(accept_clock=accept.clock), past, standing)
 
 
 def exchange_history(directory: Path) -> History:

@@ -23,6 +23,7 @@ mod live_node;
 mod node_thread;
 mod opening;
 mod outlet;
+mod recent_events;
 mod stamp_clock;
 
 pub use admission::{Inadmissible, check_admissible};
@@ -30,6 +31,7 @@ pub use health::{Failure, Health, LiveState, RingFill};
 pub use inline_snapshots::InlineSnapshots;
 pub use journal_thread::{JournalThreadOptions, ThreadedJournal};
 pub use live_node::{LiveError, LiveNode, LiveOptions};
-pub use opening::{OpeningError, configure, restart, restart_with};
+pub use opening::{OpeningError, configure, restart, restart_watched, restart_with};
 pub use outlet::{OutputBell, durability_of};
+pub use recent_events::{EventPlace, Grouping, KeepRule, RecentEvents};
 pub use stamp_clock::StampClock;

@@ -105,6 +105,20 @@ pub fn restart_with(
     path: &Path,
     open: OpenOptions,
 ) -> Result<(Node, JournalWriter, RestartReport), OpeningError> {
+    restart_watched(disk, path, open, &mut |_| ())
+}
+
+/// As [`restart_with`]; `watch` is shown the events of the records after the snapshot, in their order.
+///
+/// # Errors
+/// As [`crate::snapshot::restart`].
+pub fn restart_watched(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    open: OpenOptions,
+    watch: &mut dyn FnMut(&[Slot]),
+) -> Result<(Node, JournalWriter, RestartReport), OpeningError> {
     let snapshots = Some(path.join(SNAPSHOTS_NAME));
-    Ok(snapshot::restart(disk, path, &RestartOptions { snapshots, open, ..RestartOptions::default() })?)
+    let options = RestartOptions { snapshots, open, ..RestartOptions::default() };
+    Ok(snapshot::restart_watched(disk, path, &options, watch)?)
 }

@@ -38,6 +38,6 @@ pub use error::SnapshotError;
 pub use follower::{Followed, Follower, SnapshotPolicy};
 pub use head::{FORMAT_VERSION, SnapshotHead};
 pub use replay::{HashMismatch, Replay, ReplayError, passed_over};
-pub use restart::{RestartError, RestartOptions, RestartReport, restart};
+pub use restart::{RestartError, RestartOptions, RestartReport, restart, restart_watched};
 pub use store::SNAPSHOTS_NAME;
 pub use store::{Found, KEPT, Owner, Rejected, Snapshot, SnapshotStore, StateImage};

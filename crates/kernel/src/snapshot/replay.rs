@@ -71,12 +71,27 @@ impl Replay {
     /// # Errors
     /// A record that stops the engine, or a hash that is not the recorded one.
     pub fn take(&mut self, batch: &Batch<'_>) -> Result<(), ReplayError> {
+        self.take_watched(batch, &mut |_| ())
+    }
+
+    /// As [`Replay::take`]; `watch` is shown the events before they are dropped.
+    ///
+    /// # Errors
+    /// As [`Replay::take`].
+    pub fn take_watched(
+        &mut self,
+        batch: &Batch<'_>,
+        watch: &mut dyn FnMut(&[Slot]),
+    ) -> Result<(), ReplayError> {
         let next = batch.header.first_sequence.max(self.node.sequence() + 1);
         let at = batch.slots.partition_point(|slot| slot.sequence < next);
         let mut input = Input::resume(batch.slots, at, None);
         let before = self.node.sequence();
         while self.node.poll(&mut input, usize::MAX)? != Poll::Idle {}
-        self.node.take_output();
+        let events = self.node.released();
+        watch(events);
+        let slots = events.len();
+        self.node.let_go(slots);
         self.records += self.node.sequence() - before;
         self.compare(batch)?;
         Ok(())

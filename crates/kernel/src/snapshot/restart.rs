@@ -11,6 +11,7 @@ use super::store::{Found, Owner, Rejected, SnapshotStore};
 use crate::disk::Disk;
 use crate::journal::{JournalError, JournalReader, JournalWriter, OpenOptions, Recovery, or_unfinished_cut};
 use crate::node::{Mode, Node};
+use crate::record::Slot;
 
 /// How a restart goes about it.
 #[derive(Clone, Debug)]
@@ -75,6 +76,19 @@ pub fn restart(
     path: &Path,
     options: &RestartOptions,
 ) -> Result<(Node, JournalWriter, RestartReport), RestartError> {
+    restart_watched(disk, path, options, &mut |_| ())
+}
+
+/// As [`restart`]; `watch` is shown the events of what is replayed, batch by batch and in order.
+///
+/// # Errors
+/// As [`restart`].
+pub fn restart_watched(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    options: &RestartOptions,
+    watch: &mut dyn FnMut(&[Slot]),
+) -> Result<(Node, JournalWriter, RestartReport), RestartError> {
     let reader = JournalReader::open(disk.clone(), path);
     let reader = reader.map_err(|error| or_unfinished_cut(disk.as_ref(), path, error))?;
     let identity = reader.identity().clone();
@@ -106,7 +120,7 @@ pub fn restart(
     let mut reader = reader_from(disk, path, position.as_ref())?;
     let mut replay = Replay::new(node);
     while let Some(batch) = reader.next_batch()? {
-        replay.take(&batch)?;
+        replay.take_watched(&batch, watch)?;
     }
     let replayed = replay.records();
     let mut node = replay.into_node();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread::ThreadId;
 
-use openbell_kernel::node::{Node, NodeError};
+use openbell_kernel::node::{Mode, Node, NodeError};
 use pyo3::prelude::*;
 
 use crate::errors::{error, node_error};
@@ -66,6 +66,13 @@ impl Guarded {
             Some(Failure::Broken(reason) | Failure::Ended(reason)) => Err(stopped(py, reason)),
             None => Ok(inner),
         }
+    }
+
+    /// Moves the node out. Nothing can be asked of what stays.
+    pub fn retire(&self, py: Python<'_>, reason: &str) -> PyResult<Node> {
+        let mut inner = self.change(py)?;
+        inner.failure = Some(Failure::Broken(reason.to_owned()));
+        Ok(std::mem::replace(&mut inner.node, Node::new(0, Mode::Replay, None)))
     }
 
     fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner>> {

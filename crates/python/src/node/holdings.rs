@@ -3,6 +3,7 @@
 use openbell_kernel::engine::{AnyVenue, Engine, NameKind};
 use openbell_kernel::instrument::Instrument;
 use openbell_kernel::terms::Side;
+use openbell_kernel::venue::matching::MatchingVenue;
 use pyo3::prelude::*;
 
 use super::Node;
@@ -11,6 +12,8 @@ use super::Node;
 type InstrumentTuple = (u32, String, u32, i64, i64, i64, i64, i64, u16);
 /// Price, quantity, orders.
 type LevelTuple = (i64, i64, u32);
+/// Instrument, session, when it ends by itself, and of its auction price, volume, imbalance, reference price.
+type SessionTuple = (u32, u8, u64, Option<(i64, i64, i64, i64)>);
 /// Order id, price, what is shown, what is open.
 type OrderTuple = (u64, i64, i64, i64);
 
@@ -25,6 +28,9 @@ pub struct Holdings {
     killed: Vec<u32>,
     halted: Vec<u32>,
     books: Vec<(u32, u8, Vec<LevelTuple>, Vec<OrderTuple>)>,
+    sessions: Vec<SessionTuple>,
+    told_by_order: Vec<u32>,
+    positions: Vec<(u32, u32, i64)>,
 }
 
 #[pymethods]
@@ -55,6 +61,23 @@ impl Holdings {
             killed: risk.killed().collect(),
             halted: engine.halted().collect(),
             books: instruments().flat_map(|instrument| books(engine, instrument, depth)).collect(),
+            positions: engine
+                .portfolio()
+                .accounts()
+                .flat_map(|account| {
+                    account.positions.values().map(|of| (account.id, of.instrument, of.quantity))
+                })
+                .filter(|position| position.2 != 0)
+                .collect(),
+            sessions: instruments().filter_map(|instrument| session(engine, instrument)).collect(),
+            told_by_order: instruments()
+                .filter(|instrument| {
+                    venue_of(engine, instrument)
+                        .and_then(|venue| venue.conditions(instrument.id))
+                        .is_some_and(|conditions| conditions.by_order)
+                })
+                .map(|instrument| instrument.id)
+                .collect(),
         }
     }
 }
@@ -75,15 +98,30 @@ fn listed(engine: &Engine, instrument: &Instrument) -> InstrumentTuple {
     (id, symbol, currency, price_unit_nano, quantity_unit_nano, multiplier_nano, tick, lot, venue)
 }
 
+/// The venue of our own where an instrument is traded.
+fn venue_of<'a>(engine: &'a Engine, instrument: &Instrument) -> Option<&'a MatchingVenue> {
+    match engine.venues().get(usize::from(instrument.venue)) {
+        Some(AnyVenue::Matching(venue)) => Some(venue),
+        _ => None,
+    }
+}
+
+/// What an instrument is open for on a venue of our own, where anything was ever set.
+fn session(engine: &Engine, instrument: &Instrument) -> Option<SessionTuple> {
+    let venue = venue_of(engine, instrument)?;
+    let conditions = venue.conditions(instrument.id)?;
+    let auction = venue.told_auction(instrument.id);
+    let auction = auction.map(|(told, reference)| (told.price, told.volume, told.imbalance, reference));
+    Some((instrument.id, conditions.session as u8, conditions.until, auction))
+}
+
 /// Both sides of an instrument's book on a venue of our own; nothing elsewhere.
 fn books(
     engine: &Engine,
     instrument: &Instrument,
     depth: usize,
 ) -> Vec<(u32, u8, Vec<LevelTuple>, Vec<OrderTuple>)> {
-    let Some(AnyVenue::Matching(venue)) = engine.venues().get(usize::from(instrument.venue)) else {
-        return Vec::new();
-    };
+    let Some(venue) = venue_of(engine, instrument) else { return Vec::new() };
     let Some(book) = venue.book(instrument.id) else { return Vec::new() };
     let side = |side: Side| {
         let levels = book.levels(side).take(depth);

@@ -36,6 +36,14 @@ impl MatchingVenue {
         self.conditions.get(instrument).map_or(TradingSession::Continuous, |conditions| conditions.session)
     }
 
+    /// What was last told of the auction that collects, and the reference price; `None` where there is none or nothing
+    /// would trade.
+    pub fn told_auction(&self, instrument: u32) -> Option<(Indication, i64)> {
+        let conditions = self.conditions.get(instrument).filter(|one| one.session.is_auction())?;
+        let told = conditions.indication;
+        (told != Indication::default()).then(|| (told, self.auction_reference(instrument)))
+    }
+
     /// The market of a number that may name an instrument, made where there is none.
     ///
     /// # Errors
