@@ -214,7 +214,7 @@ GARBAGE = [
     (lambda s: s.target_weights([("ABC", 1)]), "weights is [('ABC', 1)]; it must map instruments to shares"),
     (lambda s: s.target_weights({"ABC": NAN}), "percent is nan"),
     (lambda s: s.target_weights({"XYZ": 0.5}), "no such instrument"),
-    (lambda s: s.bracket("ABC", 1), "a bracket needs stop=, target= or both"),
+    (lambda s: s.bracket("ABC", 1), "a bracket needs stop= (or trail=), target= or both"),
     (lambda s: s.bracket("ABC", 1, stop="+3%"), "stop is '+3%'; to buy it lies below the entry, as \"-3%\""),
     (lambda s: s.bracket("ABC", 1, target="-3%"), "target is '-3%'; to buy it lies above the entry"),
     (lambda s: s.bracket("ABC", 1, side="sell", stop="-3%"), "to sell it lies above the entry"),

@@ -8,7 +8,7 @@ use crate::instrument::{Instrument, MAX_UNITS};
 use crate::record::{RecordBuffer, Slot, payload};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
-use crate::terms::{OrderType, Peg, Sizing, TimeInForce, TrailBy, TriggerBy, options};
+use crate::terms::{OrderType, Peg, Side, Sizing, TimeInForce, TrailBy, TriggerBy, options};
 
 /// A whole in 10^-9.
 const WHOLE: i64 = 1_000_000_000;
@@ -244,6 +244,30 @@ impl SpecialTerms {
     }
 }
 
+/// Where a trailing stop of `side` stands when the price it follows is at `price`: behind it by the trail, on the tick,
+/// away from the market; never below a tick.
+pub(crate) fn trailing_level(
+    side: Side,
+    price: i64,
+    trail: i64,
+    trail_by: Option<TrailBy>,
+    tick: i64,
+) -> i64 {
+    let sign = i128::from(side.sign());
+    let (price, trail, tick) = (i128::from(price), i128::from(trail), i128::from(tick.max(1)));
+    let exact = match trail_by {
+        // In 10^-9 until it is rounded.
+        Some(TrailBy::Percent) => price * (i128::from(WHOLE) + sign * trail),
+        _ => (price + sign * trail) * i128::from(WHOLE),
+    };
+    let unit = tick * i128::from(WHOLE);
+    let ticks = match side {
+        Side::Buy => -(-exact).div_euclid(unit),
+        Side::Sell => exact.div_euclid(unit),
+    };
+    i64::try_from(ticks.max(1) * tick).unwrap_or(i64::MAX)
+}
+
 fn check_distance(distance: i64, instrument: &Instrument) -> Result<(), Refusal> {
     let refusal = |rule, limit: i64| Refusal::new(rule, i128::from(limit), i128::from(distance));
     require(distance.unsigned_abs() <= MAX_UNITS as u64, refusal(Rule::FieldMustBeInRange, MAX_UNITS))?;
@@ -286,5 +310,27 @@ impl State for SpecialTerms {
             self_trade: named(names[3], SelfTradeAction::from_number).map_err(invalid)?,
             self_trade_group,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trailing_stop_stands_on_the_tick_away_from_the_market_and_never_below_one() {
+        let percent = Some(TrailBy::Percent);
+        let amount = Some(TrailBy::Amount);
+        for (side, price, trail, by, tick, expected) in [
+            (Side::Sell, 1_000, 30, amount, 1, 970),
+            (Side::Buy, 1_000, 30, amount, 1, 1_030),
+            (Side::Sell, 1_001, 10_000_000, percent, 1, 990),
+            (Side::Buy, 1_001, 10_000_000, percent, 1, 1_012),
+            (Side::Sell, 1_001, 10_000_000, percent, 5, 990),
+            (Side::Sell, 10, 30, amount, 5, 5),
+            (Side::Buy, i64::MAX / 128, i64::MAX / 128, amount, 1, i64::MAX / 64 - 1),
+        ] {
+            assert_eq!(trailing_level(side, price, trail, by, tick), expected, "{price} {trail} {by:?}");
+        }
     }
 }

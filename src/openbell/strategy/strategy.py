@@ -151,7 +151,7 @@ class Strategy:
         `stop`: at the market. `limit`: a limit order; `stop`: a stop; both: a stop-limit. `time_in_force` is a
         `TimeInForce` or its name; `expire` is a time and makes it GTD. `cancels` names an open order: whichever trades
         first cancels the other. Uncommon terms (`trail`, `touched`, `peg`, `display`, ...) are those of `SpecialArguments`;
-        which of them a venue takes says docs/venue.md, the others are denied with ORDER_TYPE_MUST_BE_SUPPORTED.
+        which of them a venue takes say docs/venue.md and docs/fills.md, the others are denied with ORDER_TYPE_MUST_BE_SUPPORTED.
 
         Raises StrategyError for terms that contradict, InputError for an instrument that is not in the run and for a price
         or quantity between two of the units the instrument is counted in. What breaks a rule (off the tick or the lot, a
@@ -236,17 +236,19 @@ class Strategy:
         limit: Number | None = None,
         stop: Number | str | None = None,
         target: Number | str | None = None,
+        trail: Number | str | None = None,
     ) -> Bracket:
         """Send an entry with a protective stop and a target that wait for its fill and then cancel each other.
 
-        `stop` and `target` are prices, or text such as "-3%" and "+6%": that far from the price of the fill. Both
-        reduce only, and follow the quantity that was really filled.
+        `stop` and `target` are prices, or text such as "-3%" and "+6%": that far from the price of the fill. `trail` instead of
+        `stop` lets the stop follow the market from there, so much behind it, or so many percent ("2%"). Both reduce only, and
+        follow the quantity that was really filled.
         """
         entry_side = require_side(side)
-        check_bracket(entry_side, limit, stop, target)
+        check_bracket(entry_side, limit, stop, target, trail)
         entry = self._send(instrument, entry_side, size_of(quantity, percent), Ticket(limit=limit))
         exit_side = entry_side.opposite
-        stop_order = self._send_exit(instrument, exit_side, entry, stop=stop, partner=None)
+        stop_order = self._send_exit(instrument, exit_side, entry, stop=stop, trail=trail, partner=None)
         target_order = self._send_exit(instrument, exit_side, entry, limit=target, partner=stop_order)
         return Bracket(entry, stop_order, target_order)
 
@@ -258,8 +260,13 @@ class Strategy:
         *,
         limit: Number | str | None = None,
         stop: Number | str | None = None,
+        trail: Number | str | None = None,
         partner: Order | None,
     ) -> Order | None:
+        if trail is not None:
+            special = special_of({"trail": trail}, None, None)
+            ticket = Ticket(reduce_only=True, cancels=partner, parent=entry, special=special)
+            return self._send(instrument, side, OF_PARENT, ticket)
         if limit is None and stop is None:
             return None
         offset = offset_of("target", limit) if stop is None else offset_of("stop", stop)

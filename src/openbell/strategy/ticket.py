@@ -132,11 +132,17 @@ def offset_of(name: str, price: Number | str | None) -> int:
 
 
 def check_bracket(
-    entry: Side, limit: Number | None, stop: Number | str | None, target: Number | str | None
+    entry: Side,
+    limit: Number | None,
+    stop: Number | str | None,
+    target: Number | str | None,
+    trail: Number | str | None = None,
 ) -> None:
     """Raise StrategyError where a stop or target of an entry lies on the wrong side, as far as can be said now."""
-    if stop is None and target is None:
-        raise StrategyError("a bracket needs stop=, target= or both")
+    if stop is not None and trail is not None:
+        raise StrategyError("stop and trail contradict: a bracket has one stop")
+    if stop is None and target is None and trail is None:
+        raise StrategyError("a bracket needs stop= (or trail=), target= or both")
     if (stop is not None and stop == target) or (
         target is not None and limit is not None and target == limit
     ):

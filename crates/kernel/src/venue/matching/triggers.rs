@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::{MatchingVenue, Place, Ticket, TradedRange, TriggeredStop};
 use crate::book::{check_price, check_quantity};
 use crate::rules::{Refusal, Rule};
-use crate::terms::{OrderType, Side, TrailBy, TriggerBy, options};
+use crate::special_terms::trailing_level;
+use crate::terms::{OrderType, Side, TriggerBy, options};
 use crate::venue::{Outcome, VenueContext, VenueOrder};
 
 /// Which price an order waits for. An order that waits for the best of the other side waits for one of the book's two.
@@ -166,24 +167,6 @@ impl Triggers {
     }
 }
 
-/// Where a trailing stop stands when the price it follows is at `price`: behind it by the trail, on the tick, away from
-/// the market; never below a tick.
-fn trailing_level(direction: Direction, price: i64, trail: i64, trail_by: Option<TrailBy>, tick: i64) -> i64 {
-    let sign = i128::from(direction.sign());
-    let (price, trail, tick) = (i128::from(price), i128::from(trail), i128::from(tick.max(1)));
-    let exact = match trail_by {
-        // In 10^-9 until it is rounded.
-        Some(TrailBy::Percent) => price * (1_000_000_000 + sign * trail),
-        _ => (price + sign * trail) * 1_000_000_000,
-    };
-    let unit = tick * 1_000_000_000;
-    let ticks = match direction {
-        Direction::Rising => -(-exact).div_euclid(unit),
-        Direction::Falling => exact.div_euclid(unit),
-    };
-    i64::try_from(ticks.max(1) * tick).unwrap_or(i64::MAX)
-}
-
 impl MatchingVenue {
     /// What wakes an order, and where it stands in line with others.
     pub(super) fn watch(&self, ticket: &Ticket) -> Watch {
@@ -251,7 +234,7 @@ impl MatchingVenue {
         if order.stop_price == 0 {
             let unknown = Refusal::new(Rule::ReferencePriceMustBeKnown, 0, i128::from(order.instrument));
             let (price, tick) = (price.ok_or(unknown)?, context.tick(order.instrument));
-            order.stop_price = trailing_level(watch.direction, price, terms.trail, terms.trail_by, tick);
+            order.stop_price = trailing_level(order.side, price, terms.trail, terms.trail_by, tick);
         }
         if order.order_type == OrderType::TrailingStopLimit {
             order.price = order.stop_price + order.side.sign() * terms.limit_offset;
@@ -370,7 +353,7 @@ impl MatchingVenue {
         let Some(special) = self.specials.get_mut(order_id) else { return false };
         special.water = Some(price);
         let (terms, tick) = (special.terms, special.tick);
-        let level = trailing_level(direction, price, terms.trail, terms.trail_by, tick);
+        let level = trailing_level(ticket.order.side, price, terms.trail, terms.trail_by, tick);
         let mut moved = ticket;
         let follows = (level - ticket.order.stop_price) * direction.sign() < 0;
         if follows {
@@ -459,27 +442,5 @@ impl MatchingVenue {
             self.start_trail(order, context)?;
         }
         self.check_stop(order)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trailing_stop_stands_on_the_tick_away_from_the_market_and_never_below_one() {
-        let percent = Some(TrailBy::Percent);
-        let amount = Some(TrailBy::Amount);
-        for (direction, price, trail, by, tick, expected) in [
-            (Direction::Falling, 1_000, 30, amount, 1, 970),
-            (Direction::Rising, 1_000, 30, amount, 1, 1_030),
-            (Direction::Falling, 1_001, 10_000_000, percent, 1, 990),
-            (Direction::Rising, 1_001, 10_000_000, percent, 1, 1_012),
-            (Direction::Falling, 1_001, 10_000_000, percent, 5, 990),
-            (Direction::Falling, 10, 30, amount, 5, 5),
-            (Direction::Rising, i64::MAX / 128, i64::MAX / 128, amount, 1, i64::MAX / 64 - 1),
-        ] {
-            assert_eq!(trailing_level(direction, price, trail, by, tick), expected, "{price} {trail} {by:?}");
-        }
     }
 }

@@ -8,7 +8,7 @@ use crate::observation::{BarObserved, BarPayload};
 use crate::record::{Body, Slot, payload};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
-use crate::terms::{Liquidity, Side, TimeInForce};
+use crate::terms::{Liquidity, OrderType, Side, TimeInForce};
 use crate::venue::{Outcome, VenueContext};
 
 use super::execution::{self, Executed, Offer};
@@ -167,7 +167,8 @@ impl Pass {
         if self.phase == Phase::Open {
             return Entry::AfterOpen;
         }
-        if order.terms.order_type == crate::terms::OrderType::Stop && self.phase < Phase::Close {
+        let is_stop = matches!(order.terms.order_type, OrderType::Stop | OrderType::TrailingStop);
+        if is_stop && self.phase < Phase::Close {
             self.released.push_back(Place { priority: order.priority, instrument: order.terms.instrument });
         }
         Entry::NextBar
@@ -263,7 +264,8 @@ impl BarWork<'_> {
             return None;
         }
         if order.awaits_trigger() {
-            if !pricing::triggers(order.terms.side, order.terms.stop_price, bar.open) {
+            self.begin_trail(market, index, bar.open_time);
+            if !market.orders[index].is_woken_by(bar.open) {
                 return None;
             }
             self.trigger(market, index, bar.open, bar.open_time);
@@ -310,11 +312,45 @@ impl BarWork<'_> {
         if self.expire(market, index, bar.close_time.saturating_sub(1)) || !order.awaits_trigger() {
             return None;
         }
+        if order.terms.order_type.is_touched() {
+            return None;
+        }
+        if order.trail.is_some() {
+            return self.visit_trailing(market, index, bar);
+        }
         self.touch_stop(market, index, bar, bar.open)
+    }
+
+    /// A trailing stop that came without a stop price begins behind the price known on its arrival.
+    fn begin_trail(&mut self, market: &mut Market, index: usize, venue_time: u64) {
+        let tick = self.context.tick(market.orders[index].terms.instrument);
+        if market.orders[index].begin_trail(tick) {
+            execution::report_repriced(&market.orders[index], venue_time, self.reports);
+        }
+    }
+
+    /// A trailing stop is first where the open took it: the worst path leads from there straight to its level. Where the
+    /// bar does not reach that, its better extreme is taken to come before its worse one: the stop follows the former, and
+    /// then the latter may trigger it.
+    fn visit_trailing(&mut self, market: &mut Market, index: usize, bar: &Bar) -> Option<Offer> {
+        let before = market.orders[index].terms;
+        let (tick, side) = (self.context.tick(before.instrument), before.side);
+        market.orders[index].follow(bar.open, tick);
+        let mut reference = bar.open;
+        if !market.orders[index].is_woken_by(bar.worst_for(side)) {
+            market.orders[index].follow(bar.best_for(side), tick);
+            reference = market.orders[index].terms.stop_price;
+        }
+        let order = market.orders[index];
+        if order.terms.stop_price != before.stop_price {
+            execution::report_repriced(&order, bar.close_time, self.reports);
+        }
+        self.touch_stop(market, index, bar, reference)
     }
 
     /// A stop whose parent filled inside the bar: assumed touched when the bar's range contains it.
     fn examine_released(&mut self, market: &mut Market, index: usize, bar: &Bar) -> Option<Offer> {
+        self.begin_trail(market, index, bar.close_time);
         let order = market.orders[index];
         let reference = order.terms.released_at.unwrap_or(bar.open);
         order.awaits_trigger().then(|| self.touch_stop(market, index, bar, reference))?
@@ -322,11 +358,17 @@ impl BarWork<'_> {
 
     /// Triggers a stop that lies in the bar's range, at the worse of itself and the price it started from.
     fn touch_stop(&mut self, market: &mut Market, index: usize, bar: &Bar, reference: i64) -> Option<Offer> {
-        let (side, stop) = (market.orders[index].terms.side, market.orders[index].terms.stop_price);
-        if !pricing::triggers(side, stop, bar.worst_for(side)) {
+        let order = market.orders[index];
+        let (side, stop) = (order.terms.side, order.terms.stop_price);
+        if !order.is_woken_by(bar.worst_for(side)) {
             return None;
         }
-        let price = pricing::worse(side, stop, reference);
+        self.execute_touched(market, index, bar, pricing::worse(side, stop, reference))
+    }
+
+    /// Triggers an order inside the bar, at a price that the bar reached.
+    fn execute_touched(&mut self, market: &mut Market, index: usize, bar: &Bar, price: i64) -> Option<Offer> {
+        let side = market.orders[index].terms.side;
         self.trigger(market, index, price, bar.close_time);
         if self.is_refused(market, index, price, bar.close_time) {
             return None;
@@ -348,7 +390,13 @@ impl BarWork<'_> {
 
     fn visit_limit(&mut self, market: &mut Market, index: usize, bar: &Bar) -> Option<Offer> {
         let order = market.orders[index];
-        let rests = !order.is_market() && !order.awaits_trigger() && !order.is_immediate();
+        if order.awaits_trigger() {
+            let is_touched = order.terms.order_type.is_touched() && arrived_in_time(&order, bar);
+            let is_reached = is_touched && order.is_woken_by(bar.best_for(order.terms.side));
+            let price = order.terms.stop_price;
+            return is_reached.then(|| self.execute_touched(market, index, bar, price))?;
+        }
+        let rests = !order.is_market() && !order.is_immediate();
         if !rests || !arrived_in_time(&order, bar) {
             return None;
         }

@@ -56,15 +56,24 @@ impl Sweep<'_> {
 
     fn trigger(&mut self, market: &mut Market, index: usize) -> bool {
         let order = market.orders[index];
-        let (side, stop) = (order.terms.side, order.terms.stop_price);
-        let touched = |price: &i64| pricing::triggers(side, stop, *price);
-        let Some(price) = market.trigger_price(side).filter(touched) else {
-            return false;
-        };
+        let Some(price) = market.trigger_price(order.terms.side) else { return false };
+        if !order.is_woken_by(price) {
+            return self.follow(market, index, price);
+        }
         let first_update = market.next_update();
         market.orders[index].trigger(first_update);
         execution::report_trigger(&order, price, market.time, self.reports);
         true
+    }
+
+    /// Takes a trailing stop along.
+    fn follow(&mut self, market: &mut Market, index: usize, price: i64) -> bool {
+        let order = &mut market.orders[index];
+        let moved = order.trail.is_some() && order.follow(price, self.context.tick(order.terms.instrument));
+        if moved {
+            execution::report_repriced(order, market.time, self.reports);
+        }
+        moved
     }
 
     fn take(&mut self, market: &mut Market, index: usize) -> bool {

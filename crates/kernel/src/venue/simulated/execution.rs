@@ -165,6 +165,12 @@ pub(super) fn close(
     reports.send_last(order.terms.account, order.terms.order_id, venue_time, outcome);
 }
 
+/// Reports where a trailing stop stands.
+pub(super) fn report_repriced(order: &LiveOrder, venue_time: u64, reports: &mut Outbox) {
+    let outcome = Outcome::Repriced { price: order.terms.price, stop_price: order.terms.stop_price };
+    reports.send(order.terms.account, order.terms.order_id, venue_time, outcome);
+}
+
 /// Reports that a stop was triggered.
 pub(super) fn report_trigger(order: &LiveOrder, price: i64, venue_time: u64, reports: &mut Outbox) {
     reports.send(order.terms.account, order.terms.order_id, venue_time, Outcome::Triggered { price });

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::venue::{Outcome, VenueReport, VenueRequest};
 
+use super::trail::Trail;
+
 /// Something that reaches the venue at a known time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Arrival {
@@ -15,6 +17,8 @@ pub(super) struct Arrival {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arriving {
     Request(VenueRequest),
+    /// Of a trailing stop, with the trail it is to have from then on.
+    Trailing(VenueRequest, Trail),
     /// 0 = every instrument.
     SessionClose {
         instrument: u32,
@@ -25,13 +29,13 @@ impl Arrival {
     /// The instrument it is about; 0 = all.
     pub fn instrument(&self) -> u32 {
         match self.what {
-            Arriving::Request(VenueRequest::Submit(ref order)) => order.instrument,
-            Arriving::Request(
+            Arriving::Request(ref request) | Arriving::Trailing(ref request, _) => match *request {
+                VenueRequest::Submit(ref order) => order.instrument,
                 VenueRequest::Replace { instrument, .. }
                 | VenueRequest::Cancel { instrument, .. }
-                | VenueRequest::Query { instrument, .. },
-            )
-            | Arriving::SessionClose { instrument } => instrument,
+                | VenueRequest::Query { instrument, .. } => instrument,
+            },
+            Arriving::SessionClose { instrument } => instrument,
         }
     }
 }
@@ -41,11 +45,16 @@ impl State for Arrival {
         out.u64(self.time);
         match self.what {
             Arriving::Request(ref request) => {
-                out.bool(true);
+                out.u8(1);
                 request.write(out);
             }
+            Arriving::Trailing(ref request, ref trail) => {
+                out.u8(2);
+                request.write(out);
+                trail.write(out);
+            }
             Arriving::SessionClose { instrument } => {
-                out.bool(false);
+                out.u8(0);
                 out.u32(instrument);
             }
         }
@@ -53,10 +62,11 @@ impl State for Arrival {
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let time = input.u64()?;
-        let what = if input.bool()? {
-            Arriving::Request(VenueRequest::read(input)?)
-        } else {
-            Arriving::SessionClose { instrument: input.u32()? }
+        let what = match input.u8()? {
+            0 => Arriving::SessionClose { instrument: input.u32()? },
+            1 => Arriving::Request(VenueRequest::read(input)?),
+            2 => Arriving::Trailing(VenueRequest::read(input)?, Trail::read(input)?),
+            found => return Err(input.invalid("arrival", u64::from(found))),
         };
         Ok(Arrival { time, what })
     }

@@ -234,6 +234,14 @@ impl Market {
         self.last_trade.or_else(|| self.displayed(side))
     }
 
+    /// Where the market stands for orders of `side` that follow it: the last close of bars, else what triggers stops.
+    pub fn price_now(&self, side: Side) -> Option<i64> {
+        match self.feed {
+            Feed::Nothing | Feed::Bars => self.last_bar.map(|bar| bar.1),
+            Feed::Trades | Feed::Quotes | Feed::Book => self.trigger_price(side),
+        }
+    }
+
     /// The market traded through a resting order: a trade beyond its limit, or a displayed opposite price
     /// that is and that our own takers have not used up.
     pub fn trades_through(&self, order: &LiveOrder) -> bool {

@@ -17,6 +17,7 @@ mod market;
 mod orders;
 mod pricing;
 mod requests;
+mod trail;
 
 use std::collections::VecDeque;
 
@@ -27,7 +28,7 @@ use crate::record::{Slot, flags};
 use crate::rules::{Refusal, Rule};
 use crate::special_terms::SpecialTerms;
 use crate::state::{State, StateError, StateReader, StateWriter};
-use crate::terms::TimeInForce;
+use crate::terms::{OrderType, TimeInForce, options};
 use crate::tracked::{EntityHasher, TrackedMap};
 use crate::venue::{Outcome, Venue, VenueContext, VenueReport, VenueRequest};
 
@@ -36,6 +37,7 @@ use latency::{Arrival, Arriving, Inbox, Outbox};
 use market::{Feed, Market};
 use orders::LiveOrder;
 use requests::Desk;
+use trail::Trail;
 
 /// Bits of [`VenuePayload::options`].
 pub mod fill_options {
@@ -72,6 +74,8 @@ pub struct SimulatedVenue {
     finished: Option<u64>,
     /// No order expires before; follows from the rest and is not saved.
     earliest_expiry: u64,
+    /// The trail of the order that the next request is about. Never there when a record is done.
+    attached: Option<(u64, Trail)>,
 }
 
 impl SimulatedVenue {
@@ -103,12 +107,18 @@ impl SimulatedVenue {
             reacting: false,
             finished: None,
             earliest_expiry: u64::MAX,
+            attached: None,
         })
     }
 
-    /// Whether data can decide these terms. No feed tells who stands in a book, so nothing that depends on it.
-    pub fn supports(_order: &SubmitOrder, _special: &SpecialTerms) -> bool {
-        false
+    /// Whether data can decide these terms: touched and trailing orders, which follow from prices alone. No feed tells who
+    /// stands in a book, so nothing that depends on it, and what wakes an order is the price of the finest data.
+    pub fn supports(order: &SubmitOrder, special: &SpecialTerms) -> bool {
+        let &SpecialTerms { trail, trail_by, limit_offset, .. } = special;
+        let has_only_trail =
+            *special == SpecialTerms { trail, trail_by, limit_offset, ..SpecialTerms::default() };
+        let is_of_prices = !matches!(order.order_type, OrderType::MarketToLimit | OrderType::Pegged);
+        has_only_trail && is_of_prices && order.options & options::SPECIAL == 0
     }
 
     /// Ends the run at `time`: nothing travels any longer, requests under way and open orders are canceled
@@ -127,7 +137,9 @@ impl SimulatedVenue {
             market.close_out = if market.feed == Feed::Trades { market.last_trade } else { bar };
         }
         for arrival in self.inbox.take_all() {
-            if let Arriving::Request(VenueRequest::Submit(order)) = arrival.what {
+            if let Arriving::Request(VenueRequest::Submit(order))
+            | Arriving::Trailing(VenueRequest::Submit(order), _) = arrival.what
+            {
                 let outcome = Outcome::Canceled { refusal: Refusal::of(Rule::CanceledAtEnd) };
                 self.reports.send_last(order.account, order.order_id, time, outcome);
             }
@@ -171,14 +183,16 @@ impl SimulatedVenue {
     fn arrive(&mut self, place: usize) {
         let Some(arrival) = self.inbox.take(place) else { return };
         match arrival.what {
-            Arriving::Request(request) => self.desk(arrival.time).handle(&request),
+            Arriving::Request(request) => self.desk(arrival.time, None).handle(&request),
+            Arriving::Trailing(request, trail) => self.desk(arrival.time, Some(trail)).handle(&request),
             Arriving::SessionClose { instrument } => self.expire_day_orders(instrument, arrival.time),
         }
     }
 
-    fn desk(&mut self, time: u64) -> Desk<'_> {
+    fn desk(&mut self, time: u64, trail: Option<Trail>) -> Desk<'_> {
         Desk {
             time,
+            trail,
             reaction: None,
             markets: &mut self.markets,
             reports: &mut self.reports,
@@ -326,6 +340,15 @@ impl SimulatedVenue {
     }
 }
 
+fn order_of(request: &VenueRequest) -> u64 {
+    match request {
+        VenueRequest::Submit(order) => order.order_id,
+        VenueRequest::Replace { order_id, .. }
+        | VenueRequest::Cancel { order_id, .. }
+        | VenueRequest::Query { order_id, .. } => *order_id,
+    }
+}
+
 fn market_of(markets: &mut Markets, instrument: u32, ended: bool) -> &mut Market {
     markets.get_or_insert_with(instrument, || Market::new(ended))
 }
@@ -362,11 +385,17 @@ fn earliest_expiry(markets: &Markets) -> u64 {
 
 impl Venue for SimulatedVenue {
     fn request(&mut self, request: &VenueRequest, time: u64) {
-        if self.reacting && self.react(request) {
+        let trail = self.attached.take().filter(|attached| attached.0 == order_of(request)).map(|of| of.1);
+        if self.reacting && self.react(request, trail) {
             return;
         }
         let time = time.saturating_add(self.terms.order_latency_ns);
-        self.inbox.push(Arrival { time, what: Arriving::Request(*request) });
+        let what = trail.map_or(Arriving::Request(*request), |trail| Arriving::Trailing(*request, trail));
+        self.inbox.push(Arrival { time, what });
+    }
+
+    fn attach(&mut self, order_id: u64, terms: &SpecialTerms) {
+        self.attached = Trail::of(terms).map(|trail| (order_id, trail));
     }
 
     fn observe(&mut self, record: &[Slot]) {
@@ -426,7 +455,7 @@ impl Venue for SimulatedVenue {
 impl SimulatedVenue {
     /// Handles what the engine asks in answer to a report of the bar in work. `false` when it is not of that
     /// kind and travels as any request does.
-    fn react(&mut self, request: &VenueRequest) -> bool {
+    fn react(&mut self, request: &VenueRequest, trail: Option<Trail>) -> bool {
         let Some(mut pass) = self.pass.take() else { return false };
         let is_linked = match request {
             VenueRequest::Submit(order) => order.released_at.is_some() && pass.works_on(order.instrument),
@@ -436,7 +465,7 @@ impl SimulatedVenue {
             VenueRequest::Query { .. } => false,
         };
         if is_linked {
-            let mut desk = self.desk(pass.time);
+            let mut desk = self.desk(pass.time, trail);
             desk.reaction = Some(&mut pass);
             desk.handle(request);
         }
@@ -492,6 +521,7 @@ impl State for SimulatedVenue {
             reacting: input.bool()?,
             finished: input.option_u64()?,
             earliest_expiry: u64::MAX,
+            attached: None,
         };
         venue.earliest_expiry = earliest_expiry(&venue.markets);
         if let Some(pass) = &mut venue.pass {

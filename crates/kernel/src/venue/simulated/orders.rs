@@ -4,6 +4,8 @@ use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::{OrderType, Sizing, TimeInForce, options};
 use crate::venue::VenueOrder;
 
+use super::trail::Trail;
+
 /// From which part of the bar in work an order takes part in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -32,6 +34,8 @@ pub(super) struct LiveOrder {
     pub first_update: u64,
     pub entry: Entry,
     pub taken_in_bar: i64,
+    /// Of a trailing stop.
+    pub trail: Option<Trail>,
 }
 
 impl LiveOrder {
@@ -49,7 +53,7 @@ impl LiveOrder {
     }
 
     pub fn awaits_trigger(&self) -> bool {
-        self.terms.order_type.has_stop() && !self.triggered
+        self.terms.order_type.waits() && !self.triggered
     }
 
     /// Executes at whatever price there is: a market order or a triggered stop.
@@ -67,7 +71,8 @@ impl LiveOrder {
     }
 
     pub fn limit(&self) -> Option<i64> {
-        self.terms.order_type.has_limit().then_some(self.terms.price)
+        let has_limit = self.terms.order_type.may_rest();
+        has_limit.then_some(self.terms.price)
     }
 
     pub fn is_post_only(&self) -> bool {
@@ -118,10 +123,13 @@ impl State for LiveOrder {
         out.u64(self.first_update);
         out.u8(self.entry as u8);
         out.i64(self.taken_in_bar);
+        if let Some(trail) = self.trail.filter(|_| self.terms.order_type.trails()) {
+            trail.write(out);
+        }
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        Ok(LiveOrder {
+        let mut order = LiveOrder {
             terms: VenueOrder::read(input)?,
             venue_order_id: input.u64()?,
             priority: input.u64()?,
@@ -132,7 +140,12 @@ impl State for LiveOrder {
             first_update: input.u64()?,
             entry: read_entry(input)?,
             taken_in_bar: input.i64()?,
-        })
+            trail: None,
+        };
+        if order.terms.order_type.trails() {
+            order.trail = Some(Trail::read(input)?);
+        }
+        Ok(order)
     }
 }
 

@@ -8,11 +8,14 @@ use super::bars::Pass;
 use super::latency::Outbox;
 use super::market::{Feed, Market};
 use super::orders::{Entry, LiveOrder};
+use super::trail::Trail;
 use super::{Markets, books, execution, make_ready, market_of};
 
 /// Takes requests at one moment.
 pub(super) struct Desk<'a> {
     pub time: u64,
+    /// Of the order the request is about, where it trails.
+    pub trail: Option<Trail>,
     /// Set when the request answers a report of this pass: it acts inside the bar in work.
     pub reaction: Option<&'a mut Pass>,
     pub markets: &'a mut Markets,
@@ -42,7 +45,7 @@ impl Desk<'_> {
         let (account, order_id) = (terms.account, terms.order_id);
         let market = market_of(self.markets, terms.instrument, self.is_over);
         market.time = market.time.max(self.time);
-        let order = LiveOrder {
+        let mut order = LiveOrder {
             terms: *terms,
             venue_order_id: *self.last_priority + 1,
             priority: *self.last_priority + 1,
@@ -53,7 +56,12 @@ impl Desk<'_> {
             first_update: market.next_update(),
             entry: Entry::Open,
             taken_in_bar: 0,
+            trail: self.trail,
         };
+        if let Some(trail) = &mut order.trail {
+            let known = terms.released_at.or_else(|| market.price_now(terms.side));
+            trail.water = known.unwrap_or_default();
+        }
         if let Some(refusal) = self.refusal(&order) {
             self.reports.send_last(account, order_id, self.time, Outcome::Rejected { refusal });
             return;
@@ -61,6 +69,10 @@ impl Desk<'_> {
         *self.last_priority += 1;
         let venue_order_id = order.venue_order_id;
         self.reports.send(account, order_id, self.time, Outcome::Accepted { venue_order_id });
+        if order.terms.order_type == OrderType::TrailingStopLimit && order.terms.stop_price != 0 {
+            order.set_limit();
+            execution::report_repriced(&order, self.time, self.reports);
+        }
         self.place(order);
     }
 
@@ -113,8 +125,11 @@ impl Desk<'_> {
         let mut order = before;
         (order.terms.price, order.terms.quantity) = (new.price, new.quantity);
         order.terms.stop_price = new.stop_price;
+        order.trail_anew(&before, self.trail);
         check_replacement(market, &before, &order)?;
-        let is_repriced = (new.price, new.stop_price) != (before.terms.price, before.terms.stop_price);
+        let (price, stop_price) = (order.terms.price, order.terms.stop_price);
+        let is_repriced =
+            (price, stop_price, order.trail) != (before.terms.price, before.terms.stop_price, before.trail);
         let requeues = is_repriced || new.quantity > before.terms.quantity;
         if self.reaction.is_some() {
             // Its place in the bar in work stays; a new price could not be judged inside it.
@@ -126,8 +141,7 @@ impl Desk<'_> {
             market.orders[index] = order;
         }
         market.time = market.time.max(self.time);
-        let outcome =
-            Outcome::Replaced { price: new.price, quantity: new.quantity, stop_price: new.stop_price };
+        let outcome = Outcome::Replaced { price, quantity: new.quantity, stop_price };
         self.reports.send(order.terms.account, order_id, self.time, outcome);
         make_ready(market, instrument, self.ready);
         Ok(())
