@@ -45,7 +45,9 @@ fn main() {
                 tell(&what.replace("engine", "replay"), rate);
             }
         }
-        restarts(&records, before, rounds);
+        if number("RESTARTS", 1) == 1 {
+            restarts(&records, before, rounds);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! I/O sits behind [`disk`] and [`clock`].
 #![deny(unsafe_code)]
 
+mod ascending;
 pub mod bars;
 pub mod book;
 pub mod clock;

@@ -20,6 +20,11 @@ pub const fn divide_floor(numerator: i128, denominator: i128) -> (i128, i128) {
     if denominator == 1 {
         return (numerator, 0);
     }
+    // Most amounts fit 64 bits, and there a division is one instruction.
+    if numerator as i64 as i128 == numerator && denominator as i64 as i128 == denominator {
+        let (small, by) = (numerator as i64, denominator as i64);
+        return (small.div_euclid(by) as i128, small.rem_euclid(by) as i128);
+    }
     let quotient = numerator / denominator;
     let remainder = numerator - quotient * denominator;
     if remainder < 0 { (quotient - 1, remainder + denominator) } else { (quotient, remainder) }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 
+use crate::ascending::Ascending;
 use crate::command::SubmitOrder;
 use crate::hash::Table;
 use crate::risk::ReplaceTerms;
@@ -203,7 +204,7 @@ impl Default for Recent {
 pub struct Orders {
     /// Order ids ascend: they are sequences.
     orders: TrackedList<Order>,
-    places: Table<u64, u32>,
+    places: Ascending,
     by_client_id: Table<ClientKey, u32>,
     recent: Recent,
     /// Those that wait or waited for a parent; follows from the rest and is not saved.
@@ -228,7 +229,7 @@ impl Orders {
         if self.recent.order_id == order_id && order_id != 0 {
             return Some(self.recent.place as usize);
         }
-        self.places.get(&order_id).map(|place| *place as usize)
+        self.places.place(order_id).map(|place| place as usize)
     }
 
     pub fn by_client_id(&self, account: u32, client_order_id: u64) -> Option<&Order> {
@@ -263,9 +264,9 @@ impl Orders {
         if order.request.parent != 0 {
             self.children.insert(order_id);
         }
-        let place = self.orders.push(order) as u32;
+        self.orders.push(order);
+        let place = self.places.push(order_id);
         self.by_client_id.insert(key, place);
-        self.places.insert(order_id, place);
         self.recent = Recent { order_id, place };
     }
 
@@ -281,11 +282,7 @@ impl Orders {
 
     /// Orders submitted after `order_id`, oldest first.
     pub fn after(&self, order_id: u64) -> impl Iterator<Item = &Order> {
-        let next = self.places.get(&order_id).map_or_else(
-            || self.orders.iter().take_while(|order| order.order_id <= order_id).count(),
-            |place| *place as usize + 1,
-        );
-        self.orders.from(next)
+        self.orders.from(self.places.up_to(order_id) as usize)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Order> {
@@ -304,15 +301,12 @@ impl Orders {
     pub fn retire_closed(&mut self) {
         let Orders { orders, places, by_client_id, recent, children, specials } = self;
         *recent = Recent::default();
-        let mut kept = 0;
+        places.clear();
         orders.retain(|order| {
             if order.is_open() {
-                places.insert(order.order_id, kept);
-                by_client_id.insert(ClientKey::of(order), kept);
-                kept += 1;
+                by_client_id.insert(ClientKey::of(order), places.push(order.order_id));
                 return true;
             }
-            places.remove(&order.order_id);
             by_client_id.remove(&ClientKey::of(order));
             children.remove(&order.order_id);
             if order.has_special_terms() {

@@ -364,7 +364,11 @@ impl Engine {
         }
         let Engine { venues, risk, instruments, portfolio, marks, fees, time, .. } = self;
         let context = FillContext { risk, view: RiskView { instruments, portfolio, marks, fees } };
-        venues.get_mut(venue)?.get_mut().next_report(*time, &context)
+        match venues.get_mut(venue)? {
+            // Asked for each report of the most records: known to the compiler.
+            AnyVenue::Matching(venue) => venue.next_report(*time, &context),
+            other => other.get_mut().next_report(*time, &context),
+        }
     }
 
     fn close_session(&mut self, instrument: u32, session_end: u64) -> Result<(), EngineStopped> {

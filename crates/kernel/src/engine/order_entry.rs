@@ -277,11 +277,12 @@ impl Engine {
             participant: u64::from(order.participant),
             reserved: 0,
         };
+        let Some(special) = self.orders.special(order.order_id) else {
+            return self.events.emit_with(about(order), body, rest);
+        };
         let mut event = RecordBuffer::new(body);
         event.push(rest);
-        if let Some(special) = self.orders.special(order.order_id) {
-            special.terms.push(request, &mut event);
-        }
+        special.terms.push(request, &mut event);
         self.events.emit_record(about(order), event);
     }
 

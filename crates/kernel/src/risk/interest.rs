@@ -22,6 +22,9 @@ pub(super) struct SideInterest {
 }
 
 impl SideInterest {
+    pub(super) const NONE: SideInterest =
+        SideInterest { quantity: 0, priced: 0, unpriced: 0, closing: 0, closing_all: 0, unsized_orders: 0 };
+
     /// `None` when a sum does not fit.
     pub(super) fn plus(&self, other: &SideInterest) -> Option<SideInterest> {
         Some(SideInterest {
@@ -77,6 +80,9 @@ pub(super) struct OpenInterest {
 }
 
 impl OpenInterest {
+    pub(super) const NONE: &OpenInterest =
+        &OpenInterest { orders: 0, buys: SideInterest::NONE, sells: SideInterest::NONE };
+
     pub(super) const fn side(&self, side: Side) -> &SideInterest {
         match side {
             Side::Buy => &self.buys,

@@ -23,8 +23,9 @@ pub(super) struct Proposal<'a> {
     instrument: &'a Instrument,
     position: i64,
     mark: Option<i64>,
-    before: OpenInterest,
-    after: OpenInterest,
+    before: &'a OpenInterest,
+    /// What the order's side would hold back with it.
+    side_after: SideInterest,
     /// Its reservation so far: under old terms, or waiting for its parent.
     replaced: Option<&'a Reservation>,
 }
@@ -40,15 +41,14 @@ impl<'a> Proposal<'a> {
         let account = view.account(order.account)?;
         let mark = view.marks.get(order.instrument);
         let before = gate.reservations.interest(order.account, order.instrument);
-        let released = replaced.map_or(SideInterest::default(), Reservation::interest);
         let added = interest_at_reference(order, &terms, mark);
-        let mut after = before;
-        let side = after.side_mut(order.side);
-        *side = side.wrapping_minus(&released).plus(&added).ok_or(Refusal::new(
-            Rule::NotionalMustBeInBounds,
-            Nano::MAX,
-            added.priced,
-        ))?;
+        let side = before.side(order.side);
+        let side_after = match replaced {
+            None => side.plus(&added),
+            Some(replaced) => side.wrapping_minus(&replaced.interest()).plus(&added),
+        };
+        let side_after =
+            side_after.ok_or(Refusal::new(Rule::NotionalMustBeInBounds, Nano::MAX, added.priced))?;
         Ok(Proposal {
             order,
             terms,
@@ -60,7 +60,7 @@ impl<'a> Proposal<'a> {
             position: account.quantity(order.instrument),
             mark,
             before,
-            after,
+            side_after,
             replaced,
         })
     }
@@ -91,6 +91,13 @@ impl<'a> Proposal<'a> {
         self.check_currency()
     }
 
+    /// What all open orders would hold back with it.
+    fn after(&self) -> OpenInterest {
+        let mut after = *self.before;
+        *after.side_mut(self.order.side) = self.side_after;
+        after
+    }
+
     /// May make the position larger, by a quantity known now.
     fn widens(&self) -> bool {
         self.order.sizing == Sizing::Units && !self.order.only_reduces() && !self.order.is_held
@@ -109,7 +116,7 @@ impl<'a> Proposal<'a> {
             return Ok(None);
         }
         let open = self.reservations.account(self.account.id);
-        Exposure::of(self.account, open, self.instrument, &self.before, &self.after, self.view)
+        Exposure::of(self.account, open, self.instrument, self.before, &self.after(), self.view)
             .map(Some)
             .ok_or_else(|| reference_price_must_be_known(self.account, self.instrument.id, self.view))
     }
@@ -177,18 +184,17 @@ impl<'a> Proposal<'a> {
 
     /// Where all open orders on the order's side, and it, would take the position; positive in its direction.
     fn worst_in_direction(&self) -> i128 {
-        let worst = self.after.worst_position(self.position, self.order.side).unwrap_or(i128::MAX);
+        let worst = self.after().worst_position(self.position, self.order.side).unwrap_or(i128::MAX);
         worst.saturating_mul(i128::from(self.order.side.sign()))
     }
 
     fn check_position(&self) -> Result<(), Refusal> {
         let limit = self.limits.get(LimitKind::MaxPosition).filter(|_| self.widens());
+        let Some(limit) = limit.map(i128::from) else { return Ok(()) };
         let actual = self.worst_in_direction();
-        match limit.map(i128::from) {
-            Some(limit) if actual > limit => {
-                Err(Refusal::new(Rule::PositionMustNotExceedLimit, limit, actual))
-            }
-            _ => Ok(()),
+        match actual > limit {
+            true => Err(Refusal::new(Rule::PositionMustNotExceedLimit, limit, actual)),
+            false => Ok(()),
         }
     }
 

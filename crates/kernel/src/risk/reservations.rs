@@ -161,12 +161,9 @@ impl Reservations {
         self.accounts.get(&account)
     }
 
-    pub(super) fn interest(&self, account: u32, instrument: u32) -> OpenInterest {
-        self.accounts
-            .get(&account)
-            .and_then(|account| account.instruments.get(&instrument))
-            .copied()
-            .unwrap_or_default()
+    pub(super) fn interest(&self, account: u32, instrument: u32) -> &OpenInterest {
+        let account = self.accounts.get(&account);
+        account.and_then(|account| account.instruments.get(&instrument)).unwrap_or(OpenInterest::NONE)
     }
 
     /// Holds back what the order could do. Opening an id again replaces what it held.

@@ -239,6 +239,7 @@ impl Venue for MatchingVenue {
         }
     }
 
+    #[inline]
     fn next_report(&mut self, time: u64, context: &dyn VenueContext) -> Option<VenueReport> {
         while self.reports.is_empty() {
             if !self.step(time, context) {
