@@ -1642,8 +1642,14 @@ class LiveNode:
         options: int = 0,
         expire_time: int = 0,
         special: SpecialTerms | None = None,
+        wake: bool = True,
     ) -> bool:
-        """Return False when there is no room. Raises InputError for a number that names no side, type or time in force."""
+        """Return False when there is no room. Raises InputError for a number that names no side, type or time in force.
+
+        Who sends many at once gives `wake=False` and calls `wake` after the last: a node that rests goes on resting until then.
+        """
+    def wake(self) -> None:
+        """Wake a node that rests, for the orders that were submitted without waking it."""
     def replace_order(
         self,
         account: int,

@@ -28,6 +28,7 @@ class InlineNode:
         self.history: list[NDArray[np.uint8]] = []
         self.failure: Exception | None = None
         self.commands = 0
+        self.wakes = 0
         self.answers: list[NDArray[np.uint8]] = []
         self.time = 1_700_000_000_000_000_000
         self._bell = os.eventfd(0, os.EFD_NONBLOCK)
@@ -50,10 +51,14 @@ class InlineNode:
             self.node.open_account(number, USD, shorting=True)
             self.node.deposit_cash(number, amount * NANO, USD)
 
-    def submit_order(self, *terms: Any, **more: Any) -> bool:
+    def submit_order(self, *terms: Any, wake: bool = True, **more: Any) -> bool:
         if self._takes():
             self.node.submit_order(0, *terms, **more)
         return self.taken
+
+    def wake(self) -> None:
+        """It works when it is asked for outputs, so this is only counted."""
+        self.wakes += 1
 
     def replace_order(self, account: int, client_order_id: int, **terms: Any) -> bool:
         if self._takes():

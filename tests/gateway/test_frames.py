@@ -175,3 +175,19 @@ def test_other_requests_are_refused(path: str, method: str, status: int) -> None
             refused.value.close()
 
     run(story)
+
+
+def test_frames_that_come_together_wake_the_node_once() -> None:
+    async def story() -> None:
+        with floor() as room:
+            front = Front(room.gateway, dict, lambda _: None)
+            loop = asyncio.get_running_loop()
+            for _ in range(2):
+                before = room.node.wakes
+                for _ in range(50):
+                    front.wake_node_soon(loop)
+                assert room.node.wakes == before, "not before the last of them was taken"
+                await asyncio.sleep(0)
+                assert room.node.wakes == before + 1
+
+    run(story)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openbell.kernel import Commands, LiveNode, durability_of, verify_journal
+from openbell.kernel import Commands, LiveNode, RecentEvents, RestartedNode, durability_of, verify_journal
 from openbell.messages.layouts import REPEATED, rule_names, select
 from openbell.model.errors import ConfigError, EngineStopped, InputError, JournalError
 from tests.kernel.live_market import (
@@ -48,6 +48,55 @@ def test_two_accounts_trade_and_every_event_says_its_durability(tmp_path: Path, 
     assert (canceled["client_order_id"], canceled["leaves_quantity"]) == (1, 2)
     assert canceled["sequence"] <= live.health().durable_sequence
     live.stop()
+
+
+def test_orders_that_wake_nobody_are_answered_when_the_node_is_woken(tmp_path: Path) -> None:
+    live = created(tmp_path / "journal", spins=0)
+    for number in range(1, 21):
+        assert live.submit_order(BUYER, INSTRUMENT, number, BUY, LIMIT, GTC, 1, price=100, wake=False)
+    live.wake()
+    accepted = select(take_until(live, "OrderAccepted", 20), "OrderAccepted")["client_order_id"]
+    assert accepted.tolist() == list(range(1, 21))
+    assert live.submit_order(BUYER, INSTRUMENT, 21, BUY, LIMIT, GTC, 1, price=100, wake=False)
+    # A node that nobody wakes looks by itself within a second.
+    take_until(live, "OrderAccepted", 1)
+    live.stop()
+
+
+def test_a_restarted_node_is_looked_at_and_then_goes_live_once(tmp_path: Path) -> None:
+    live = created(tmp_path / "journal")
+    live.submit(bids(1, 3))
+    live.cancel_order(BUYER, 1)
+    told = take_until(live, "OrderCanceled", 1)
+    live.stop()
+    numbers = {name: int(select(told, name)["message"][0]) for name in ("OrderAccepted", "OrderCanceled")}
+    recent = RecentEvents([([numbers["OrderAccepted"], numbers["OrderCanceled"]], "account", 2)])
+    restarted = RestartedNode(tmp_path / "journal", recent=recent)
+    assert (restarted.begin, restarted.durability) == (0, "batch")
+    slots, left_out = recent.of(0, BUYER)
+    assert select(slots, "OrderAccepted")["client_order_id"].tolist() == [3]
+    assert select(slots, "OrderCanceled")["client_order_id"].tolist() == [1]
+    assert left_out is not None
+    assert left_out < (recent.place or (0, 0))
+    still_open, closed = restarted.node.orders_by_account(closed=5)[BUYER]
+    assert [order.client_order_id for order in still_open] == [2, 3]
+    assert [order.client_order_id for order in closed] == [1]
+    assert restarted.node.orders_by_account()[BUYER][1] == []
+    with pytest.raises(JournalError):
+        LiveNode.open(tmp_path / "journal")  # it is held open
+    again = restarted.go_live()
+    with pytest.raises(EngineStopped, match="went live"):
+        restarted.node.cash(BUYER)
+    with pytest.raises(EngineStopped, match="went live already"):
+        restarted.go_live()
+    assert again.cancel_order(BUYER, 2)
+    take_until(again, "OrderCanceled", 1)
+    again.stop()
+
+
+def test_a_grouping_that_is_none_is_named() -> None:
+    with pytest.raises(InputError, match='found "venue", expected "account" or "instrument"'):
+        RecentEvents([([1], "venue", 1)])
 
 
 def test_a_batch_is_answered_once_and_in_order(tmp_path: Path) -> None:

@@ -58,12 +58,15 @@ def events(slots: NDArray[np.uint8]) -> Iterator[Event]:
     """The events in an array of 64-byte slots, in order."""
     buffer = np.ascontiguousarray(slots).data
     head, payload, nothing = _HEAD.unpack_from, _PAYLOAD.unpack_from, (0, 0, 0, 0, 0)
-    at, end = 0, len(buffer)
+    at, end, made = 0, len(buffer), tuple.__new__
     while at < end:
-        sequence, time, message, count, _, flags, index, instrument, account, *body = head(buffer, at)
+        sequence, time, message, count, _, flags, index, instrument, account, one, two, three, four = head(
+            buffer, at
+        )
         rest = payload(buffer, at + SLOT_SIZE + PAYLOAD_OFFSET) if count > 1 else nothing
-        words = (body[0], body[1], body[2], body[3])
-        yield Event(sequence, time, message, flags, index, instrument, account, words, rest)
+        words = (one, two, three, four)
+        # As Event(...), at half the cost.
+        yield made(Event, (sequence, time, message, flags, index, instrument, account, words, rest))
         at += SLOT_SIZE * count
 
 

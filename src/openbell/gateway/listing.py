@@ -39,7 +39,18 @@ def money_text(nano: int) -> str:
 class ListedInstrument:
     """An instrument with its number, what writes its prices and quantities, and its rules in units."""
 
-    __slots__ = ("currency", "instrument", "lot", "number", "price_text", "quantity_text", "symbol", "tick")
+    __slots__ = (
+        "currency",
+        "instrument",
+        "known_prices",
+        "known_quantities",
+        "lot",
+        "number",
+        "price_text",
+        "quantity_text",
+        "symbol",
+        "tick",
+    )
 
     def __init__(self, number: int, instrument: Instrument) -> None:
         self.number = number
@@ -50,6 +61,9 @@ class ListedInstrument:
         self.lot = instrument.lot_units
         self.price_text = amount_text(instrument.price_unit_nano)
         self.quantity_text = amount_text(instrument.quantity_unit_nano)
+        self.known_prices: dict[Decimal, int] = {}
+        """Units of good prices that came lately: the same few come again and again."""
+        self.known_quantities: dict[Decimal, int] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,12 @@ class NodePort(Protocol):
         options: int = 0,
         expire_time: int = 0,
         special: SpecialTerms | None = None,
+        wake: bool = True,
     ) -> bool:
-        """Ask for a new order."""
+        """Ask for a new order; without `wake` a node that rests is not woken for it before `wake` is called."""
+
+    def wake(self) -> None:
+        """Wake a node that rests, for orders that came without waking it."""
 
     def replace_order(
         self,

@@ -31,11 +31,32 @@ from openbell.model.terms import (
 from openbell.model.time import to_ns
 
 CANCEL_ON_DISCONNECT = 1 << 15
-_OPTIONS = {1: "post_only", 2: "reduce_only", 4: "hidden", 8: "all_or_none", 16: "slide"}
-"""Bits of an order's options; see crates/kernel/src/terms.rs."""
+
+
+class _Kind(NamedTuple):
+    """What an order of a type must and must not have; None where it may have it."""
+
+    name: str
+    number: int
+    has_price: bool | None
+    has_stop: bool | None
+
+
+_KINDS = {
+    one.name: _Kind(
+        one.name,
+        one.value,
+        None if one is OrderType.PEGGED else one.has_limit,
+        None if one.trails else one.has_stop,
+    )
+    for one in OrderType
+}
+_SIDES = {one.name: one.value for one in Side}
+_FORCES = {one.name: one.value for one in TimeInForce}
 
 _MOST_UNITS = 2**63 - 1
 _MOST_DIGITS = 40
+_MOST_KNOWN_AMOUNTS = 10_000
 _PERCENT_OF_NANO = Decimal("0.0000001")
 
 
@@ -68,23 +89,49 @@ class NewTerms(NamedTuple):
 def new_order(message: Submit, listing: Listing) -> NewOrder:
     """The order that a client asked for. Raises ProtocolError naming the field that is wrong."""
     listed = listed_instrument(message.instrument, listing)
-    order_type = OrderType[message.order_type]
-    if order_type is not OrderType.PEGGED:
-        _require_presence("price", message.price, order_type.has_limit, order_type)
-    if not order_type.trails:
-        _require_presence("stop_price", message.stop_price, order_type.has_stop, order_type)
+    kind = _KINDS[message.order_type]
+    if kind.has_price is not None and (message.price is not None) != kind.has_price:
+        raise _presence("price", kind)
+    if kind.has_stop is not None and (message.stop_price is not None) != kind.has_stop:
+        raise _presence("stop_price", kind)
     return NewOrder(
-        instrument=listed.number,
-        client_order_id=message.client_order_id,
-        side=Side[message.side].value,
-        order_type=order_type.value,
-        time_in_force=TimeInForce[message.time_in_force].value,
-        quantity=_quantity("quantity", message.quantity, listed),
-        price=_price("price", message.price, listed),
-        stop_price=_price("stop_price", message.stop_price, listed),
-        options=sum(bit for bit, name in _OPTIONS.items() if getattr(message, name)),
-        expire_time=_expire_time(message),
-        special=_special_terms(message, listed),
+        listed.number,
+        message.client_order_id,
+        _SIDES[message.side],
+        kind.number,
+        _FORCES[message.time_in_force],
+        _quantity("quantity", message.quantity, listed),
+        _price("price", message.price, listed),
+        _price("stop_price", message.stop_price, listed),
+        _options(message),
+        _expire_time(message),
+        _special_terms(message, listed) if _says_more(message) else None,
+    )
+
+
+def _options(message: Submit) -> int:
+    """Bits of an order's options; see crates/kernel/src/terms.rs."""
+    return (
+        (1 if message.post_only else 0)
+        | (2 if message.reduce_only else 0)
+        | (4 if message.hidden else 0)
+        | (8 if message.all_or_none else 0)
+        | (16 if message.slide else 0)
+    )
+
+
+def _says_more(message: Submit) -> bool:
+    """Whether an order has any of the terms that few have: most are asked no further."""
+    return not (
+        message.display_quantity is None
+        and message.minimum_quantity is None
+        and message.limit_offset is None
+        and message.peg_offset is None
+        and message.trail_amount is None
+        and message.trail_percent is None
+        and message.trigger_by is None
+        and message.peg is None
+        and message.self_trade is None
     )
 
 
@@ -194,33 +241,47 @@ def listed_instrument(symbol: str, listing: Listing) -> ListedInstrument:
     return found
 
 
-def _require_presence(field: str, value: Decimal | None, wanted: bool, order_type: OrderType) -> None:
-    if (value is not None) == wanted:
-        return
-    verb = "needs" if wanted else "takes no"
-    message = f"field '{field}': a {order_type.name} order {verb} {field}"
-    raise ProtocolError("FIELD_MUST_BE_VALID", message, field=field)
+def _presence(field: str, kind: _Kind) -> ProtocolError:
+    """Why a price that is missing, or that should be, is wrong."""
+    verb = "needs" if (kind.has_price if field == "price" else kind.has_stop) else "takes no"
+    message = f"field '{field}': a {kind.name} order {verb} {field}"
+    return ProtocolError("FIELD_MUST_BE_VALID", message, field=field)
 
 
 def _price(field: str, value: Decimal | None, listed: ListedInstrument) -> int:
     if value is None:
         return 0
+    # Only what is finite can be looked up.
+    known = listed.known_prices.get(value) if value.is_finite() else None
+    if known is not None:
+        return known
     instrument = listed.instrument
     units = _units(field, value, instrument.price_unit)
     if units is None or units % listed.tick:
         _refuse(f"{field.upper()}_MUST_BE_ON_TICK", field, value, f"a multiple of the tick {instrument.tick}")
     if units <= 0:
         _refuse(f"{field.upper()}_MUST_BE_POSITIVE", field, value, "more than zero")
+    _remember(listed.known_prices, value, units)
     return units
 
 
+def _remember(known: dict[Decimal, int], value: Decimal, units: int) -> None:
+    if len(known) >= _MOST_KNOWN_AMOUNTS:
+        known.clear()
+    known[value] = units
+
+
 def _quantity(field: str, value: Decimal, listed: ListedInstrument) -> int:
+    known = listed.known_quantities.get(value) if value.is_finite() else None
+    if known is not None:
+        return known
     instrument = listed.instrument
     units = _units(field, value, instrument.quantity_unit)
     if units is None or units % listed.lot:
         _refuse("QUANTITY_MUST_BE_ON_LOT", field, value, f"a multiple of the lot {instrument.lot}")
     if units <= 0:
         _refuse("QUANTITY_MUST_BE_POSITIVE", field, value, "more than zero")
+    _remember(listed.known_quantities, value, units)
     return units
 
 

@@ -26,6 +26,7 @@ from openbell.gateway.protocol import Close, ProtocolError
 from openbell.gateway.rate_limit import RateLimit
 from openbell.model.terms import Side
 
+_CANCELS = (protocol.Cancel, protocol.CancelAll, protocol.MassCancel)
 MOST_REFUSED_IN_A_ROW = 1_000
 """Messages over the rate that are answered before the connection is closed."""
 
@@ -127,7 +128,10 @@ class Session:
     # -- what comes in
 
     def receive(self, frame: str | bytes) -> None:
-        """Take one frame: do what it asks or answer what is wrong with it. Raises EngineStopped when the node has failed."""
+        """Take one frame: do what it asks or answer what is wrong with it. Raises EngineStopped when the node has failed.
+
+        An order does not wake a node that rests: call the node's `wake` after the last of the frames that came together.
+        """
         if self.closing is not None:
             return
         try:
@@ -148,8 +152,7 @@ class Session:
         except ProtocolError:
             self._count(self._rate)
             raise
-        is_cancel = isinstance(message, protocol.Cancel | protocol.CancelAll | protocol.MassCancel)
-        self._count(self._cancel_rate if is_cancel else self._rate, message)
+        self._count(self._cancel_rate if isinstance(message, _CANCELS) else self._rate, message)
         return message
 
     def _count(self, rate: RateLimit, message: protocol.Received | None = None) -> None:
@@ -252,6 +255,8 @@ class Session:
             options=order.options | (CANCEL_ON_DISCONNECT if self._cancel_on_disconnect else 0),
             expire_time=order.expire_time,
             special=order.special,
+            # Whoever brought the frame does, once for all frames that came together.
+            wake=False,
         )
         self._require_taken(taken)
         account.asked(order.client_order_id, order.instrument)

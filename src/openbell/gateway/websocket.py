@@ -53,6 +53,17 @@ class Front:
         self.connections: dict[Connection, None] = {}
         """Those that stand."""
         self._health = health
+        self._is_wake_due = False
+
+    def wake_node_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake the node once all frames that came together have been taken: for each of them it would cost more than they do."""
+        if not self._is_wake_due:
+            self._is_wake_due = True
+            loop.call_soon(self._wake_node)
+
+    def _wake_node(self) -> None:
+        self._is_wake_due = False
+        self.gateway.node.wake()
 
     def answer(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
         """A connection for a request to upgrade, a page for any other; what is no GET does not get here."""
@@ -154,6 +165,7 @@ class Connection(WSListener):
     def _receive(self, message: str | bytes) -> None:
         session = self._session
         assert session is not None
+        self._front.wake_node_soon(self._loop)
         try:
             session.receive(message)
         except Exception as error:

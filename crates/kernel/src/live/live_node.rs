@@ -215,14 +215,28 @@ impl LiveNode {
     /// [`LiveError::Inadmissible`]: nothing was taken. [`LiveError::WasStopped`] or [`LiveError::Failed`] when the
     /// node takes nothing more.
     pub fn submit(&self, slots: &[Slot]) -> Result<usize, LiveError> {
+        let taken = self.submit_unhurried(slots)?;
+        self.wake();
+        Ok(taken)
+    }
+
+    /// As [`LiveNode::submit`] for one who submits more at once and then calls [`LiveNode::wake`]: a node that rests goes on
+    /// resting until then, a second at most. Waking it for each of many single records costs more than the records.
+    ///
+    /// # Errors
+    /// As [`LiveNode::submit`].
+    pub fn submit_unhurried(&self, slots: &[Slot]) -> Result<usize, LiveError> {
         let records = check_admissible(slots)?;
         let mut ingress = lock(&self.ingress);
         self.check_running()?;
         let taken = if ingress.push(slots) { records } else { push_some(&mut ingress, slots) };
         ingress.publish();
-        drop(ingress);
-        self.signal.wake();
         Ok(taken)
+    }
+
+    /// Wakes a node that rests while there is something for it to do.
+    pub fn wake(&self) {
+        self.signal.wake();
     }
 
     fn check_running(&self) -> Result<(), LiveError> {

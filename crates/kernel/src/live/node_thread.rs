@@ -242,7 +242,7 @@ fn has_room(journal: &Gauge) -> bool {
 fn push_whole(egress: &mut Producer, events: &[Slot], stamp: Stamp) -> usize {
     let mut rest = events;
     while let Ok((event, after)) = split_first(rest) {
-        if !egress.push(stamp.on(event).slots()) {
+        if !egress.push_flagged(event, stamp.flags()) {
             break;
         }
         rest = after;

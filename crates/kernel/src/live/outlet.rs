@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::journal::Durability;
-use crate::record::{MAX_SLOTS, Slot, flags, split_first};
+use crate::record::{Slot, flags, split_first};
 use crate::ring::Signal;
 
 /// Tells the reader that outputs wait. Rung from the node thread, so it must not block.
@@ -84,23 +84,9 @@ impl Stamp {
         Stamp((1 + durability as u16) << flags::DURABILITY_SHIFT)
     }
 
-    pub fn on(self, event: &[Slot]) -> Stamped {
-        let mut slots = [Slot::ZERO; MAX_SLOTS];
-        let length = event.len().min(MAX_SLOTS);
-        slots[..length].copy_from_slice(&event[..length]);
-        slots[0].flags |= self.0;
-        Stamped { slots, length }
-    }
-}
-
-pub(super) struct Stamped {
-    slots: [Slot; MAX_SLOTS],
-    length: usize,
-}
-
-impl Stamped {
-    pub fn slots(&self) -> &[Slot] {
-        &self.slots[..self.length]
+    /// Flags that the head of an event gets.
+    pub fn flags(self) -> u16 {
+        self.0
     }
 }
 
@@ -121,7 +107,9 @@ impl Leftover {
         let mut rest = &events[..];
         let mut left = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         while let Ok((event, after)) = split_first(rest) {
-            left.extend_from_slice(stamp.on(event).slots());
+            let head = left.len();
+            left.extend_from_slice(event);
+            left[head].flags |= stamp.flags();
             rest = after;
         }
     }

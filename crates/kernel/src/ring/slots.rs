@@ -66,17 +66,36 @@ impl Producer {
     /// Writes all of `slots`, or says false and writes nothing. The consumer sees them after [`Producer::publish`].
     #[must_use]
     pub fn push(&mut self, slots: &[Slot]) -> bool {
-        if slots.len() > self.room() && slots.len() > self.free() {
+        if !self.has_room(slots.len()) {
             return false;
         }
-        for (slot, position) in slots.iter().zip(self.written..) {
-            let words: [u64; WORDS] = zerocopy::transmute!(*slot);
-            for (to, word) in self.ring.slot(position).iter().zip(words) {
-                to.store(word, Ordering::Relaxed);
-            }
-        }
-        self.written += slots.len() as u64;
+        slots.iter().for_each(|slot| self.put(slot));
         true
+    }
+
+    /// As [`Producer::push`] for one record, with `flags` set in its head besides those it has.
+    #[must_use]
+    pub fn push_flagged(&mut self, record: &[Slot], flags: u16) -> bool {
+        if !self.has_room(record.len()) {
+            return false;
+        }
+        if let Some((head, rest)) = record.split_first() {
+            self.put(&Slot { flags: head.flags | flags, ..*head });
+            rest.iter().for_each(|slot| self.put(slot));
+        }
+        true
+    }
+
+    fn has_room(&mut self, slots: usize) -> bool {
+        slots <= self.room() || slots <= self.free()
+    }
+
+    fn put(&mut self, slot: &Slot) {
+        let words: [u64; WORDS] = zerocopy::transmute!(*slot);
+        for (to, word) in self.ring.slot(self.written).iter().zip(words) {
+            to.store(word, Ordering::Relaxed);
+        }
+        self.written += 1;
     }
 
     /// Hands everything pushed to the consumer.
