@@ -48,9 +48,9 @@ pub struct ModifyMessage {
     _reserved: [u8; 3],
 }
 
-/// `me_report_t`.
+/// `me_report_t`. The harness's own are aligned as C does, to 8 bytes: ours must not promise more.
 #[derive(Clone, Copy, Default)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub struct Report {
     kind: u8,
     side: u8,
@@ -64,6 +64,8 @@ pub struct Report {
     taker_order_id: u64,
     _padding: u64,
 }
+
+const _: () = assert!(size_of::<Report>() == 64 && align_of::<Report>() == 8);
 
 const ORDER_ACK: u8 = 0;
 const TRADE: u8 = 1;

@@ -25,15 +25,19 @@ impl Cursor {
     }
 }
 
+/// A report in a cache line of its own.
+#[repr(align(64))]
+struct Slot(UnsafeCell<Report>);
+
 pub struct Ring {
     produced: Cursor,
     consumed: Cursor,
-    slots: Box<[UnsafeCell<Report>]>,
+    slots: Box<[Slot]>,
 }
 
 impl Ring {
     fn new() -> Self {
-        let slots = (0..SLOTS).map(|_| UnsafeCell::new(Report::default())).collect();
+        let slots = (0..SLOTS).map(|_| Slot(UnsafeCell::new(Report::default()))).collect();
         Ring { produced: Cursor::new(), consumed: Cursor::new(), slots }
     }
 
@@ -46,7 +50,7 @@ impl Ring {
             if next - *self.produced.seen.get() == SLOTS {
                 self.wait_for_room(next);
             }
-            *self.slots[(next % SLOTS) as usize].get() = report;
+            *self.slots[(next % SLOTS) as usize].0.get() = report;
             *self.produced.own.get() = next + 1;
         }
     }
@@ -84,7 +88,7 @@ impl Ring {
             }
             let count = (*self.consumed.seen.get() - next).min(u64::from(max));
             for step in 0..count {
-                let slot = self.slots[((next + step) % SLOTS) as usize].get();
+                let slot = self.slots[((next + step) % SLOTS) as usize].0.get();
                 out.add(step as usize).write(*slot);
             }
             *self.consumed.own.get() = next + count;

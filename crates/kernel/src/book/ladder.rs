@@ -5,8 +5,10 @@
 //! bitmap over it; all others in an ordered map, so any price works and memory follows the number of levels,
 //! not the distance between prices.
 //!
-//! Where the window lies decides speed only, never results. It moves, and doubles when there are levels enough
-//! to fill it, after uses of the map in proportion to its places: the cost of moving it is paid by what is saved.
+//! Where the window lies decides speed only, never results. It moves and grows after uses of the map in proportion
+//! to its places: the cost of moving it is paid by what is saved. It spans all levels where they are many enough for
+//! a window so wide, or where the map was used so much that a wide one is worth its memory: a thin book whose price
+//! swings far would lay a narrow one thousands of times.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +17,11 @@ use super::slab::NONE;
 
 const INITIAL_WINDOW: usize = 256;
 
-/// The window doubles only while it has at most this many places per level: 4 bytes each.
+/// The window grows only while it has at most this many places per level: 4 bytes each.
 const PLACES_PER_LEVEL: usize = 64;
+
+/// However few the levels are, each use of the map earns [`PLACES_PER_FAR_USE`] places, up to so many: 256 KiB.
+const MOST_EARNED_PLACES: usize = 1 << 16;
 
 /// Places of a window that are laid anew in the time that one use of the map takes more than one of the window.
 const PLACES_PER_FAR_USE: usize = 8;
@@ -53,6 +58,8 @@ pub(super) struct Ladder {
     levels: u32,
     /// Uses of `far` since the window was last placed.
     far_uses: u32,
+    /// Uses of `far` before.
+    earlier_far_uses: u32,
     occupied: Bitmap,
     far: BTreeMap<i64, u32>,
     /// Lowest key of `far`, [`NO_KEY`] when it is empty.
@@ -73,6 +80,7 @@ impl Default for Ladder {
             far: BTreeMap::new(),
             far_best: NO_KEY,
             far_uses: 0,
+            earlier_far_uses: 0,
             levels: 0,
         }
     }
@@ -111,7 +119,7 @@ impl Ladder {
         }
         self.far_uses = self.far_uses.saturating_add(1);
         if self.far_uses as usize > self.window.len() / PLACES_PER_FAR_USE {
-            self.move_window();
+            self.move_window(key);
         }
         match self.place(key) {
             Some(index) => self.window[index],
@@ -205,15 +213,36 @@ impl Ladder {
         }
     }
 
-    /// Lays the window around the best key again, twice as large when the levels would fill it.
-    fn move_window(&mut self) {
-        let doubled = self.window.len() * 2;
-        let dense = doubled <= MAX_BITS && doubled <= self.levels as usize * PLACES_PER_LEVEL;
-        let size = if dense { doubled } else { self.window.len() };
+    /// Places a window may have.
+    fn most_places(&self) -> usize {
+        let earned = (self.earlier_far_uses as usize * PLACES_PER_FAR_USE).min(MOST_EARNED_PLACES);
+        let filled = self.levels as usize * PLACES_PER_LEVEL;
+        earned.max(filled).max(self.window.len()).min(MAX_BITS)
+    }
+
+    /// Lays the window anew, after a use of the map for `key`: over all levels and `key` where it may be so wide,
+    /// else around the best key, twice as large where it may.
+    fn move_window(&mut self, key: i64) {
+        self.earlier_far_uses = self.earlier_far_uses.saturating_add(self.far_uses);
+        self.far_uses = 0;
         let mut all = std::mem::take(&mut self.far);
         all.extend(self.window_levels());
-        // Best prices move both ways; most new levels are worse than the best, so it gets the larger part.
-        self.base = self.best_key - (size / 4) as i64;
+        let lowest = all.first_key_value().map_or(key, |(&lowest, _)| lowest.min(key));
+        let highest = all.last_key_value().map_or(key, |(&highest, _)| highest.max(key));
+        let most = self.most_places();
+        let span = (highest - lowest) as usize + 1;
+        let size = if span <= most {
+            // What is left over lies on both sides: prices go on to move both ways.
+            let size = span.next_power_of_two().max(self.window.len());
+            self.base = lowest - ((size - span) / 2) as i64;
+            size
+        } else {
+            let doubled = self.window.len() * 2;
+            let size = if doubled <= most { doubled } else { self.window.len() };
+            // Most new levels are worse than the best, so it gets the larger part.
+            self.base = self.best_key - (size / 4) as i64;
+            size
+        };
         self.window = vec![NONE; size];
         self.occupied = Bitmap::new(size);
         let mut inside = all.split_off(&self.base);
@@ -226,7 +255,6 @@ impl Ladder {
             self.occupied.set(index);
         }
         self.far_best = self.far.first_key_value().map_or(NO_KEY, |(&key, _)| key);
-        self.far_uses = 0;
     }
 
     /// Of the map only what its entries need.
@@ -310,6 +338,38 @@ mod tests {
         assert!(dense.window.len() >= 16_384, "{}", dense.window.len());
         assert!(dense.far.len() < 1_000, "{}", dense.far.len());
         assert!(sparse.window.len() * 4 <= 5_000 * 4 * PLACES_PER_LEVEL, "{}", sparse.window.len());
+    }
+
+    /// Uses of the map per hundred levels made, once `steps` have passed: a price runs to and fro over what a few
+    /// orders left behind, `reach` ticks away.
+    fn map_uses_in_swings(reach: i64) -> (u32, usize) {
+        const STEPS: u32 = 100_000;
+        let mut ladder = Ladder::default();
+        (0..=10).for_each(|part| {
+            ladder.find(reach * part / 10);
+            ladder.insert(reach * part / 10, 1);
+        });
+        let mut uses_before = 0;
+        for step in 0..2 * STEPS {
+            let phase = i64::from(step % 2_000);
+            let key = 1 + phase.min(2_000 - phase) * (reach - 2) / 1_000;
+            if ladder.find(key) == NONE {
+                ladder.insert(key, 1);
+                ladder.remove(key);
+            }
+            if step == STEPS {
+                uses_before = ladder.earlier_far_uses + ladder.far_uses;
+            }
+        }
+        let uses = ladder.earlier_far_uses + ladder.far_uses - uses_before;
+        (uses / (STEPS / 100), ladder.window.len())
+    }
+
+    #[test]
+    fn a_thin_side_over_which_the_price_swings_earns_a_wide_window_but_no_wider_than_its_bound() {
+        assert_eq!(map_uses_in_swings(60_000), (0, MOST_EARNED_PLACES));
+        let (uses, places) = map_uses_in_swings(1 << 40);
+        assert!(uses > 150 && places <= MOST_EARNED_PLACES, "{uses} uses, {places} places");
     }
 
     #[test]
