@@ -4,8 +4,19 @@
 //! an order at either end is nothing special. Slots are reused last in, first out, while they are warm in the
 //! cache. A node is half a cache line and never lies across two.
 //!
-//! The pool grows by chunks and never moves: making room for an order costs the same however many rest, and what
-//! many orders take is what they need.
+//! Nodes lie in one array, so that finding one takes a comparison and no other memory. While it is small the array
+//! moves when it grows, 128 KiB at most; then it gets addresses for a million nodes, whose memory the system gives
+//! where it is first touched; what does not fit even there lies in chunks. So making room for an order costs the same
+//! however many rest, and what many orders take is what they need.
+
+/// Nodes made room for with the first: a page.
+const FIRST_NODES: usize = 128;
+
+/// Nodes up to which the array grows by moving.
+const MOST_MOVED: usize = 1 << 12;
+
+/// Nodes of the array: 32 MiB of addresses.
+const ARRAY_NODES: usize = 1 << 20;
 
 /// Nodes of a chunk: a page.
 const CHUNK: usize = 128;
@@ -49,11 +60,14 @@ impl Node {
 
 #[derive(Clone, Debug)]
 pub(super) struct Slab {
+    /// Slot 0 is in it and never used.
+    nodes: Vec<Node>,
+    /// Slots from [`ARRAY_NODES`] on.
     chunks: Vec<Box<[Node; CHUNK]>>,
     /// Head of the list of free slots, linked by `next`.
     free: u32,
-    /// Slots from here on were never taken.
-    fresh: u32,
+    /// Nodes of the chunks that were ever taken.
+    in_chunks: u32,
 }
 
 /// A resting order.
@@ -78,19 +92,39 @@ pub(super) struct LevelTotal {
 
 impl Default for Slab {
     fn default() -> Self {
-        Slab { chunks: Vec::new(), free: NONE, fresh: NONE + 1 }
+        Slab { nodes: Vec::new(), chunks: Vec::new(), free: NONE, in_chunks: 0 }
     }
 }
 
 impl Slab {
     #[inline(always)]
     fn node(&self, slot: u32) -> &Node {
-        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+        match self.nodes.get(slot as usize) {
+            Some(node) => node,
+            None => self.node_in_chunk(slot),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn node_in_chunk(&self, slot: u32) -> &Node {
+        let place = slot as usize - ARRAY_NODES;
+        &self.chunks[place / CHUNK][place % CHUNK]
     }
 
     #[inline(always)]
     fn node_mut(&mut self, slot: u32) -> &mut Node {
-        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+        if (slot as usize) < self.nodes.len() {
+            return &mut self.nodes[slot as usize];
+        }
+        self.node_in_chunk_mut(slot)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn node_in_chunk_mut(&mut self, slot: u32) -> &mut Node {
+        let place = slot as usize - ARRAY_NODES;
+        &mut self.chunks[place / CHUNK][place % CHUNK]
     }
 
     /// Takes a slot from the free ones.
@@ -107,11 +141,28 @@ impl Slab {
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        if self.fresh as usize >= self.chunks.len() * CHUNK {
+        let len = self.nodes.len();
+        if len == ARRAY_NODES {
+            self.grow_chunks();
+            return;
+        }
+        if len == self.nodes.capacity() {
+            let more = if len < MOST_MOVED { (len / 4).max(FIRST_NODES) } else { ARRAY_NODES - len };
+            self.nodes.reserve_exact(more.min(ARRAY_NODES - len));
+        }
+        if len == NONE as usize {
+            self.nodes.push(Node::default());
+        }
+        self.free = self.nodes.len() as u32;
+        self.nodes.push(Node::default());
+    }
+
+    fn grow_chunks(&mut self) {
+        if self.in_chunks as usize == self.chunks.len() * CHUNK {
             self.chunks.push(Box::new([Node::default(); CHUNK]));
         }
-        self.free = self.fresh;
-        self.fresh += 1;
+        self.free = ARRAY_NODES as u32 + self.in_chunks;
+        self.in_chunks += 1;
     }
 
     #[inline(always)]
@@ -156,8 +207,11 @@ impl Slab {
         slot
     }
 
+    /// Of the large array only what was ever touched.
     pub fn heap_bytes(&self) -> usize {
-        self.chunks.len() * CHUNK * size_of::<Node>() + self.chunks.capacity() * size_of::<usize>()
+        let nodes = if self.nodes.len() < MOST_MOVED { self.nodes.capacity() } else { self.nodes.len() };
+        let chunks = self.chunks.len() * CHUNK * size_of::<Node>();
+        nodes * size_of::<Node>() + chunks + self.chunks.capacity() * size_of::<usize>()
     }
 
     /// Puts an order at the end of a level's queue.
@@ -272,5 +326,35 @@ impl Slab {
     #[inline(always)]
     pub fn previous(&self, slot: u32) -> u32 {
         self.node(slot).previous
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ids of a level's orders, first to last.
+    fn ids(slab: &Slab, level: u32) -> Vec<u64> {
+        let next = |slot: u32| Some(slab.next(slot)).filter(|&slot| slot != level);
+        std::iter::successors(next(level), |&slot| next(slot)).map(|slot| slab.order_id(slot)).collect()
+    }
+
+    #[test]
+    fn a_queue_runs_on_where_the_array_ends_and_what_is_freed_last_is_taken_first() {
+        let mut slab = Slab::default();
+        let level = slab.new_level(0, 7);
+        let count = (ARRAY_NODES + 3 * CHUNK) as u64;
+        let slots: Vec<u32> = (0..count).map(|id| slab.new_order(level, id, 0, 2)).collect();
+        assert_eq!(slots.iter().max(), Some(&(count as u32 + 1)));
+        assert_eq!(slab.quantity(level), 2 * count as i64);
+        assert_eq!(ids(&slab, level), (0..count).collect::<Vec<_>>());
+        let odd: Vec<u32> = slots.iter().copied().skip(1).step_by(2).collect();
+        for &slot in &odd {
+            slab.detach(slot);
+            slab.free(slot);
+        }
+        assert_eq!(ids(&slab, level), (0..count).step_by(2).collect::<Vec<_>>());
+        let again: Vec<u32> = odd.iter().map(|_| slab.new_order(level, 1, 0, 1)).collect();
+        assert!(again.iter().eq(odd.iter().rev()));
     }
 }
