@@ -12,7 +12,7 @@ use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::state::{State, StateError, StateReader, StateWriter};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyInt, PyString, PyTuple};
 use zerocopy::FromBytes;
 
 use crate::errors::error;
@@ -20,7 +20,7 @@ use policy::{AllocationPolicy, BookPolicy};
 use reader::BookReader;
 use reports::{
     BookAccepted, BookCanceled, BookLevel, BookOrder, BookRefused, BookReplaced, BookTrade, Figure, Gathered,
-    QueuePosition, RefusedCommand,
+    QueuePosition, RecentAnswers, RefusedCommand,
 };
 use units::{Decimal, NotUnits, Units, bad_input, decimal_of, integer_of};
 
@@ -40,10 +40,11 @@ pub struct OrderBook {
     units: Option<Units>,
     /// The id an order gets that comes without one.
     next_order_id: u64,
+    recent: RecentAnswers,
 }
 
-/// A value in units, or the refusal it earns.
-type InUnits = Result<i64, RefusedCommand>;
+/// A value in units, or the refusal it earns, which is large and rare.
+type InUnits = Result<i64, Box<RefusedCommand>>;
 
 #[pymethods]
 impl OrderBook {
@@ -61,7 +62,7 @@ impl OrderBook {
             (None, Some(given)) => return Err(bad_input("lot", given, "a tick beside it, or neither")),
         };
         let book = Book::new(BookPolicy::from_python(policy)?);
-        Ok(OrderBook { book: Box::new(book), publisher: None, units, next_order_id: 1 })
+        Ok(OrderBook::over(book, units, 1))
     }
 
     #[pyo3(signature = (side, price, quantity, order_id=None, *, account=0, time_in_force=None, post_only=false))]
@@ -139,7 +140,7 @@ impl OrderBook {
             (Ok(price), Ok(quantity)) => self.gather(py, order_id, |book, gathered| {
                 book.replace(order_id, price, quantity, post_only, gathered)
             }),
-            (_, Err(refusal)) | (Err(refusal), _) => refused(py, self.units, refusal),
+            (_, Err(refusal)) | (Err(refusal), _) => refused(py, self.units, *refusal),
         }
     }
 
@@ -255,6 +256,11 @@ impl OrderBook {
 }
 
 impl OrderBook {
+    fn over(book: Book<BookPolicy>, units: Option<Units>, next_order_id: u64) -> Self {
+        let recent = RecentAnswers::default();
+        OrderBook { book: Box::new(book), publisher: None, units, next_order_id, recent }
+    }
+
     fn publish(&mut self) {
         if let Some(publisher) = &mut self.publisher {
             publisher.publish(&self.book);
@@ -271,15 +277,15 @@ impl OrderBook {
         &mut self,
         py: Python<'py>,
         order_id: u64,
-        act: impl FnOnce(&mut Book<BookPolicy>, &mut Gathered<'py>) -> Result<i64, Refusal>,
+        act: impl FnOnce(&mut Book<BookPolicy>, &mut Gathered) -> Result<i64, Refusal>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        let mut gathered = Gathered { py, units: self.units, first: None, more: Vec::new(), failed: None };
+        let mut gathered = Gathered::default();
         let result = act(&mut self.book, &mut gathered);
         self.publish();
         self.raise_failure()?;
         match result {
             Err(refusal) => refused(py, self.units, RefusedCommand::new(order_id, &refusal)),
-            Ok(_) => gathered.into_tuple(),
+            Ok(_) => gathered.into_tuple(py, self.units, &mut self.recent),
         }
     }
 
@@ -332,7 +338,7 @@ impl OrderBook {
                 }
                 reports
             }
-            [_, Err(refusal)] | [Err(refusal), _] => refused(py, self.units, refusal),
+            [_, Err(refusal)] | [Err(refusal), _] => refused(py, self.units, *refusal),
         }
     }
 
@@ -364,8 +370,7 @@ impl OrderBook {
             None
         };
         let next_order_id = input.u64()?;
-        let restored =
-            OrderBook { units, next_order_id, book: Box::new(Book::read(&mut input)?), publisher: None };
+        let restored = OrderBook::over(Book::read(&mut input)?, units, next_order_id);
         input.finish()?;
         Ok(restored)
     }
@@ -393,7 +398,7 @@ fn read_unit(input: &mut StateReader<'_>) -> Result<Decimal, StateError> {
 fn in_units(order_id: u64, value: Decimal, unit: Decimal, rules: [Rule; 2]) -> InUnits {
     let refused = |rule, limit| {
         let actual = Figure::Exact(value);
-        Err(RefusedCommand { order_id, rule, limit, actual })
+        Err(Box::new(RefusedCommand { order_id, rule, limit, actual }))
     };
     match value.in_units_of(unit) {
         Ok(units) => Ok(units),
@@ -422,9 +427,13 @@ fn term_of<T>(
     from_name: impl Fn(&str) -> Option<T>,
     expected: &str,
 ) -> PyResult<T> {
-    let term = match value.cast::<PyString>() {
-        Ok(name) => from_name(&name.to_cow()?.to_ascii_uppercase()),
-        Err(_) => value.extract::<u8>().ok().and_then(from_number),
+    // A plain number is told by its type alone; whether something is a string has to be asked.
+    let term = if let Ok(number) = value.cast_exact::<PyInt>() {
+        number.extract::<i64>().ok().and_then(|number| u8::try_from(number).ok()).and_then(from_number)
+    } else if let Ok(name) = value.cast::<PyString>() {
+        from_name(&name.to_cow()?.to_ascii_uppercase())
+    } else {
+        value.extract::<u8>().ok().and_then(from_number)
     };
     term.ok_or_else(|| bad_input(field, value, expected))
 }

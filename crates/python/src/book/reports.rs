@@ -3,7 +3,10 @@
 use openbell_kernel::book;
 use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::terms::{OrderType, Side};
+use pyo3::PyClassInitializer;
 use pyo3::prelude::*;
+use pyo3::pyclass::PyClass;
+use pyo3::pyclass::boolean_struct::False;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
@@ -39,13 +42,14 @@ fn repr_of(object: &Bound<'_, PyAny>, fields: &[&str]) -> PyResult<String> {
     Ok(format!("{name}({})", parts.join(", ")))
 }
 
-/// Declares a report: a frozen class over a kernel value, with its units, getters, `repr` and `match` fields.
+/// Declares a report: a class over a kernel value without a way to change it from Python, with its units, getters,
+/// `repr` and `match` fields.
 macro_rules! reports {
     ($($(#[$doc:meta])* $name:ident($value:ty) {
         $($(#[$field_doc:meta])* $field:ident = |$py:ident, $this:ident| $expression:expr => $type:ty;)*
     })*) => { $(
         $(#[$doc])*
-        #[pyclass(frozen, eq, module = "openbell.kernel.order_book")]
+        #[pyclass(eq, module = "openbell.kernel.order_book")]
         #[derive(Clone, PartialEq, Eq)]
         pub struct $name { pub value: $value, pub units: BookUnits }
 
@@ -198,51 +202,160 @@ impl Figure {
     }
 }
 
-/// Gathers the reports of one command.
-pub struct Gathered<'py> {
-    pub py: Python<'py>,
-    pub units: BookUnits,
-    /// Most commands have one report, which then needs no list.
-    pub first: Option<Py<PyAny>>,
-    pub more: Vec<Py<PyAny>>,
-    /// The first error of making an object; told when the command is done.
-    pub failed: Option<PyErr>,
+/// Answers of one report that a book gave out lately. Who sends one command after the other has let go of the answer
+/// before the last when the next is due; then it is given again with the new report in it, as Python's own `zip` does
+/// with its tuples. Making and freeing the two objects takes longer than most commands. An answer that anyone still
+/// holds, whole or the report in it, stays as it is.
+pub struct Recent<R> {
+    answers: [Option<(Py<PyTuple>, Py<R>)>; 2],
+    last: usize,
 }
 
-impl<'py> Gathered<'py> {
-    /// The reports in order, or the first error of making one.
-    pub fn into_tuple(self) -> PyResult<Bound<'py, PyTuple>> {
-        match (self.failed, self.first) {
-            (Some(failed), _) => Err(failed),
-            (None, Some(first)) if self.more.is_empty() => PyTuple::new(self.py, [first]),
-            (None, first) => PyTuple::new(self.py, first.into_iter().chain(self.more).collect::<Vec<_>>()),
-        }
-    }
-
-    fn add(&mut self, object: PyResult<Py<PyAny>>) {
-        match object {
-            Ok(object) if self.first.is_none() => self.first = Some(object),
-            Ok(object) => self.more.push(object),
-            Err(error) => self.failed = self.failed.take().or(Some(error)),
-        }
+impl<R> Default for Recent<R> {
+    fn default() -> Self {
+        Recent { answers: [None, None], last: 0 }
     }
 }
 
-macro_rules! gathers {
-    ($($method:ident($value:ty) => $class:ident),*) => {
-        $(fn $method(&mut self, value: &$value) {
-            let report = $class { value: *value, units: self.units };
-            let object = Py::new(self.py, report).map(|object| object.into_any());
-            self.add(object);
+/// A report over a kernel value, which an answer that nobody holds can be given anew.
+pub trait Renewed: PyClass<Frozen = False> + Into<PyClassInitializer<Self>> {
+    type Value;
+
+    fn new(value: Self::Value, units: BookUnits) -> Self;
+    fn renew(&mut self, value: Self::Value);
+}
+
+/// References that `Recent` and the tuple hold themselves.
+const OWN_TO_TUPLE: isize = 1;
+const OWN_TO_REPORT: isize = 2;
+
+#[expect(deprecated, reason = "the way that replaces it is unsafe")]
+fn is_held<R>(py: Python<'_>, (answer, report): &(Py<PyTuple>, Py<R>)) -> bool {
+    answer.get_refcnt(py) != OWN_TO_TUPLE || report.get_refcnt(py) != OWN_TO_REPORT
+}
+
+impl<R: Renewed> Recent<R> {
+    /// A tuple of one report. `units` are the same for all of a book.
+    fn answer<'py>(
+        &mut self,
+        py: Python<'py>,
+        value: R::Value,
+        units: BookUnits,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        self.last ^= 1;
+        let place = &mut self.answers[self.last];
+        if let Some(given) = place
+            && !is_held(py, given)
+            && let Ok(mut report) = given.1.try_borrow_mut(py)
+        {
+            report.renew(value);
+            return Ok(given.0.bind(py).clone());
+        }
+        let report = Py::new(py, R::new(value, units))?;
+        let answer = PyTuple::new(py, [&report])?;
+        *place = Some((answer.clone().unbind(), report));
+        Ok(answer)
+    }
+}
+
+macro_rules! renewed {
+    ($($class:ident($value:ty)),*) => {
+        $(impl Renewed for $class {
+            type Value = $value;
+
+            fn new(value: $value, units: BookUnits) -> Self {
+                $class { value, units }
+            }
+
+            fn renew(&mut self, value: $value) {
+                self.value = value;
+            }
         })*
     };
 }
 
-impl book::ReportSink for Gathered<'_> {
-    gathers! {
-        accepted(book::NewOrder) => BookAccepted,
-        traded(book::BookTrade) => BookTrade,
-        canceled(book::BookCancel) => BookCanceled,
-        replaced(book::BookReplace) => BookReplaced
+renewed!(BookAccepted(book::NewOrder), BookCanceled(book::BookCancel));
+
+/// The lately given answers of one book; only of reports that come alone.
+#[derive(Default)]
+pub struct RecentAnswers {
+    accepted: Recent<BookAccepted>,
+    canceled: Recent<BookCanceled>,
+}
+
+/// What a book told of one command.
+enum Told {
+    Accepted(book::NewOrder),
+    Traded(book::BookTrade),
+    Canceled(book::BookCancel),
+    Replaced(book::BookReplace),
+}
+
+impl Told {
+    fn into_python(self, py: Python<'_>, units: BookUnits) -> PyResult<Py<PyAny>> {
+        Ok(match self {
+            Told::Accepted(value) => Py::new(py, BookAccepted { value, units })?.into_any(),
+            Told::Traded(value) => Py::new(py, BookTrade { value, units })?.into_any(),
+            Told::Canceled(value) => Py::new(py, BookCanceled { value, units })?.into_any(),
+            Told::Replaced(value) => Py::new(py, BookReplaced { value, units })?.into_any(),
+        })
+    }
+}
+
+/// Gathers the reports of one command.
+#[derive(Default)]
+pub struct Gathered {
+    /// Most commands have one report, which then needs no list.
+    first: Option<Told>,
+    more: Vec<Told>,
+}
+
+impl Gathered {
+    /// The reports in order.
+    pub fn into_tuple<'py>(
+        self,
+        py: Python<'py>,
+        units: BookUnits,
+        recent: &mut RecentAnswers,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        match self.first {
+            Some(Told::Accepted(value)) if self.more.is_empty() => recent.accepted.answer(py, value, units),
+            Some(Told::Canceled(value)) if self.more.is_empty() => recent.canceled.answer(py, value, units),
+            first => {
+                let all = first.into_iter().chain(self.more).map(|told| told.into_python(py, units));
+                PyTuple::new(py, all.collect::<PyResult<Vec<_>>>()?)
+            }
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, told: Told) {
+        if self.first.is_none() {
+            self.first = Some(told);
+        } else {
+            self.more.push(told);
+        }
+    }
+}
+
+impl book::ReportSink for Gathered {
+    #[inline]
+    fn accepted(&mut self, order: &book::NewOrder) {
+        self.add(Told::Accepted(*order));
+    }
+
+    #[inline]
+    fn traded(&mut self, trade: &book::BookTrade) {
+        self.add(Told::Traded(*trade));
+    }
+
+    #[inline]
+    fn canceled(&mut self, cancel: &book::BookCancel) {
+        self.add(Told::Canceled(*cancel));
+    }
+
+    #[inline]
+    fn replaced(&mut self, replace: &book::BookReplace) {
+        self.add(Told::Replaced(*replace));
     }
 }

@@ -122,7 +122,8 @@ fn unit(field: &str, value: &Bound<'_, PyAny>) -> PyResult<Decimal> {
 
 /// A whole number that fits a signed 64-bit integer.
 pub fn integer_of(field: &str, value: &Bound<'_, PyAny>) -> PyResult<i64> {
-    if !value.is_instance_of::<PyBool>()
+    // Most are plain integers, which their type alone tells.
+    if (value.is_exact_instance_of::<PyInt>() || !value.is_instance_of::<PyBool>())
         && let Ok(number) = value.extract::<i64>()
     {
         return Ok(number);
