@@ -46,6 +46,12 @@ time proportional to the orders at a price."""
 
 TOO_SLOW = "exceeded the time limit"
 
+TOO_BUSY = "audit probes consumed"
+"""The harness calls a run INVALID too in which its own looks at the book took a quarter of the time, which they do where
+other work has the processor meanwhile. Such a run says nothing and is repeated."""
+
+MOST_REPEATED = 5
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -56,6 +62,9 @@ class Outcome:
     verdict: str
     throughput: float
     """Million messages a second."""
+
+    is_disturbed: bool
+    """The reports were right, and the machine too busy to say more."""
 
 
 def run(harness: Path, engine: Path, scenario: str, seed: int, mode: str) -> Outcome:
@@ -72,7 +81,17 @@ def run(harness: Path, engine: Path, scenario: str, seed: int, mode: str) -> Out
     return Outcome(
         verdict=field(r"Verdict: (.+)") or f"none: {done.stderr.strip() or done.stdout.strip()[-200:]}",
         throughput=float(field(r"Throughput:\s+([\d.]+)") or "0"),
+        is_disturbed=TOO_BUSY in done.stdout and "Status: PASS" in done.stdout,
     )
+
+
+def verdict_of(harness: Path, engine: Path, scenario: str, seed: int, mode: str) -> str:
+    """The verdict of the first run that other work on the machine did not disturb."""
+    for _ in range(MOST_REPEATED):
+        outcome = run(harness, engine, scenario, seed, mode)
+        if outcome.verdict == "VALID" or not outcome.is_disturbed:
+            break
+    return outcome.verdict
 
 
 def write_reference(harness: Path, scenario: str, seed: int) -> None:
@@ -117,11 +136,11 @@ def audited_by_second(engine: Path, folder: Path) -> Path:
 def verdicts(harness: Path, engine: Path, second: Path, scenario: str, seed: int) -> dict[str, str]:
     """What the harness says of one engine at one seed, by kind of run."""
     said = {
-        "perf": run(harness, engine, scenario, seed, "perf").verdict,
-        "audit": run(harness, second, scenario, seed, "audit").verdict,
+        "perf": verdict_of(harness, engine, scenario, seed, "perf"),
+        "audit": verdict_of(harness, second, scenario, seed, "audit"),
     }
     if seed == PUBLISHED_SEED:
-        verdict = run(harness, engine, scenario, seed, "audit").verdict
+        verdict = verdict_of(harness, engine, scenario, seed, "audit")
         if TOO_SLOW in verdict:
             print(
                 f"{scenario:<12} seed {seed:>3}: the harness's first baseline took too long to compare with"
@@ -147,7 +166,7 @@ def judge(
                 for kind, verdict in verdicts(harness, engine, seconds[name], scenario, seed).items()
             }
             if reference:
-                said["reference engine, perf"] = run(harness, reference, scenario, seed, "perf").verdict
+                said["reference engine, perf"] = verdict_of(harness, reference, scenario, seed, "perf")
             judged += len(said)
             bad = [
                 f"{scenario}, seed {seed}, {what}: {verdict}"

@@ -299,3 +299,26 @@ def test_ids_at_the_end_of_their_range_do_not_break_the_count() -> None:
     (refused,) = book.submit("BUY", 1, 1)
     assert isinstance(refused, BookRefused)
     assert refused.rule == "CLIENT_ORDER_ID_MUST_BE_UNIQUE"
+
+
+def test_an_answer_that_is_held_and_a_report_that_is_held_stay_as_they_are() -> None:
+    book = OrderBook()
+    held = [book.submit("BUY", 100 - order_id, 1, order_id) for order_id in range(1, 9)]
+    reports = [book.cancel(order_id)[0] for order_id in range(1, 9)]
+    for order_id, answer, report in zip(range(1, 9), held, reports, strict=True):
+        (accepted,) = answer
+        assert isinstance(accepted, BookAccepted)
+        assert isinstance(report, BookCanceled)
+        assert (accepted.order_id, accepted.price, report.order_id) == (order_id, 100 - order_id, order_id)
+
+
+def test_an_answer_that_was_let_go_of_says_what_the_next_command_did() -> None:
+    book = OrderBook()
+    for order_id in range(1, 100):
+        (accepted,) = book.submit("SELL", order_id, order_id, order_id)
+        assert isinstance(accepted, BookAccepted)
+        assert (accepted.order_id, accepted.price, accepted.quantity) == (order_id, order_id, order_id)
+        del accepted
+        (canceled,) = book.cancel(order_id)
+        assert isinstance(canceled, BookCanceled)
+        assert canceled.order_id == order_id
