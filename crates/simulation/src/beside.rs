@@ -105,10 +105,11 @@ pub fn whole_snapshots(disk: &SimulatedDisk) -> Vec<Saved> {
     whole.collect()
 }
 
-/// The first sequence that a restart may still need: what follows the second newest whole snapshot. 0 for all of it.
+/// The first sequence that a restart may still need: that of the second newest whole snapshot, whose place in the journal
+/// lies behind its record. 0 for all of it.
 pub fn needed_from(disk: &SimulatedDisk) -> u64 {
     let whole = whole_snapshots(disk);
-    whole.len().checked_sub(2).map_or(0, |second| whole[second].sequence + 1)
+    whole.len().checked_sub(2).map_or(0, |second| whole[second].sequence)
 }
 
 /// Removes segments that end before `sequence` from a journal that nobody writes.

@@ -75,7 +75,8 @@ def needed_from(snapshots: Sequence[int], readers: Sequence[RegisteredReader]) -
     if len(snapshots) < SNAPSHOTS_KEPT:
         return 0, f"there are {len(snapshots)} whole snapshots, and {SNAPSHOTS_KEPT} are needed to begin from"
     oldest = sorted(snapshots)[-SNAPSHOTS_KEPT]
-    bound, because = oldest + 1, f"the second newest whole snapshot is of sequence {oldest}"
+    # Its own record stays: a snapshot names a place behind it, which may be followed by the mark of a journal that was ended.
+    bound, because = oldest, f"the second newest whole snapshot is of sequence {oldest}"
     for reader in readers:
         if reader.sequence + 1 < bound:
             bound, because = reader.sequence + 1, f"reader {reader.name} is at sequence {reader.sequence}"

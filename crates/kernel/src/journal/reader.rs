@@ -264,6 +264,7 @@ impl JournalReader {
     /// # Errors
     /// As [`JournalReader::next_batch`], but for torn tails: what is not durable yet is not looked at.
     pub fn next_durable(&mut self) -> Result<Option<Batch<'_>>, JournalError> {
+        self.cross_border()?;
         if self.watermark.is_some_and(|watermark| !self.position().is_before(&watermark)) {
             let moved = read_watermark(self.disk.as_ref(), &self.directory, self.identity().epoch)?;
             if !self.position().is_before(&moved) {
@@ -278,6 +279,22 @@ impl JournalReader {
             return self.next_written();
         }
         self.next_batch()
+    }
+
+    /// Goes on to the segment in which the watermark is, where nothing is left before it: what that segment begins with
+    /// may be written and not synced.
+    fn cross_border(&mut self) -> Result<(), JournalError> {
+        let Some(watermark) = self.watermark.filter(|mark| self.position().is_before(mark)) else {
+            return Ok(());
+        };
+        let is_last = self.segment.header.segment.checked_add(1) == Some(watermark.segment);
+        if is_last
+            && self.next_sequence > watermark.sequence
+            && self.peek_header().is_ok_and(|next| next.is_none())
+        {
+            self.next_segment()?;
+        }
+        Ok(())
     }
 
     /// Without a watermark every whole batch counts, and what is not whole is being written.

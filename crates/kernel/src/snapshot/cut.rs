@@ -14,6 +14,9 @@ use crate::journal::{Acceptance, AcceptedCut, JournalError, SealKey, cut_with, f
 /// What a snapshot's name ends with when it was put aside.
 const ASIDE: &str = ".cut";
 
+/// For looking at snapshots whoever they belong to.
+const NOBODY: Owner = Owner { epoch: 0, shard: 0, configuration: 0 };
+
 /// Cuts the journal in `path` behind `sequence` as [`crate::journal::cut_at_signed`] does, and puts snapshots of later states
 /// aside, under their names and `.cut`. Interrupted, it can be called again.
 ///
@@ -29,8 +32,19 @@ pub fn cut_history(
     key: Option<SealKey>,
 ) -> Result<AcceptedCut, RestartError> {
     require_begin(&disk, journal, snapshots, sequence)?;
+    let time = acceptance.time.max(saved_time(&disk, snapshots, sequence)?);
+    let acceptance = &Acceptance { time, ..acceptance.clone() };
     let put_aside = || put_aside(disk.as_ref(), snapshots, sequence);
     Ok(cut_with(disk.clone(), journal, sequence, acceptance, key, put_aside)?)
+}
+
+/// The time of the newest state that stays: where nothing of the journal before the cut is left but that, no record tells
+/// it, and what notes the cut must not come before.
+fn saved_time(disk: &Arc<dyn Disk>, snapshots: &Path, sequence: u64) -> Result<u64, RestartError> {
+    let store = SnapshotStore::new(disk.clone(), snapshots, NOBODY);
+    let staying = store.sequences()?.into_iter().filter(|one| *one <= sequence).rev();
+    let newest = staying.filter_map(|one| store.read_of_any_owner(one).ok()).next();
+    Ok(newest.map_or(0, |snapshot| snapshot.head.time))
 }
 
 /// What is left must have something to begin with.
@@ -44,8 +58,7 @@ fn require_begin(
     if first_sequence == 1 {
         return Ok(());
     }
-    let nobody = Owner { epoch: 0, shard: 0, configuration: 0 };
-    let store = SnapshotStore::new(disk.clone(), snapshots, nobody);
+    let store = SnapshotStore::new(disk.clone(), snapshots, NOBODY);
     let serves = |one: &u64| (first_sequence - 1..=sequence).contains(one);
     if store.sequences()?.into_iter().filter(serves).any(|one| store.read_of_any_owner(one).is_ok()) {
         return Ok(());

@@ -98,7 +98,9 @@ pub fn restart_watched(
     let nothing = Found { node: None, rejected: Vec::new() };
     let found = store.map_or(Ok(nothing), |store| store.newest(u64::MAX, Mode::Replay))?;
     let position = found.node.as_ref().map(|(head, _)| head.position);
-    let open = OpenOptions { snapshot: position, ..options.open.clone() };
+    // what is noted of a torn tail must not come before the state it is replayed on
+    let time = found.node.as_ref().map_or(0, |(head, _)| head.time).max(options.open.time);
+    let open = OpenOptions { snapshot: position, time, ..options.open.clone() };
     let (writer, recovery) = JournalWriter::open_with(disk.clone(), path, &open)?;
     if found.node.is_none() && recovery.report.first_sequence != 1 {
         let first_sequence = recovery.report.first_sequence;

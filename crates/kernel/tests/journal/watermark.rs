@@ -240,6 +240,11 @@ fn a_reader_follows_while_the_journal_is_written_and_sees_nothing_that_is_not_du
                 let seen = reader.report().last_sequence;
                 assert!(seen >= promised && read == records(1..seen + 1), "{durability:?} {round}: {seen}");
                 assert!(reader.next_durable().unwrap().is_none() && !reader.report().closed);
+                if durability.syncs() {
+                    let after = disk.copy();
+                    after.cut_power();
+                    assert!(check(&after).unwrap().last_sequence >= seen, "{durability:?} {round}: {seen}");
+                }
             }
         }
         writer.close(None, 0).unwrap();

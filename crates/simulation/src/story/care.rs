@@ -191,7 +191,8 @@ impl Story {
     }
 
     /// The doctor cuts a damaged journal behind what can still be read: what is left then is a beginning of what was
-    /// told, byte by byte. Tried on a copy of the disk.
+    /// told, byte by byte, as far as it was promised when the start began: that may have cut a torn tail, and noted the cut
+    /// where a record had stood. Tried on a copy of the disk.
     pub(super) fn heal(&mut self) -> Result<(), Violation> {
         let disk = self.disk.fork();
         disk.disarm();
@@ -217,6 +218,6 @@ impl Story {
         let snapshots = whole_snapshots(&disk);
         let (records, engine) = (&restarted.records[..], restarted.exchange.engine());
         let found = Found { records, engine, snapshots: &snapshots };
-        witness.check(&found, Promise::UpTo(sequence), sequence / 2).map(|_| ())
+        witness.check(&found, Promise::UpTo(sequence).and(self.unexamined), sequence / 2).map(|_| ())
     }
 }
