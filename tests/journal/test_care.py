@@ -12,6 +12,7 @@ from openbell.journal import Names, records_in, verify
 from openbell.kernel import Follower, Holdings, JournalWriter, Node, snapshots_in
 from openbell.messages.layouts import as_slots, records
 from openbell.model.errors import ConfigError, InputError, JournalError
+from openbell.runtime import backup
 from openbell.runtime.backup import back_up, restore_backup
 from openbell.runtime.history import open_history
 from openbell.runtime.journal_doctor import cut_behind, diagnose, restored_to, skip
@@ -193,6 +194,27 @@ def test_only_what_nobody_needs_is_deleted_and_the_rest_still_restarts(tmp_path:
     assert json.loads(shown.stdout)["accounts"][0]["cash"]
     untold = openbell("explain", "session", 15, cwd=tmp_path)
     assert untold.returncode in (3, 5)
+
+
+def test_retention_takes_nothing_from_under_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "session"
+    folder.mkdir()
+    history = open_history(_long_session(folder))
+    _snapshots(history)
+    would_go = plan_retention(history).segments
+    removed: list[int] = []
+    copy_journal = backup._copy_journal
+
+    def meanwhile(*arguments: Any) -> None:
+        removed.extend(retain(history, now_ns=NOW).removed)
+        copy_journal(*arguments)
+
+    monkeypatch.setattr(backup, "_copy_journal", meanwhile)
+    made = back_up(history, tmp_path / "backup", now_ns=NOW)
+    assert would_go and not removed
+    assert verify(tmp_path / "backup" / "journal").first_sequence == 1
+    assert made.last_sequence == verify(history.journal).last_sequence
+    assert plan_retention(history).segments == would_go  # it is no reader any more
 
 
 def _long_session(folder: Path) -> Path:

@@ -30,6 +30,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +49,7 @@ SECONDS_TO_START = 120.0
 SECONDS_TO_SAVE = 4.0
 """A follower is a new process: it needs a while before it saves."""
 RECORDS_TO_SAVE = 300
+PORTS = (20_000, 32_000)
 UNFINISHED = "next.snap"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,9 +92,11 @@ class Server:
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
         self._cold: subprocess.Popen[str] | None = None
         self._cold_reader: threading.Thread | None = None
+        # What hangs is asked for its stacks, with SIGABRT.
+        self._environment = os.environ | {"PYTHONFAULTHANDLER": "1"}
         self._nursery = subprocess.Popen(
             [sys.executable, "-m", "tests.simulation.exchange_nursery"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=self._environment,
         )  # fmt: skip
         threading.Thread(target=self._read, args=(self._nursery,), daemon=True).start()
         self.pid = 0
@@ -114,6 +118,11 @@ class Server:
         for line in process.stdout:
             self._lines.put(json.loads(line))
 
+    def _read_to_end(self, process: subprocess.Popen[str]) -> None:
+        """Of a cold process: nobody else says that it has ended, for example because somebody has its port."""
+        self._read(process)
+        self._lines.put({"event": "exited", "code": process.wait()})
+
     def start(self, *, cold: bool) -> None:
         if cold:
             self._cold = subprocess.Popen(
@@ -121,10 +130,11 @@ class Server:
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=ROOT,
+                env=self._environment,
                 process_group=0,
             )
             self.pid = self._cold.pid
-            self._cold_reader = threading.Thread(target=self._read, args=(self._cold,), daemon=True)
+            self._cold_reader = threading.Thread(target=self._read_to_end, args=(self._cold,), daemon=True)
             self._cold_reader.start()
             return
         assert self._nursery.stdin is not None
@@ -141,12 +151,19 @@ class Server:
                 found = self._lines.get(timeout=SECONDS_TO_START)
             except queue.Empty:
                 raise AssertionError(
-                    f"the exchange did not say {event!r} in {SECONDS_TO_START:g} s"
+                    f"the exchange did not say {event!r} in {SECONDS_TO_START:g} s; its threads (in Python: see stderr):\n"
+                    f"{self.stacks()}"
                 ) from None
             if found["event"] == event:
                 return found
             if found["event"] == "exited" and event != "exited":
                 raise AssertionError(f"the exchange ended with {found['code']} where {event!r} was expected")
+
+    def stacks(self) -> str:
+        """Where the threads of the exchange are in the system; where they are in Python it writes to stderr, and ends."""
+        told = _threads(self.pid)
+        os.kill(self.pid, signal.SIGABRT)
+        return told
 
     def kill(self, *, with_follower: bool = False) -> None:
         """SIGKILL, and wait until the process is gone."""
@@ -303,10 +320,26 @@ def _wait_for_saving(unfinished: Path, seconds: float) -> bool:
     return False
 
 
+def _threads(pid: int) -> str:
+    """Each thread of a process, its state, and what it waits for in the kernel."""
+    lines = []
+    for task in sorted(Path(f"/proc/{pid}/task").glob("*")):
+        with suppress(OSError):
+            state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+            waits = (task / "wchan").read_text()
+            lines.append(f"  {task.name} {(task / 'comm').read_text().strip()}: {state} {waits}")
+    return "\n".join(lines) or "  the process is gone"
+
+
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port outside the range from which the system gives ports to whoever asks for any: between two lives of the exchange
+    nobody must be given its own."""
+    for _ in range(1_000):
+        port = random.SystemRandom().randrange(*PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no port from {PORTS[0]} to {PORTS[1]} is free")
 
 
 def _write_config(path: Path, port: int) -> dict[str, str]:

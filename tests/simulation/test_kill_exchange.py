@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from openbell.model.errors import JournalError
-from tests.simulation.kill_exchange import Campaign, campaign
+from tests.simulation.kill_exchange import Campaign, Server, _free_port, _write_config, campaign
 
 KILLS = int(os.environ.get("OPENBELL_KILLS", "100"))
 
@@ -31,6 +32,30 @@ def test_nothing_acknowledged_is_lost_when_the_exchange_is_killed() -> None:
     assert score.kills == KILLS
     assert score.executions > 10 * KILLS
     assert score.hashes_compared > KILLS
+
+
+def test_an_exchange_that_ends_where_it_should_listen_is_noticed_at_once(tmp_path: Path) -> None:
+    arguments = ["exchange", "--config", str(tmp_path / "none.toml"), "--json"]
+    for cold in (False, True):
+        with Server(arguments) as server:
+            server.start(cold=cold)
+            with pytest.raises(AssertionError, match=r"the exchange ended with [1-9]"):
+                server.wait_until_listening()
+            server.pid = 0
+
+
+def test_an_exchange_that_hangs_says_where(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["exchange", "--directory", str(tmp_path / "exchange"), "--json"]
+    config = tmp_path / "config.toml"
+    _write_config(config, _free_port())
+    with Server([*arguments, "--config", str(config)]) as server:
+        server.start(cold=True)
+        server.wait_until_listening()
+        assert "openbell" in server.stacks()
+        with pytest.raises(AssertionError, match=rf"ended with -{int(signal.SIGABRT)}"):
+            server.wait_until_listening()
+        server.pid = 0
+    assert "Current thread" in capfd.readouterr().err
 
 
 def change_a_quantity(frames: list[dict[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 A backup is a folder with `journal/` (every durable batch, byte for byte), whatever else lay beside the journal, and BACKUP.toml,
 which is written last: a copy without it is not finished. Segments only grow, so what the reader has found durable can be copied
-while the writer goes on behind it.
+while the writer goes on behind it. Meanwhile the backup is a registered reader: retention takes nothing from under it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import hashlib
 import os
 import shutil
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from openbell.journal import JournalReport, verify
 from openbell.kernel import JournalReader
-from openbell.model.errors import ConfigError, InputError, JournalError
+from openbell.model.errors import ConfigError, InputError, JournalError, OpenbellError
 from openbell.model.time import iso
 from openbell.runtime.durable_file import sync_folder, write_text
 from openbell.runtime.history import JOURNAL, SNAPSHOTS, History
+from openbell.runtime.journal_readers import forget_reader, register_reader
 from openbell.runtime.toml_text import toml_text
 
 NOTE = "BACKUP.toml"
@@ -59,10 +62,11 @@ def back_up(history: History, target: Path, *, now_ns: int) -> Backup:
     require_new(target)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        _copy_beside(history, target)
-        _copy_first(history, target / JOURNAL)
-        report = _durable_report(history.journal)
-        _copy_journal(history.journal, target / JOURNAL, report)
+        with _registered(history.journal, now_ns):
+            _copy_beside(history, target)
+            _copy_first(history, target / JOURNAL)
+            report = _durable_report(history.journal)
+            _copy_journal(history.journal, target / JOURNAL, report)
     except OSError as error:
         raise JournalError(f"{target}: the backup cannot be written: {error.strerror or error}") from error
     copied = verify(target / JOURNAL)
@@ -84,6 +88,25 @@ def back_up(history: History, target: Path, *, now_ns: int) -> Backup:
     )
     write_text(target / NOTE, toml_text(backup.to_dict()))
     return backup
+
+
+@contextmanager
+def _registered(journal: Path, now_ns: int) -> Iterator[None]:
+    """Be a reader that needs all of a journal. One of a backup that was killed stays and keeps retention from removing anything:
+    `openbell journal retain --forget` takes it off.
+    """
+    name = f"backup-{os.getpid()}"
+    first = JournalReader(journal).report.first_sequence
+    try:
+        register_reader(journal, name, max(first - 1, 0), now_ns=now_ns)
+    except (OSError, OpenbellError):
+        # Whoever may only read goes on without: what is removed meanwhile is missed by the check of the copy.
+        yield
+        return
+    try:
+        yield
+    finally:
+        forget_reader(journal, name)
 
 
 def read_backup(folder: Path) -> Backup:
