@@ -46,7 +46,8 @@ def test_two_accounts_trade_and_every_event_says_its_durability(tmp_path: Path, 
     assert live.cancel_order(BUYER, 1)
     canceled = select(take_until(live, "OrderCanceled", 1), "OrderCanceled")[0]
     assert (canceled["client_order_id"], canceled["leaves_quantity"]) == (1, 2)
-    assert canceled["sequence"] <= live.health().durable_sequence
+    # Where nothing is promised, an event may be heard before its record is written.
+    assert canceled["sequence"] <= live.health().durable_sequence or durability == "none"
     live.stop()
 
 

@@ -55,7 +55,8 @@ def test_an_exchange_that_hangs_says_where(tmp_path: Path, capfd: pytest.Capture
         with pytest.raises(AssertionError, match=rf"ended with -{int(signal.SIGABRT)}"):
             server.wait_until_listening()
         server.pid = 0
-    assert "Current thread" in capfd.readouterr().err
+    # The signal may come to a thread that is not in Python: then none of them is told as the current one.
+    assert "thread 0x" in capfd.readouterr().err.lower()
 
 
 def change_a_quantity(frames: list[dict[str, Any]]) -> None:
