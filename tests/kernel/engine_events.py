@@ -99,6 +99,8 @@ class Words:
                 return (name, a, *self.refusal(c, raw, rest))
             case "OrderTriggered":
                 return (name, a, c)
+            case "OrderReduced":
+                return (name, a, c, *self.refusal(d, raw, rest))
             case "OrderPending":
                 return (name, a, STATES[c])
             case "TradeExecuted":

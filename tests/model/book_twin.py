@@ -11,6 +11,7 @@ It shares nothing with the book it judges but the words of the reports, which ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 Report = tuple[object, ...]
@@ -41,6 +42,8 @@ class BookTwin:
         self.resting: list[Resting] = []
         self.arrivals = 0
         self.next_id = 1
+        # How much an order may trade when that much has traded so far: (order id, quantity) of each maker and the taker.
+        self.room: Callable[[int, list[tuple[int, int]]], int] = lambda order_id, traded: LARGEST
 
     def find(self, order_id: int) -> Resting | None:
         """The live order of that id."""
@@ -80,13 +83,20 @@ class BookTwin:
     def take(self, taker: int, side: str, price: int | None, leaves: int) -> tuple[list[Report], int]:
         """Trades as far as the limit reaches; the reports, and what is left."""
         reports: list[Report] = []
+        traded: list[tuple[int, int]] = []
         for maker in self.reachable(side, price):
-            if leaves == 0:
-                break
-            quantity = min(leaves, maker.leaves)
-            leaves -= quantity
-            maker.leaves -= quantity
-            reports.append(("traded", maker.order_id, taker, maker.price, quantity, maker.leaves, leaves))
+            while leaves and maker.leaves:
+                room = self.room(maker.order_id, traded)
+                if room <= 0:
+                    refusal = ("REDUCE_ONLY_MUST_REDUCE", 0, maker.leaves)
+                    reports.append(("canceled", maker.order_id, maker.leaves, *refusal))
+                    maker.leaves = 0
+                    break
+                quantity = min(leaves, maker.leaves, room)
+                leaves -= quantity
+                maker.leaves -= quantity
+                traded += [(maker.order_id, quantity), (taker, quantity)]
+                reports.append(("traded", maker.order_id, taker, maker.price, quantity, maker.leaves, leaves))
         self.resting = [order for order in self.resting if order.leaves > 0]
         return reports, leaves
 
@@ -141,7 +151,10 @@ class BookTwin:
         self, order_id: int, side: str, price: int | None, quantity: int, time_in_force: str
     ) -> list[Report]:
         """Trades of an accepted order, and what becomes of the rest."""
-        available = min(quantity, sum(maker.leaves for maker in self.reachable(side, price)))
+        offered: list[tuple[int, int]] = []
+        for maker in self.reachable(side, price):
+            offered.append((maker.order_id, max(0, min(maker.leaves, self.room(maker.order_id, offered)))))
+        available = min(quantity, sum(quantity for _, quantity in offered))
         if time_in_force == "FOK" and available < quantity:
             return [("canceled", order_id, quantity, "FILL_OR_KILL_MUST_FILL_WHOLE", available, quantity)]
         reports, leaves = self.take(order_id, side, price, quantity)

@@ -431,6 +431,10 @@ class EngineTwin:
         if done:
             self.after_close(order)
 
+    def hear_reduced(self, order: Order, quantity: int, *refusal: object) -> None:
+        order.terms = Terms(order.terms.price, max(quantity, order.filled), order.terms.stop)
+        self.events.append(("OrderReduced", order.order_id, order.terms.quantity, *refusal))
+
     def hear_triggered(self, order: Order, price: int) -> None:
         self.events.append(("OrderTriggered", order.order_id, price))
 

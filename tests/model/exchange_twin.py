@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from tests.model.book_twin import BookTwin
+from tests.model.book_twin import LARGEST, BookTwin
 from tests.model.order_twin import DAY, GTD, LIMIT, STOP, STOP_LIMIT, Event, RefusedError, Submit, Terms
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class ExchangeTwin:
         self.out: list[Event] = []
         self.trades = 0
         self.arrivals = 0
+        # By instrument: who traded which side since its reduce-only orders were looked at.
+        self.shrunk: dict[int, set[tuple[int, int]]] = {}
 
     def request(self, request: Event, time: int) -> None:
         """Waits its turn."""
@@ -58,6 +60,8 @@ class ExchangeTwin:
     def next_report(self, time: int, engine: EngineTwin) -> Event | None:
         """Does one thing after another until there is something to tell."""
         while not self.out:
+            for instrument in [one for one in self.shrunk if not self.reducing(one)]:
+                del self.shrunk[instrument]
             expired = sorted(
                 (t.request.expire_time, t.order_id)
                 for t in self.tickets.values()
@@ -69,9 +73,52 @@ class ExchangeTwin:
                 self.leave(self.tickets[expired[0][1]], "expired")
             elif self.work:
                 self.run(self.work.pop(0), time, engine)
+            elif self.shrunk:
+                instrument = next(iter(self.shrunk))
+                self.trim(instrument, self.shrunk.pop(instrument), engine)
             else:
                 return None
         return self.out.pop(0)
+
+    def reducing(self, instrument: int) -> list[Ticket]:
+        """Live reduce-only orders, oldest first."""
+        tickets = [t for t in self.tickets.values() if t.request.instrument == instrument]
+        return sorted((t for t in tickets if t.request.reduce_only), key=lambda t: t.order_id)
+
+    def trim(self, instrument: int, shrunk: set[tuple[int, int]], engine: EngineTwin) -> None:
+        """Each reduce-only order of who traded its side is at most what is left of the position."""
+        for ticket in self.reducing(instrument):
+            request = ticket.request
+            most = max(0, -engine.accounts[request.account].quantity(instrument) * request.side)
+            leaves = ticket.terms.quantity - ticket.executed - ticket.excess
+            if (request.account, request.side) not in shrunk or leaves <= most:
+                continue
+            refusal = ("REDUCE_ONLY_MUST_REDUCE", most, leaves)
+            if most == 0:
+                self.leave(ticket, "canceled", *refusal)
+                continue
+            if ticket.place == "book":
+                self.books[instrument].replace(ticket.order_id, None, most)
+            ticket.excess = 0
+            ticket.terms = Terms(ticket.terms.price, ticket.executed + most, ticket.terms.stop)
+            self.out.append(("reduced", ticket.order_id, ticket.terms.quantity, *refusal))
+
+    def book(self, instrument: int, engine: EngineTwin) -> BookTwin:
+        """The book, which is told how much reduce-only orders may trade."""
+        book = self.books.setdefault(instrument, BookTwin())
+
+        def room(order_id: int, traded: list[tuple[int, int]]) -> int:
+            request = self.tickets[order_id].request
+            if not request.reduce_only:
+                return LARGEST
+            position = engine.accounts[request.account].quantity(instrument)
+            for other, quantity in traded:
+                one = self.tickets[other].request
+                position += quantity * one.side if one.account == request.account else 0
+            return -position * request.side
+
+        book.room = room
+        return book
 
     def run(self, work: Event, time: int, engine: EngineTwin) -> None:
         kind, *rest = work
@@ -124,14 +171,14 @@ class ExchangeTwin:
         price = terms.price if request.kind in (LIMIT, STOP_LIMIT) else None
         quantity = self.executable(ticket, price, leaves, engine)
         ticket.excess, ticket.place = leaves - quantity, "book"
-        book = self.books.setdefault(request.instrument, BookTwin())
+        book = self.book(request.instrument, engine)
+        self.tickets[ticket.order_id] = ticket
         reports = book.submit(
             ticket.order_id, SIDES[request.side], price, quantity, request.time_in_force, request.post_only
         )
         if reports[0][0] == "refused":
             self.tickets.pop(ticket.order_id, None)
             raise RefusedError(*cast("tuple[str, int, int]", reports[0][2:]))
-        self.tickets[ticket.order_id] = ticket
         self.translate(request.instrument, reports, known)
 
     def executable(self, ticket: Ticket, price: int | None, leaves: int, engine: EngineTwin) -> int:
@@ -148,6 +195,12 @@ class ExchangeTwin:
     def translate(self, instrument: int, reports: list[Event], known: bool = False, excess: int = 0) -> None:
         """The book's words as the venue's, and the stops that the trades set off."""
         prices = [cast(int, report[3]) for report in reports if report[0] == "traded"]
+        if prices and self.reducing(instrument):
+            requests = [
+                self.tickets[cast(int, one)].request for r in reports if r[0] == "traded" for one in r[1:3]
+            ]
+            shrunk = self.shrunk.setdefault(instrument, set())
+            shrunk |= {(request.account, request.side) for request in requests}
         for report in reports:
             kind, *rest = report
             if kind == "traded":
@@ -229,7 +282,7 @@ class ExchangeTwin:
         request = ticket.request
         leaves = terms.quantity - ticket.executed
         quantity = self.executable(ticket, terms.price, leaves, engine)
-        book = self.books[request.instrument]
+        book = self.book(request.instrument, engine)
         reports = book.replace(ticket.order_id, terms.price, quantity, request.post_only)
         if reports[0][0] == "refused":
             raise RefusedError(*cast("tuple[str, int, int]", reports[0][2:]))

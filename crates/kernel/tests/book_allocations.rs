@@ -78,6 +78,10 @@ impl VenueContext for NoPosition {
         Ok(leaves)
     }
 
+    fn position(&self, _account: u32, _instrument: u32) -> i64 {
+        0
+    }
+
     fn tick(&self, _instrument: u32) -> i64 {
         1
     }

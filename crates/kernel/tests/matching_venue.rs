@@ -22,6 +22,10 @@ impl VenueContext for Position {
         }
     }
 
+    fn position(&self, _account: u32, _instrument: u32) -> i64 {
+        self.0
+    }
+
     fn tick(&self, _instrument: u32) -> i64 {
         1
     }
@@ -453,6 +457,15 @@ impl Clients {
                 }
             }
             Outcome::Replaced { quantity, .. } => known.expect("a replaced order is live").0 = quantity,
+            Outcome::Reduced { quantity, .. } => {
+                let (total, filled) = known.expect("a reduced order is live");
+                prop_assert!(
+                    *filled < quantity && quantity < *total,
+                    "{} reduced to nothing",
+                    report.order_id
+                );
+                *total = quantity;
+            }
             Outcome::Canceled { .. } | Outcome::Expired => {
                 prop_assert!(self.0.remove(&report.order_id).is_some(), "{} is not live", report.order_id);
             }

@@ -7,7 +7,7 @@ use super::Book;
 use super::ladder::mirror;
 use super::policy::{LevelQueue, MatchingPolicy, Taker};
 use super::report::ReportSink;
-use super::self_trade::Unguarded;
+use super::self_trade::{SelfTradeGuard, Unguarded};
 use super::slab::NONE;
 
 /// What a side wants at one price, hidden orders and reserves included.
@@ -73,6 +73,17 @@ impl<P: MatchingPolicy> Book<P> {
     /// Reports: the trades, buys in priority order, the buy told as taker; level changes after each pair of
     /// levels that traded.
     pub fn uncross<S: ReportSink>(&mut self, price: i64, sink: &mut S) -> i64 {
+        self.uncross_guarded(price, &Unguarded, sink)
+    }
+
+    /// As [`Book::uncross`], where `guard` says how much an order may trade: what may trade nothing is canceled when its
+    /// turn comes. Self-trades are not asked about, for neither side is the aggressor.
+    pub fn uncross_guarded<S: ReportSink, G: SelfTradeGuard>(
+        &mut self,
+        price: i64,
+        guard: &G,
+        sink: &mut S,
+    ) -> i64 {
         let limits = [mirror(0, price), mirror(1, price)];
         let mut traded = 0;
         loop {
@@ -81,7 +92,7 @@ impl<P: MatchingPolicy> Book<P> {
                 return traded;
             }
             let before = levels.map(|level| self.slab.quantity(level));
-            traded += self.uncross_levels(levels, price, sink);
+            traded += self.uncross_levels(levels, price, guard, sink);
             for (level, before) in levels.into_iter().zip(before) {
                 let total = self.slab.total(level);
                 self.ladder(total.tag).quantity += total.quantity - before;
@@ -92,7 +103,13 @@ impl<P: MatchingPolicy> Book<P> {
     }
 
     /// Trades the orders of a level of bids with those of a level of offers until one level is empty.
-    fn uncross_levels<S: ReportSink>(&mut self, levels: [u32; 2], price: i64, sink: &mut S) -> i64 {
+    fn uncross_levels<S: ReportSink, G: SelfTradeGuard>(
+        &mut self,
+        levels: [u32; 2],
+        price: i64,
+        guard: &G,
+        sink: &mut S,
+    ) -> i64 {
         let [bids, offers] = levels;
         let mut traded = 0;
         while self.slab.orders(bids) > 0 && self.slab.orders(offers) > 0 {
@@ -105,19 +122,21 @@ impl<P: MatchingPolicy> Book<P> {
                 leaves: self.leaves(buy),
             };
             let (slab, live, aside) = (&mut self.slab, &mut self.live, &mut self.aside);
-            let mut queue = LevelQueue {
-                slab,
-                live,
-                aside,
-                taker: &mut taker,
-                guard: &Unguarded,
-                sink,
-                level: offers,
-                price,
-            };
+            let mut queue =
+                LevelQueue { slab, live, aside, taker: &mut taker, guard, sink, level: bids, price };
+            if queue.withdraws_first() {
+                continue;
+            }
+            let quantity = queue.most_of_first(quantity);
+            queue.level = offers;
+            if queue.withdraws_first() {
+                continue;
+            }
+            let before = queue.incoming();
             if let Some(offer) = queue.first() {
                 queue.fill(offer, quantity);
             }
+            let quantity = before - queue.incoming();
             queue.level = bids;
             queue.lessen_first(quantity);
             traded += quantity;

@@ -1,5 +1,7 @@
 //! The steps of matching and resting that commands are made of.
 
+use std::collections::BTreeMap;
+
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderType, Side, TimeInForce};
 
@@ -285,9 +287,17 @@ impl<P: MatchingPolicy> Book<P> {
             return found;
         }
         let mut found = 0;
+        // What accounts would have traded so far: it counts where orders may trade only so much.
+        let mut ahead: BTreeMap<u32, i64> = BTreeMap::new();
         for order in self.orders(side.opposite()).take_while(|order| mirror(opposite, order.price) <= limit) {
             match guard.action_on(account, order.account, order.order_id) {
-                None => found += order.leaves,
+                None if !guard.limits() => found += order.leaves,
+                None => {
+                    let ahead = ahead.entry(order.account).or_default();
+                    let most = guard.most(order.account, order.order_id, order.leaves, *ahead).unwrap_or(0);
+                    *ahead += most;
+                    found += most;
+                }
                 Some(SelfTradeAction::CancelResting) => {}
                 Some(_) => break,
             }

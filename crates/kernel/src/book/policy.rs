@@ -169,8 +169,13 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
     pub fn fill(&mut self, order: RestingOrder, quantity: i64) {
         let slot = order.0;
         let quantity = quantity.min(self.slab.quantity(slot)).min(self.taker.leaves);
+        let quantity = if G::ACTIVE { self.most(slot, quantity) } else { quantity };
         if quantity <= 0 {
             return;
+        }
+        if G::ACTIVE {
+            let Taker { account, side, .. } = *self.taker;
+            self.guard.traded(self.slab.account(slot), account, side, quantity);
         }
         let shown = self.slab.reduce(slot, quantity);
         self.taker.leaves -= quantity;
@@ -253,7 +258,7 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         }
         let (account, order_id) = (self.slab.account(order.0), self.slab.order_id(order.0));
         match self.guard.action_on(self.taker.account, account, order_id) {
-            None => false,
+            None => self.is_withdrawn(order.0),
             Some(action) => {
                 self.prevent(order.0, action);
                 true
@@ -272,6 +277,52 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         }
     }
 
+    /// As much of `quantity` as an order may trade.
+    fn most(&self, slot: u32, quantity: i64) -> i64 {
+        let (account, order_id) = (self.slab.account(slot), self.slab.order_id(slot));
+        self.guard.most(account, order_id, quantity, 0).unwrap_or(0)
+    }
+
+    /// As much of `quantity` as the first order may trade.
+    pub(super) fn most_of_first(&self, quantity: i64) -> i64 {
+        match self.first() {
+            Some(first) if G::ACTIVE => self.most(first.0, quantity),
+            _ => quantity,
+        }
+    }
+
+    /// Takes out the first order where it may trade nothing; says whether it did.
+    pub(super) fn withdraws_first(&mut self) -> bool {
+        G::ACTIVE && self.first().is_some_and(|first| self.is_withdrawn(first.0))
+    }
+
+    fn is_withdrawn(&mut self, slot: u32) -> bool {
+        let (account, order_id) = (self.slab.account(slot), self.slab.order_id(slot));
+        let leaves = self.slab.quantity(slot) + self.reserve(slot);
+        // Whether it may trade at all is asked, not how much: the least of it will do.
+        match self.guard.most(account, order_id, 1, 0) {
+            Ok(_) => false,
+            Err(reason) => {
+                let reason = Refusal { actual: i128::from(leaves), ..reason };
+                let side = side_at(self.slab.side(self.level) & 1);
+                let price = self.slab.price(self.level);
+                self.sink.canceled(&BookCancel { order_id, account, side, price, leaves, reason });
+                self.take_out(slot, order_id);
+                true
+            }
+        }
+    }
+
+    fn take_out(&mut self, slot: u32, order_id: u64) {
+        let side = self.slab.side(self.level);
+        if let Some(aside) = self.aside.as_mut() {
+            aside.forget(side, order_id);
+        }
+        self.slab.detach(slot);
+        self.live.remove(order_id, self.slab);
+        self.slab.free(slot);
+    }
+
     #[cold]
     fn prevent(&mut self, slot: u32, action: SelfTradeAction) {
         let (resting, aggressor) = (self.slab.order_id(slot), self.taker.order_id);
@@ -282,13 +333,7 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         if action != SelfTradeAction::CancelAggressor {
             let leaves = self.slab.quantity(slot) + self.reserve(slot);
             self.tell_canceled([resting, aggressor], self.slab.account(slot), self.side(), leaves);
-            let side = self.slab.side(self.level);
-            if let Some(aside) = self.aside.as_mut() {
-                aside.forget(side, resting);
-            }
-            self.slab.detach(slot);
-            self.live.remove(resting, self.slab);
-            self.slab.free(slot);
+            self.take_out(slot, resting);
         }
         if action != SelfTradeAction::CancelResting {
             let leaves = std::mem::take(&mut self.taker.leaves);

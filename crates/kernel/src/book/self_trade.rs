@@ -1,4 +1,7 @@
-//! What happens when an order meets one of the same owner.
+//! What happens when an order meets one of the same owner, or one that may trade only so much.
+
+use crate::rules::Refusal;
+use crate::terms::Side;
 
 /// How a self-trade is prevented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +34,7 @@ impl SelfTradeAction {
 ///
 /// Price-time asks about a resting order when its turn comes. The other policies share a level among all its
 /// orders at once, so there every order of the level is asked about, in time order, before the level is shared.
-/// An uncross asks nothing.
+/// An uncross asks only how much an order may trade.
 pub trait SelfTradeGuard {
     /// Whether it is asked at all.
     const ACTIVE: bool = true;
@@ -44,6 +47,26 @@ pub trait SelfTradeGuard {
     fn action_on(&self, aggressor: u32, resting: u32, _resting_order_id: u64) -> Option<SelfTradeAction> {
         self.action(aggressor, resting)
     }
+
+    /// Whether orders may trade only so much.
+    #[inline]
+    fn limits(&self) -> bool {
+        false
+    }
+
+    /// How much of `leaves` a resting order may trade, when `ahead` of its account's quantity on its side has traded
+    /// before it without [`SelfTradeGuard::traded`] having been told.
+    ///
+    /// # Errors
+    /// Why it may trade nothing; the book cancels it with this.
+    #[inline]
+    fn most(&self, _account: u32, _order_id: u64, leaves: i64, _ahead: i64) -> Result<i64, Refusal> {
+        Ok(leaves)
+    }
+
+    /// Hears what traded.
+    #[inline]
+    fn traded(&self, _maker: u32, _taker: u32, _taker_side: Side, _quantity: i64) {}
 }
 
 /// All may trade with all.

@@ -1,6 +1,6 @@
 //! Commands that set how an instrument of a venue of our own trades.
 
-use super::{About, AnyVenue, Engine, EngineStopped};
+use super::{About, AnyVenue, Engine, EngineStopped, FillContext};
 use crate::book::{AllocationPolicy, AnyPolicy, LeadShare, PriceSizeTime, PriceTime, TopStep, WHOLE};
 use crate::command::{
     ChangeTradingSession, LeadPayload, SetMarketData, SetMatchingPolicy, SetOrderSizes, SetPriceBands,
@@ -9,6 +9,7 @@ use crate::command::{
 use crate::event;
 use crate::message::Message;
 use crate::record::{Body, Slot, payload};
+use crate::risk::RiskView;
 use crate::rules::{Refusal, Rule};
 use crate::terms::TradingSession;
 use crate::venue::matching::{MatchingVenue, PriceBands};
@@ -60,7 +61,7 @@ impl Engine {
             }
             Message::ChangeTradingSession => {
                 let (session, until) = session_of(head)?;
-                venue.change_session(instrument, session, until, time)?;
+                self.change_session(instrument, session, until)?;
             }
             Message::SetPriceBands => {
                 let SetPriceBands { static_width, dynamic_width, on_breach, duration_ns, .. } =
@@ -121,9 +122,23 @@ impl Engine {
             .map(|one| one.id)
             .collect();
         for instrument in ours {
-            self.our_venue(instrument)?.change_session(instrument, session, until, time)?;
+            self.change_session(instrument, session, until)?;
         }
         Ok(())
+    }
+
+    fn change_session(
+        &mut self,
+        instrument: u32,
+        session: TradingSession,
+        until: u64,
+    ) -> Result<(), Refusal> {
+        self.our_venue(instrument)?;
+        let Engine { venues, risk, instruments, portfolio, marks, fees, time, .. } = self;
+        let context = FillContext { risk, view: RiskView { instruments, portfolio, marks, fees } };
+        let venue = instruments.get(instrument).map_or(0, |listed| usize::from(listed.venue));
+        let Some(AnyVenue::Matching(matching)) = venues.get_mut(venue) else { return Ok(()) };
+        matching.change_session(instrument, session, until, *time, &context)
     }
 }
 

@@ -161,6 +161,10 @@ impl VenueContext for FillContext<'_> {
         self.risk.executable_quantity(order, leaves, price, &self.view)
     }
 
+    fn position(&self, account: u32, instrument: u32) -> i64 {
+        self.view.account(account).map_or(0, |account| account.quantity(instrument))
+    }
+
     fn tick(&self, instrument: u32) -> i64 {
         self.view.instruments.get(instrument).map_or(1, |instrument| instrument.tick)
     }

@@ -17,8 +17,8 @@
 //! line ends; nothing recurses. The next request waits until it is empty.
 //!
 //! Reduce-only: when such an order would take, it takes at most what the engine says may execute now, and what
-//! exceeds that is canceled once it is filled up to there. While it rests it is not watched: a position that
-//! shrinks under it is the engine's to see, and to answer with a replace or a cancel.
+//! exceeds that is canceled once it is filled up to there. While it rests it trades no more than the position is at that
+//! moment; `reducing.rs` says what becomes of it when the position shrinks.
 //!
 //! An order with expire time t cannot trade with a request made at t: expiry comes first.
 
@@ -30,6 +30,7 @@ mod desk;
 mod entry;
 mod market_book;
 mod owners;
+mod reducing;
 mod sessions;
 mod shown_orders;
 mod special;
@@ -50,6 +51,7 @@ use crate::tracked::{EntityHasher, TrackedTable};
 
 use desk::{Desk, Leaving, Telling};
 use owners::{Owners, SelfTradeSetting};
+use reducing::{Reducing, Rooms};
 use shown_orders::ShownOrders;
 use special::Special;
 use standing::Standing;
@@ -104,6 +106,8 @@ struct Market {
     triggers: Triggers,
     /// Orders looked at after each request; few markets have any.
     standing: Option<Box<Standing>>,
+    /// Where reduce-only orders are live.
+    reducing: Option<Box<Reducing>>,
     /// Orders for the closing auction, by arrival.
     at_close: BTreeMap<u64, u64>,
     /// Nothing was ever set for the instrument: it has no conditions to be looked at.
@@ -121,6 +125,7 @@ impl Default for Market {
             book: MarketBook::default(),
             triggers: Triggers::default(),
             standing: None,
+            reducing: None,
             at_close: BTreeMap::new(),
             is_plain: true,
             is_changing: false,
@@ -187,6 +192,8 @@ pub struct MatchingVenue {
     marks: TrackedTable<u32, i64>,
     /// Markets whose standing orders must be looked at, each with the time of the request that asks for it.
     restless: VecDeque<(u32, u64)>,
+    /// Markets whose reduce-only orders must be looked at, each with the time of the trade that asks for it.
+    shrunk: VecDeque<(u32, u64)>,
     /// Within an act of several requests; never between two records.
     holds_triggers: bool,
     /// (expire time, order id) of orders good till a time.
@@ -256,7 +263,8 @@ impl Venue for MatchingVenue {
         let expiry = self.expiries.first().map(|(time, _)| *time);
         let session_end = self.session_ends.first().map(|(time, _)| *time);
         let restless = self.restless.front().map(|(_, time)| *time);
-        [report, restless, triggered, work, expiry, session_end].into_iter().flatten().min()
+        let shrunk = self.shrunk.front().map(|(_, time)| *time);
+        [report, restless, shrunk, triggered, work, expiry, session_end].into_iter().flatten().min()
     }
 
     fn close_session(&mut self, instrument: u32, time: u64) {
@@ -291,6 +299,10 @@ impl Venue for MatchingVenue {
             match self.restless.is_empty() {
                 true => 0,
                 false => hasher.hash("restless", 0u64, |out| self.write_restless(out)),
+            },
+            match self.shrunk.is_empty() {
+                true => 0,
+                false => hasher.hash("shrunk", 0u64, |out| self.write_shrunk(out)),
             },
         ];
         let policies = self.policed.iter().filter_map(|&instrument| {
@@ -388,10 +400,12 @@ impl MatchingVenue {
             return true;
         }
         if let Some((due, instrument)) = session_end {
-            self.end_session(instrument, due);
+            self.end_session(instrument, due, context);
             return true;
         }
-        let Some(time) = work_time else { return false };
+        let Some(time) = work_time else {
+            return !self.holds_triggers && self.trim_next(context);
+        };
         if let Some((_, work)) = self.work.pop_front() {
             self.run(&work, time, context);
         }
@@ -432,19 +446,25 @@ impl MatchingVenue {
     }
 
     /// Lets `act` work on a book, its reports going out as this venue's, then lines up what its trades and the prices it
-    /// leaves triggered.
+    /// leaves triggered. Where nothing can trade there need be no context.
     fn at_desk(
         &mut self,
         instrument: u32,
         leaving: Leaving,
         time: u64,
+        context: Option<&dyn VenueContext>,
         act: impl FnOnce(&mut MarketBook, &mut Desk<'_>) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
         let index = (instrument as usize).wrapping_sub(1);
         let Some(market) = self.markets.get_mut(index).and_then(|market| market.as_deref_mut()) else {
             return Err(Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(instrument)));
         };
-        let Market { book, standing, triggers, shown, publisher, is_plain, .. } = market;
+        let Market { book, standing, triggers, reducing, shown, publisher, is_plain, .. } = market;
+        let (orders, shrunk) = match reducing.as_deref_mut() {
+            Some(Reducing { orders, shrunk }) => (Some(&*orders), Some(shrunk)),
+            None => (None, None),
+        };
+        let rooms = context.zip(orders).map(|(context, orders)| Rooms::new(context, instrument, orders));
         let mut desk = Desk {
             reports: &mut self.reports,
             tickets: &mut self.tickets,
@@ -458,6 +478,8 @@ impl MatchingVenue {
             telling: Telling::Replaced,
             is_moving: false,
             owners: Owners { settings: &self.self_trade, specials: &self.specials },
+            rooms: rooms.as_ref(),
+            shrunk,
             gone: &mut self.gone,
             time,
             auction: None,
@@ -471,6 +493,7 @@ impl MatchingVenue {
         if let Some(publisher) = publisher.0.as_deref_mut() {
             book.publish_changes(publisher);
         }
+        let has_shrunk = reducing.as_deref().is_some_and(|reducing| !reducing.shrunk.is_empty());
         let (is_plain, is_standing) = (*is_plain, standing.is_some());
         let watches_bests = triggers.has_uncommon() && !book.is_collecting();
         self.clear_gone(instrument);
@@ -487,6 +510,9 @@ impl MatchingVenue {
         if is_standing {
             self.disturb(instrument, time);
         }
+        if has_shrunk {
+            self.note_shrunk(instrument, time);
+        }
         if !is_plain {
             self.after_change(instrument, traded.last.is_some(), time);
         }
@@ -498,6 +524,7 @@ impl MatchingVenue {
         while let Some(order_id) = self.gone.pop() {
             self.specials.remove(order_id);
             self.unstand(instrument, order_id);
+            self.unwatch_position(instrument, order_id);
         }
     }
 

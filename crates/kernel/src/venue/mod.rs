@@ -190,6 +190,9 @@ pub trait VenueContext {
     /// The rule that leaves nothing to execute; the venue cancels the order with it.
     fn executable_quantity(&self, order: &VenueOrder, leaves: i64, price: i64) -> Result<i64, Refusal>;
 
+    /// What the account holds of an instrument, + long, - short; all that was reported is booked.
+    fn position(&self, account: u32, instrument: u32) -> i64;
+
     /// Tick of an instrument in price units.
     fn tick(&self, instrument: u32) -> i64;
 }

@@ -7,7 +7,7 @@ use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::special_terms::SpecialTerms;
 use openbell_kernel::state::{State, StateReader, StateWriter};
 use openbell_kernel::terms::{
-    Liquidity, OrderType, Peg, Side, Sizing, TimeInForce, TrailBy, TriggerBy, options,
+    Liquidity, OrderType, Peg, Side, Sizing, TimeInForce, TradingSession, TrailBy, TriggerBy, options,
 };
 use openbell_kernel::tracked::EntityHasher;
 use openbell_kernel::venue::matching::MatchingVenue;
@@ -145,6 +145,10 @@ impl VenueContext for Positions {
         }
     }
 
+    fn position(&self, account: u32, _instrument: u32) -> i64 {
+        self.0.get(&account).copied().unwrap_or(0)
+    }
+
     fn tick(&self, _instrument: u32) -> i64 {
         1
     }
@@ -214,6 +218,14 @@ impl Floor {
         self.replace(order_id, terms)
     }
 
+    /// Opens another trading session.
+    pub fn open(&mut self, session: TradingSession) -> Vec<String> {
+        self.time += 1;
+        let (time, positions) = (self.time, self.positions.clone());
+        self.venue.change_session(1, session, 0, time, &positions).expect("a session");
+        self.pull()
+    }
+
     pub fn mark(&mut self, price: i64) -> Vec<String> {
         self.time += 1;
         self.venue.note_mark(1, price, self.time);
@@ -260,6 +272,7 @@ pub fn line(report: &VenueReport) -> Option<String> {
         Outcome::Triggered { price } => format!("{id} triggered at {price}"),
         Outcome::Unknown => format!("{id} unknown"),
         Outcome::Repriced { price, stop_price } => format!("{id} repriced {price} stop {stop_price}"),
+        Outcome::Uncrossed { price, volume, .. } => format!("uncrossed {volume} at {price}"),
         Outcome::Reduced { quantity, refusal } => format!("{id} reduced to {quantity} {}", named(&refusal)),
         _ => return None,
     })

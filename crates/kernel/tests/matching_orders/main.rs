@@ -4,6 +4,7 @@
 mod floor;
 mod pegs;
 mod quantities;
+mod reducing;
 mod refusals;
 mod restored;
 mod self_trades;

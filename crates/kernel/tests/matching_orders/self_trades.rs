@@ -3,7 +3,8 @@
 use openbell_kernel::book::SelfTradeAction::{
     CancelAggressor, CancelBoth, CancelResting, DecrementAndCancel,
 };
-use openbell_kernel::terms::Side;
+use openbell_kernel::terms::{Side, TradingSession};
+use openbell_kernel::venue::matching::PriceBands;
 
 use Side::{Buy, Sell};
 
@@ -92,4 +93,49 @@ fn a_replace_into_ones_own_order_is_prevented_too() {
     let said = floor.replace(2, [5, 100, 0]);
     assert_eq!(said, ["2 replaced 5 at 100 stop 0", "1 canceled SELF_TRADE_MUST_NOT_HAPPEN 0 2"]);
     assert_eq!(floor.shows(Buy), ["5 at 100"]);
+}
+
+#[test]
+fn an_auction_lets_an_owner_trade_with_itself_and_continuous_trading_does_not() {
+    for action in [CancelAggressor, CancelResting, CancelBoth, DecrementAndCancel] {
+        let mut floor = Floor::default();
+        floor.venue.set_self_trade(1, 0, Some(action));
+        floor.open(TradingSession::OpeningAuction);
+        floor.send(limit(1, Sell, 5, 100));
+        floor.send(limit(2, Buy, 5, 100));
+        let said = floor.open(TradingSession::Continuous);
+        assert_eq!(said, ["uncrossed 5 at 100", "1 gave 5 at 100", "2 gave 5 at 100"], "{action:?}");
+        floor.send(limit(3, Sell, 5, 100));
+        let said = floor.send(limit(4, Buy, 5, 100));
+        assert!(said[1].contains("SELF_TRADE_MUST_NOT_HAPPEN"), "{action:?}: {said:?}");
+    }
+}
+
+#[test]
+fn what_a_self_trade_prevents_does_not_breach_a_band() {
+    let banded = || {
+        let mut floor = Floor::with(&[limit(1, Sell, 1, 1_000).of(3), limit(2, Buy, 1, 1_000).of(4)]);
+        let bands = PriceBands {
+            static_width: 0,
+            dynamic_width: 10_000_000,
+            on_breach: TradingSession::VolatilityAuction,
+            duration_ns: 0,
+        };
+        floor.venue.set_bands(1, bands).unwrap();
+        floor.send(limit(5, Sell, 5, 1_005));
+        floor.send(limit(6, Sell, 5, 1_050));
+        floor.send(limit(7, Sell, 5, 1_060).of(2));
+        floor
+    };
+    // All that lies beyond the bound would be prevented: nothing is left that would trade there.
+    let mut floor = banded();
+    floor.venue.set_self_trade(1, 0, Some(CancelAggressor));
+    let said = floor.send(limit(8, Buy, 7, 1_055));
+    assert_eq!(said, ["8 accepted", "8 canceled SELF_TRADE_MUST_NOT_HAPPEN 0 5"]);
+    assert_eq!(floor.venue.session(1), TradingSession::Continuous);
+    // Without its own orders the aggressor comes to another's, which does lie beyond it.
+    let mut floor = banded();
+    floor.venue.set_self_trade(1, 0, Some(CancelResting));
+    floor.send(limit(8, Buy, 7, 1_060));
+    assert_eq!(floor.venue.session(1), TradingSession::VolatilityAuction);
 }

@@ -100,6 +100,10 @@ impl VenueContext for Books {
         }
     }
 
+    fn position(&self, account: u32, instrument: u32) -> i64 {
+        Books::position(self, account, instrument)
+    }
+
     fn tick(&self, _: u32) -> i64 {
         self.tick
     }

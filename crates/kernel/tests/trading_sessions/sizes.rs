@@ -16,6 +16,10 @@ impl VenueContext for Anything {
         Ok(leaves)
     }
 
+    fn position(&self, _account: u32, _instrument: u32) -> i64 {
+        0
+    }
+
     fn tick(&self, _instrument: u32) -> i64 {
         1
     }

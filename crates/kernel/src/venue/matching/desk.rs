@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::owners::Owners;
+use super::owners::{MarketGuard, Owners};
+use super::reducing::Rooms;
 use super::shown_orders::{ShownOrder, ShownOrders};
 use super::{MarketBook, Place, Ticket, TradedRange};
 use crate::book::{
@@ -10,7 +11,7 @@ use crate::book::{
     ReportSink,
 };
 use crate::rules::{Refusal, Rule};
-use crate::terms::{Liquidity, TradingSession, options};
+use crate::terms::{Liquidity, Side, TradingSession, options};
 use crate::tracked::TrackedTable;
 use crate::venue::{Outcome, VenueReport};
 
@@ -42,6 +43,8 @@ pub(super) enum Telling {
     Replaced,
     /// The order follows something.
     Repriced,
+    /// The venue cut it.
+    Reduced(Refusal),
 }
 
 pub(super) struct Desk<'a> {
@@ -59,6 +62,10 @@ pub(super) struct Desk<'a> {
     /// An order is taken out to be put back: nothing is told but the levels.
     pub is_moving: bool,
     pub owners: Owners<'a>,
+    /// What reduce-only orders may trade, where any are live.
+    pub rooms: Option<&'a Rooms<'a>>,
+    /// Accounts that traded a side, where that must be known.
+    pub shrunk: Option<&'a mut BTreeSet<(u32, Side)>>,
     /// Orders that are gone and had more than a ticket.
     pub gone: &'a mut Vec<u64>,
     pub time: u64,
@@ -70,7 +77,12 @@ pub(super) struct Desk<'a> {
     pub publisher: Option<&'a mut DepthPublisher>,
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
+    /// What stands between an incoming order and the book.
+    pub fn guard(&self, account: u32, order_id: u64) -> Option<MarketGuard<'a>> {
+        self.owners.guard(account, order_id, self.rooms)
+    }
+
     fn report(&mut self, order_id: u64, outcome: Outcome) {
         self.reports.push_back(VenueReport { order_id, venue_time: self.time, outcome });
     }
@@ -166,6 +178,10 @@ impl ReportSink for Desk<'_> {
             self.fill(order_id, quantity, leaves);
             self.show(|shown| shown.reduce(order_id, quantity));
         }
+        if let Some(shrunk) = self.shrunk.as_deref_mut() {
+            shrunk.insert((trade.taker_account, trade.taker_side));
+            shrunk.insert((trade.maker_account, trade.taker_side.opposite()));
+        }
     }
 
     fn refreshed(&mut self, refresh: &BookRefresh) {
@@ -206,7 +222,10 @@ impl ReportSink for Desk<'_> {
             *self.arrivals += 1;
             ticket.place = Place::Book(*self.arrivals);
         }
-        ticket.order.price = price;
+        // A market order that an auction collects has none.
+        if !matches!(self.telling, Telling::Reduced(_)) {
+            ticket.order.price = price;
+        }
         ticket.order.quantity = ticket.executed + leaves + excess;
         let (quantity, stop_price) = (ticket.order.quantity, ticket.order.stop_price);
         self.report(
@@ -214,6 +233,7 @@ impl ReportSink for Desk<'_> {
             match self.telling {
                 Telling::Replaced => Outcome::Replaced { price, quantity, stop_price },
                 Telling::Repriced => Outcome::Repriced { price, stop_price },
+                Telling::Reduced(refusal) => Outcome::Reduced { quantity, refusal },
             },
         );
         if replace.kept_priority {

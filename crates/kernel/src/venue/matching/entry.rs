@@ -55,15 +55,18 @@ impl MatchingVenue {
         if order.time_in_force == TimeInForce::Gtd {
             self.expiries.insert((order.expire_time, order.order_id));
         }
+        if order.options & options::REDUCE_ONLY != 0 {
+            self.watch_position(order);
+        }
         self.tickets.insert(order.order_id, ticket);
     }
 
     pub(super) fn forget(&mut self, order_id: u64) {
         let Some(ticket) = self.tickets.remove(order_id) else { return };
         self.expiries.remove(&(ticket.order.expire_time, order_id));
-        if ticket.order.options & options::ASIDE != 0 {
-            self.specials.remove(order_id);
-            self.unstand(ticket.order.instrument, order_id);
+        if ticket.order.options & (options::ASIDE | options::REDUCE_ONLY) != 0 {
+            self.gone.push(order_id);
+            self.clear_gone(ticket.order.instrument);
         }
     }
 
@@ -94,7 +97,7 @@ impl MatchingVenue {
         // Of what may not trade now nothing can be asked.
         let is_cut = quantity < ticket.leaves();
         let minimum = if is_cut { new_order.minimum.min(quantity) } else { new_order.minimum };
-        let result = self.at_desk(order.instrument, leaving, time, |book, desk| {
+        let result = self.at_desk(order.instrument, leaving, time, Some(context), |book, desk| {
             submit_guarded(book, &NewOrder { quantity, minimum, ..new_order }, desk)
         });
         if result.is_err() {
@@ -176,10 +179,10 @@ impl MatchingVenue {
         let quantity = self.executable(order, leaves, context)?;
         let post_only = to_book(order).post_only;
         let (order_id, terms) = (order.order_id, [order.price, quantity]);
-        self.at_desk(order.instrument, Leaving::Canceled, time, |book, desk| {
+        self.at_desk(order.instrument, Leaving::Canceled, time, Some(context), |book, desk| {
             desk.excess = leaves - quantity;
             desk.telling = telling;
-            let left = match desk.owners.guard(order.account, order_id) {
+            let left = match desk.guard(order.account, order_id) {
                 None => book.replace(order_id, order.price, quantity, post_only, desk),
                 Some(guard) => book.replace_guarded(order_id, terms, post_only, &guard, desk),
             };
@@ -200,7 +203,7 @@ impl MatchingVenue {
         match ticket.place {
             Place::Book(_) => {
                 return self
-                    .at_desk(ticket.order.instrument, leaving, time, |book, desk| {
+                    .at_desk(ticket.order.instrument, leaving, time, None, |book, desk| {
                         book.cancel(order_id, desk).map(|_| ())
                     })
                     .is_ok();

@@ -220,6 +220,16 @@ impl MarketBook {
         on_book!(mut self, book => book.uncross(price, sink))
     }
 
+    /// As [`Book::uncross_guarded`].
+    pub fn uncross_guarded<S: ReportSink, G: SelfTradeGuard>(
+        &mut self,
+        price: i64,
+        guard: &G,
+        sink: &mut S,
+    ) -> i64 {
+        on_book!(mut self, book => book.uncross_guarded(price, guard, sink))
+    }
+
     /// As [`Book::start_collecting`].
     pub fn start_collecting(&mut self) {
         on_book!(mut self, book => book.start_collecting());

@@ -1,9 +1,12 @@
 //! Who may not trade with whom.
 
 use super::MatchingVenue;
+use super::reducing::Rooms;
 use super::special::Special;
 use crate::book::{SelfTradeAction, SelfTradeGuard};
+use crate::rules::Refusal;
 use crate::state::{State, StateError, StateReader, StateWriter};
+use crate::terms::Side;
 use crate::tracked::TrackedTable;
 
 /// How the orders of an account are kept from meeting their own.
@@ -45,14 +48,31 @@ pub(super) struct Owners<'a> {
 }
 
 impl<'a> Owners<'a> {
-    /// What prevents the self-trades of an incoming order; `None` where nothing does.
-    pub fn guard(self, account: u32, order_id: u64) -> Option<OwnerGuard<'a>> {
+    /// What stands between an incoming order and the book; `None` where nothing does.
+    pub fn guard<'b>(
+        self,
+        account: u32,
+        order_id: u64,
+        rooms: Option<&'b Rooms<'b>>,
+    ) -> Option<MarketGuard<'b>>
+    where
+        'a: 'b,
+    {
+        let own = self.own_action(account, order_id);
+        if own.is_none() && rooms.is_none() {
+            return None;
+        }
+        let aggressor = own.map(|action| (self.owner(account, order_id), action));
+        Some(MarketGuard { owners: self, aggressor, rooms })
+    }
+
+    /// What happens when an incoming order meets one of its owner.
+    fn own_action(self, account: u32, order_id: u64) -> Option<SelfTradeAction> {
         if self.settings.is_empty() && self.specials.is_empty() {
             return None;
         }
         let own = self.specials.get(order_id).and_then(|special| special.terms.self_trade);
-        let action = own.or_else(|| self.setting(account)?.action)?;
-        Some(OwnerGuard { owners: self, aggressor: self.owner(account, order_id), action })
+        own.or_else(|| self.setting(account)?.action)
     }
 
     /// Account 0 stands for those that have no setting of their own.
@@ -73,21 +93,47 @@ impl<'a> Owners<'a> {
     }
 }
 
-/// Does what the aggressor's terms say when it meets an order of its own owner.
+/// Does what the aggressor's terms say when it meets an order of its own owner, and keeps reduce-only orders within
+/// their positions.
 #[derive(Clone, Copy)]
-pub(super) struct OwnerGuard<'a> {
+pub(super) struct MarketGuard<'a> {
     owners: Owners<'a>,
-    aggressor: Owner,
-    action: SelfTradeAction,
+    /// Who takes and what happens when it meets its own, where anything does.
+    aggressor: Option<(Owner, SelfTradeAction)>,
+    /// Where reduce-only orders are live.
+    rooms: Option<&'a Rooms<'a>>,
 }
 
-impl SelfTradeGuard for OwnerGuard<'_> {
+impl<'a> MarketGuard<'a> {
+    /// Where nobody takes.
+    pub fn of_rooms(owners: Owners<'a>, rooms: &'a Rooms<'a>) -> Self {
+        MarketGuard { owners, aggressor: None, rooms: Some(rooms) }
+    }
+}
+
+impl SelfTradeGuard for MarketGuard<'_> {
     fn action(&self, _aggressor: u32, resting: u32) -> Option<SelfTradeAction> {
-        (self.owners.owner_of_account(resting) == self.aggressor).then_some(self.action)
+        let (aggressor, action) = self.aggressor?;
+        (self.owners.owner_of_account(resting) == aggressor).then_some(action)
     }
 
     fn action_on(&self, _aggressor: u32, resting: u32, order_id: u64) -> Option<SelfTradeAction> {
-        (self.owners.owner(resting, order_id) == self.aggressor).then_some(self.action)
+        let (aggressor, action) = self.aggressor?;
+        (self.owners.owner(resting, order_id) == aggressor).then_some(action)
+    }
+
+    fn limits(&self) -> bool {
+        self.rooms.is_some()
+    }
+
+    fn most(&self, account: u32, order_id: u64, leaves: i64, ahead: i64) -> Result<i64, Refusal> {
+        self.rooms.map_or(Ok(leaves), |rooms| rooms.most(account, order_id, leaves, ahead))
+    }
+
+    fn traded(&self, maker: u32, taker: u32, taker_side: Side, quantity: i64) {
+        if let Some(rooms) = self.rooms {
+            rooms.traded(maker, taker, taker_side, quantity);
+        }
     }
 }
 

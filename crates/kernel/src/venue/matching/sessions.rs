@@ -17,13 +17,14 @@ use super::bands::PriceBands;
 use super::conditions::{Conditions, check_auction_type, waits_for_close};
 use super::desk::Leaving;
 use super::market_book::MarketBook;
+use super::owners::MarketGuard;
 use super::shown_orders::ShownOrders;
 use super::{MAX_INSTRUMENTS, Market, MatchingVenue, Place, Ticket, TradedRange};
 use crate::book::{AnyPolicy, check_price};
 use crate::instrument::MAX_UNITS;
 use crate::rules::{Refusal, Rule};
 use crate::terms::{Side, TimeInForce, TradingSession};
-use crate::venue::{Outcome, VenueOrder};
+use crate::venue::{Outcome, VenueContext, VenueOrder};
 
 impl MatchingVenue {
     /// What is set for an instrument, where anything was.
@@ -174,13 +175,14 @@ impl MatchingVenue {
         session: TradingSession,
         until: u64,
         time: u64,
+        context: &dyn VenueContext,
     ) -> Result<(), Refusal> {
         if until != 0 && until <= time {
             return Err(Refusal::new(Rule::FieldMustBeInRange, i128::from(time), i128::from(until)));
         }
         let before = self.conditions_mut(instrument)?.session;
         self.open_market(instrument)?.is_changing = true;
-        let result = self.pass_over(instrument, before, session, until, time);
+        let result = self.pass_over(instrument, [before, session], until, time, context);
         self.open_market(instrument)?.is_changing = false;
         self.tell_indication(instrument, time);
         result
@@ -189,13 +191,14 @@ impl MatchingVenue {
     fn pass_over(
         &mut self,
         instrument: u32,
-        before: TradingSession,
-        session: TradingSession,
+        sessions: [TradingSession; 2],
         until: u64,
         time: u64,
+        context: &dyn VenueContext,
     ) -> Result<(), Refusal> {
+        let [before, session] = sessions;
         let traded = if before != session && before.collects() {
-            self.end_collecting(instrument, before, session, time)?
+            self.end_collecting(instrument, sessions, time, context)?
         } else {
             None
         };
@@ -215,16 +218,20 @@ impl MatchingVenue {
     fn end_collecting(
         &mut self,
         instrument: u32,
-        before: TradingSession,
-        after: TradingSession,
+        sessions: [TradingSession; 2],
         time: u64,
+        context: &dyn VenueContext,
     ) -> Result<Option<i64>, Refusal> {
+        let [before, after] = sessions;
         let uncrosses =
             after == TradingSession::Continuous || (after == TradingSession::Closed && before.is_auction());
         if !uncrosses {
             return Ok(None);
         }
-        let indication = self.indicate(instrument);
+        let mut indication = self.indicate(instrument);
+        while indication.price != 0 && self.cut_for_auction(instrument, indication.price, time, context) {
+            indication = self.indicate(instrument);
+        }
         let crosses = indication.price != 0;
         if before.is_auction() || crosses {
             let Indication { price, volume, imbalance } = indication;
@@ -235,9 +242,15 @@ impl MatchingVenue {
             return Ok(None);
         }
         self.conditions_mut(instrument)?.reference_price = indication.price;
-        self.at_desk(instrument, Leaving::Canceled, time, |book, desk| {
+        self.at_desk(instrument, Leaving::Canceled, time, Some(context), |book, desk| {
             desk.auction = Some(before);
-            book.uncross(indication.price, desk);
+            match desk.rooms {
+                None => book.uncross(indication.price, desk),
+                Some(rooms) => {
+                    let guard = MarketGuard::of_rooms(desk.owners, rooms);
+                    book.uncross_guarded(indication.price, &guard, desk)
+                }
+            };
             Ok(())
         })?;
         Ok(Some(indication.price))
@@ -333,11 +346,11 @@ impl MatchingVenue {
     }
 
     /// A session whose time is over is followed by the one after it.
-    pub(super) fn end_session(&mut self, instrument: u32, time: u64) {
+    pub(super) fn end_session(&mut self, instrument: u32, time: u64, context: &dyn VenueContext) {
         self.session_ends.remove(&(time, instrument));
         let after = self.session(instrument).successor();
         // A book that is crossed after its uncrossing would be refused here and go on collecting.
-        let _ = self.change_session(instrument, after, 0, time);
+        let _ = self.change_session(instrument, after, 0, time, context);
     }
 
     /// Halts the instrument or starts a volatility auction when an order wanted to trade outside its bands.
@@ -503,7 +516,7 @@ impl MatchingVenue {
         ticket.place = Place::Book(self.arrivals);
         self.tickets.insert(order.order_id, ticket);
         let collected = self.book_order(&ticket);
-        self.at_desk(order.instrument, Leaving::Known, time, |book, desk| {
+        self.at_desk(order.instrument, Leaving::Known, time, None, |book, desk| {
             book.submit(&collected, desk).map(|_| ())
         })
     }

@@ -247,7 +247,7 @@ impl MatchingVenue {
         let kept = Ticket { excess: leaves - quantity, place, ..renewed };
         self.tickets.insert(order_id, kept);
         let new_order = NewOrder { quantity, minimum: 0, ..self.book_order(&kept) };
-        self.at_desk(order.instrument, Leaving::Known, time, |book, desk| {
+        self.at_desk(order.instrument, Leaving::Known, time, Some(context), |book, desk| {
             desk.is_moving = true;
             book.cancel(order_id, desk)?;
             desk.is_moving = false;
@@ -272,7 +272,7 @@ pub(super) fn submit_guarded(
     order: &NewOrder,
     desk: &mut Desk<'_>,
 ) -> Result<(), Refusal> {
-    match desk.owners.guard(order.account, order.order_id) {
+    match desk.guard(order.account, order.order_id) {
         None => book.submit(order, desk).map(|_| ()),
         Some(guard) => book.submit_guarded(order, &guard, desk).map(|_| ()),
     }

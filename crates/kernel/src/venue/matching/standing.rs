@@ -1,5 +1,5 @@
 //! Orders that are looked at again after each request about their instrument: pegs follow the market, all-or-none orders
-//! wait until all of them can trade, and resting reduce-only orders never exceed what is left to reduce.
+//! wait until all of them can trade.
 //!
 //! This is done in one pass each, in the order of the orders' ids, before triggered orders run. A pass ends with the first
 //! trade that it makes; then the reports go out and the passes begin anew. Pegs follow orders that do not follow
@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::{Leaving, Telling};
+use super::reducing::Rooms;
 use super::special::waits_for_whole;
 use super::{Market, MatchingVenue, Place, Ticket};
 use crate::book::Unguarded;
@@ -254,7 +255,7 @@ impl MatchingVenue {
     /// What a peg follows is gone: it waits outside the book.
     fn park_again(&mut self, ticket: Ticket, time: u64) {
         let VenueOrder { order_id, instrument, .. } = ticket.order;
-        let taken = self.at_desk(instrument, Leaving::Canceled, time, |book, desk| {
+        let taken = self.at_desk(instrument, Leaving::Canceled, time, None, |book, desk| {
             desk.is_moving = true;
             book.cancel(order_id, desk).map(|_| ())
         });
@@ -276,7 +277,7 @@ impl MatchingVenue {
         let trades = self.trades;
         for order_id in ids {
             let Some(&ticket) = self.tickets.get(order_id) else { continue };
-            if self.fillable(&ticket.order, ticket.leaves()) >= ticket.leaves() {
+            if self.fillable(&ticket.order, ticket.leaves(), context) >= ticket.leaves() {
                 let result = self.match_order(ticket, true, time, context);
                 self.cancel_refused(order_id, result, time);
             }
@@ -286,10 +287,12 @@ impl MatchingVenue {
         }
     }
 
-    fn fillable(&self, order: &VenueOrder, quantity: i64) -> i64 {
+    fn fillable(&self, order: &VenueOrder, quantity: i64, context: &dyn VenueContext) -> i64 {
         let Some(market) = self.market(order.instrument) else { return 0 };
         let VenueOrder { account, side, price, .. } = *order;
-        match self.owners().guard(account, order.order_id) {
+        let reducing = market.reducing.as_deref();
+        let rooms = reducing.map(|reducing| Rooms::new(context, order.instrument, &reducing.orders));
+        match self.owners().guard(account, order.order_id, rooms.as_ref()) {
             None => market.book.fillable(account, side, Some(price), quantity, &Unguarded),
             Some(guard) => market.book.fillable(account, side, Some(price), quantity, &guard),
         }

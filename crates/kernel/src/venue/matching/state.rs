@@ -38,6 +38,7 @@ impl State for MatchingVenue {
             out.i64(*price);
         }
         self.write_restless(out);
+        self.write_shrunk(out);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
@@ -77,6 +78,7 @@ impl State for MatchingVenue {
             venue.marks.insert(input.u32()?, input.i64()?);
         }
         venue.read_restless(input)?;
+        venue.read_shrunk(input)?;
         Ok(venue)
     }
 }
@@ -141,6 +143,37 @@ impl MatchingVenue {
         for _ in 0..input.length()? {
             let (instrument, time) = (input.u32()?, input.u64()?);
             self.restless.push_back((instrument, time));
+        }
+        Ok(())
+    }
+
+    /// Markets whose reduce-only orders must be looked at, and in each who traded which side.
+    pub(super) fn write_shrunk(&self, out: &mut StateWriter) {
+        out.length(self.shrunk.len());
+        for &(instrument, time) in &self.shrunk {
+            out.u32(instrument);
+            out.u64(time);
+            let reducing = self.market(instrument).and_then(|market| market.reducing.as_deref());
+            out.length(reducing.map_or(0, |reducing| reducing.shrunk.len()));
+            for (account, side) in reducing.iter().flat_map(|reducing| &reducing.shrunk) {
+                out.u32(*account);
+                out.u8(*side as u8);
+            }
+        }
+    }
+
+    fn read_shrunk(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
+        for _ in 0..input.length()? {
+            let (instrument, time) = (input.u32()?, input.u64()?);
+            self.shrunk.push_back((instrument, time));
+            for _ in 0..input.length()? {
+                let (account, number) = (input.u32()?, input.u8()?);
+                let side = Side::from_number(number).ok_or(input.invalid("side", u64::from(number)))?;
+                let market = self.market_mut(instrument);
+                if let Some(reducing) = market.and_then(|market| market.reducing.as_deref_mut()) {
+                    reducing.shrunk.insert((account, side));
+                }
+            }
         }
         Ok(())
     }
