@@ -148,7 +148,7 @@ def test_a_client_that_was_away_is_told_what_came_before_the_last_snapshot(
         assert asyncio.run(return_to_it()) == [OrderAccepted] * 5
 
 
-@pytest.mark.parametrize("bound", ["records = 50", "bytes = 6400", "seconds = 0.3"])
+@pytest.mark.parametrize("bound", ["records = 50", "bytes = 6400", "seconds = 2"])
 @pytest.mark.parametrize("writer", ["followed", "inline"])
 def test_snapshots_come_after_so_many_records_bytes_or_seconds(
     tmp_path: Path, keys: tuple[dict[str, str], str], bound: str, writer: str
@@ -161,6 +161,7 @@ def test_snapshots_come_after_so_many_records_bytes_or_seconds(
     with exchange("--config", file, "--directory", tmp_path / "x", stop=signal.SIGKILL) as told:
         assert health(told)["snapshots"] == writer
         before = health(told)["snapshot_sequence"] or 0
+        # Long before two seconds are over nothing comes any more: what came is saved all the same.
         rest_orders(told["url"], keys[0]["alice"], 1, 200)
         until("a snapshot", lambda: (health(told)["snapshot_sequence"] or 0) > before)
         now = health(told)

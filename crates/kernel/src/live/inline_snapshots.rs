@@ -82,15 +82,17 @@ impl ImageTaker {
         self.bytes += (slots * SLOT_SIZE) as u64;
     }
 
-    /// To be called before a commit: the batch that ends with it is where the copy belongs.
-    pub fn take_when_due(&mut self, node: &mut Node, time: u64) {
+    /// To be called before a commit: the batch that ends with it is where the copy belongs. Says whether there is one:
+    /// with nothing to commit, the journal thread must be told.
+    pub fn take_when_due(&mut self, node: &mut Node, time: u64) -> bool {
         let records = node.sequence() - self.sequence;
         let passed = time.saturating_sub(self.time);
         let is_due = records > 0 && self.policy.is_due(records, self.bytes, passed);
         if !is_due || self.slot.wanted() != 0 || self.slot.has_outgrown.load(Ordering::Relaxed) {
-            return;
+            return false;
         }
         self.take(node, time);
+        self.slot.wanted() != 0
     }
 
     /// To be called before the journal is closed: a restart then has nothing to replay.

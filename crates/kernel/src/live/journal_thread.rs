@@ -96,6 +96,11 @@ impl JournalLink {
         self.work.wake();
     }
 
+    /// A copy of the state waits to be saved, perhaps with nothing to commit behind it.
+    pub fn look_at_image(&self) {
+        self.work.wake();
+    }
+
     pub fn upkeep_trouble(&self) -> Option<String> {
         lock(&self.removal_trouble).clone().or_else(|| self.images.trouble())
     }
@@ -462,9 +467,11 @@ impl JournalThread {
         }
         let retry = self.writer.shortage().map(|_| RETRY_NS);
         let timeout = [retry, until_sync].into_iter().flatten().min();
+        let position = self.writer.position().sequence;
         let JournalThread { consumer, link, .. } = self;
         link.work.wait(link.spins, timeout, || {
             consumer.available() > 0
+                || (1..=position).contains(&link.images.wanted())
                 || link.is_abandoned.load(Ordering::Acquire)
                 || link.remove_before.load(Ordering::Acquire) != 0
         });

@@ -79,8 +79,10 @@ impl NodeThread {
                 // Else they wait: firing them would use up the reserve, and nothing can trade meanwhile.
                 self.node.fire_due_until(time)?;
             }
-            if let Some(images) = &mut self.images {
-                images.take_when_due(&mut self.node, time);
+            if let Some(images) = &mut self.images
+                && images.take_when_due(&mut self.node, time)
+            {
+                self.journal.look_at_image();
             }
             self.node.commit()?;
             self.node.open_gate()?;
