@@ -16,9 +16,9 @@ from hypothesis import currently_in_test_context, given, note
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from openbell.kernel import Commands, Node, SpecialTerms
-from openbell.messages.layouts import SELL as SOLD
+from openbell.kernel import Commands, SpecialTerms
 from tests.kernel.generated import CHUNKS, drawn, generated, require_reached
+from tests.kernel.one_market import INSTRUMENT, OneMarket, levels_told
 from tests.kernel.recorded import Event, Journal, Reader, compare
 from tests.model.special_orders_twin import (
     ALL_OR_NONE,
@@ -52,9 +52,7 @@ from tests.model.special_orders_twin import (
     SpecialOrdersTwin,
 )
 
-MATCHING, INSTRUMENT = 1, 1
 ACCOUNTS = (1, 2, 3, 4)
-CASH = 10**9 * NANO
 KINDS = (
     *(LIMIT,) * 10,
     MARKET,
@@ -70,41 +68,14 @@ KINDS = (
 )
 PRICED = (LIMIT, STOP_LIMIT, LIT)
 READER = Reader()
-
-
-def stage() -> NDArray[np.uint8]:
-    """One instrument, and accounts that may sell short and have enough of everything."""
-    commands = Commands()
-    commands.define_currency(1, "USD")
-    commands.configure_venue(0, MATCHING)
-    commands.list_instrument(
-        INSTRUMENT,
-        "ABC",
-        currency=1,
-        price_unit_nano=NANO,
-        quantity_unit_nano=NANO,
-        multiplier_nano=NANO,
-        tick=1,
-        lot=1,
-        venue=0,
-    )
-    for account in ACCOUNTS:
-        commands.open_account(account, 1, shorting=True)
-        commands.deposit_cash(account, CASH, 1)
-    journal = Journal()
-    journal.append(commands.slots())
-    return journal.take()
-
-
-STAGE = stage()
-STAGED = 2 + 1 + 2 * len(ACCOUNTS)
+FLOOR = OneMarket(ACCOUNTS)
 
 
 class Floor:
     """Makes commands out of numbers, plays them on the twin, and keeps them as records for the node."""
 
     def __init__(self) -> None:
-        self.journal = Journal(STAGED)
+        self.journal = Journal(FLOOR.sequence)
         self.twin = SpecialOrdersTwin(INSTRUMENT)
         self.owners: dict[int, tuple[int, int]] = {}
         self.saved: NDArray[np.uint8] | None = None
@@ -303,14 +274,6 @@ def story(output: bytes) -> Iterator[Event]:
                 yield ("refused", instrument, *refusal)
 
 
-def levels_told(output: bytes) -> dict[tuple[int, int], int]:
-    levels: dict[tuple[int, int], int] = {}
-    for name, flags, _, (price, quantity, _, _), _ in READER.read(output):
-        if name == "BookLevelChanged":
-            levels[SELL if flags & SOLD else BUY, price] = quantity
-    return {place: quantity for place, quantity in levels.items() if quantity}
-
-
 def levels_of(twin: SpecialOrdersTwin) -> dict[tuple[int, int], int]:
     levels: Counter[tuple[int, int]] = Counter()
     for order in twin.at("book"):
@@ -323,40 +286,11 @@ def run(numbers: list[int], saved_at: int) -> Floor:
     """Plays on the twin and on a node, one half of it also on a restored copy, and compares."""
     floor = Floor()
     floor.play(numbers, saved_at)
-    node = Node(mode="replay")
-    node.run(STAGE, None, [])
-    node.take_output()
-    output = b""
-    rest = floor.journal.take()
-    copy: Node | None = None
-    if floor.saved is not None:
-        node.run(floor.saved, None, [])
-        output = node.take_output().tobytes()
-        copy = Node.restore(node.snapshot(), mode="replay")
-        assert copy.state_hash() == node.state_hash(), "a restored engine has the same hash"
-        copy.run(rest, None, [])
-    node.run(rest, None, [])
-    later = node.take_output().tobytes()
-    compare(list(story(output + later)), floor.twin.told)
-    if copy is not None:
-        assert copy.take_output().tobytes() == later, "the restored copy's future"
-        assert copy.state_hash() == node.state_hash(), "the restored copy's end"
-    assert levels_told(output + later) == levels_of(floor.twin), "levels"
-    check_accounts(node, floor)
+    node, output = FLOOR.replay(floor.saved, floor.journal.take())
+    compare(list(story(output)), floor.twin.told)
+    assert levels_told(READER, output) == levels_of(floor.twin), "levels"
+    FLOOR.check_accounts(node, floor.owners, {order.order_id: order for order in floor.twin.orders})
     return floor
-
-
-def check_accounts(node: Node, floor: Floor) -> None:
-    """Nothing is made or lost, and every order's figures add up."""
-    assert sum(node.cash(account) for account in ACCOUNTS) == CASH * len(ACCOUNTS)
-    assert sum(node.position(account, INSTRUMENT)[0] for account in ACCOUNTS) == 0
-    live = {order.order_id: order for order in floor.twin.orders}
-    for order_id, (account, client_order_id) in floor.owners.items():
-        found = node.order(account, client_order_id)
-        assert found is not None and found.is_open == (order_id in live), order_id
-        if found.is_open:
-            order = live[order_id]
-            assert (found.cumulative_units, found.leaves_units) == (order.executed, order.leaves)
 
 
 numbers = st.lists(st.integers(0, 2**48), min_size=15, max_size=40)
@@ -396,8 +330,7 @@ def told(*commands: Order | tuple[int, int, int]) -> list[Event]:
             floor.send(command)
         else:
             floor.set_prevention(*command)
-    node = Node(mode="replay")
-    node.run(STAGE, None, [])
+    node = FLOOR.open()
     node.take_output()
     node.run(floor.journal.take(), None, [])
     first_trade = 3

@@ -15,9 +15,9 @@ from hypothesis import currently_in_test_context, given, note
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from openbell.kernel import Commands, Node
-from openbell.messages.layouts import SELL as SOLD
+from openbell.kernel import Commands
 from tests.kernel.generated import CHUNKS, drawn, generated, require_reached
+from tests.kernel.one_market import INSTRUMENT, OneMarket, levels_told
 from tests.kernel.recorded import Event, Journal, Reader, compare
 from tests.model.allocation_twin import MILLION, Terms
 from tests.model.trading_day_twin import (
@@ -44,50 +44,21 @@ from tests.model.trading_day_twin import (
     TradingDayTwin,
 )
 
-MATCHING, INSTRUMENT = 1, 1
 ACCOUNTS = (1, 2, 3)
-CASH = 10**9 * NANO
 ALLOCATION, PRICE_SIZE_TIME = 2, 3
 MARKET_TYPE, LIMIT_TYPE, POST_ONLY = 1, 2, 1
 READER = Reader()
+MARKET = OneMarket(ACCOUNTS)
 TERMS = (*(GTC,) * 6, *(DAY,) * 3, IOC, IOC, FOK, AT_OPEN, AT_CLOSE)
 TERMS_OF_AUCTIONS = (*(GTC,) * 6, *(DAY,) * 2, IOC, AT_OPEN, AT_OPEN, AT_CLOSE)
 SESSIONS = (PRE_OPEN, OPENING, *(CONTINUOUS,) * 4, VOLATILITY, HALTED, CLOSING, CLOSED)
-
-
-def stage() -> NDArray[np.uint8]:
-    """One instrument, three accounts that may sell short and have enough of everything."""
-    commands = Commands()
-    commands.define_currency(1, "USD")
-    commands.configure_venue(0, MATCHING)
-    commands.list_instrument(
-        INSTRUMENT,
-        "ABC",
-        currency=1,
-        price_unit_nano=NANO,
-        quantity_unit_nano=NANO,
-        multiplier_nano=NANO,
-        tick=1,
-        lot=1,
-        venue=0,
-    )
-    for account in ACCOUNTS:
-        commands.open_account(account, 1, shorting=True)
-        commands.deposit_cash(account, CASH, 1)
-    journal = Journal()
-    journal.append(commands.slots())
-    return journal.take()
-
-
-STAGE = stage()
-STAGED = 2 + 1 + 2 * len(ACCOUNTS)
 
 
 class Day:
     """Makes commands out of numbers, plays them on the twin, and keeps them as records for the node."""
 
     def __init__(self) -> None:
-        self.journal = Journal(STAGED)
+        self.journal = Journal(MARKET.sequence)
         self.twin = TradingDayTwin(INSTRUMENT)
         self.owners: dict[int, tuple[int, int]] = {}
         self.saved: NDArray[np.uint8] | None = None
@@ -238,15 +209,6 @@ def story(output: bytes) -> Iterator[Event]:
                 yield ("refused", instrument, *refusal)
 
 
-def levels_told(output: bytes) -> dict[tuple[int, int], int]:
-    """Side and price to quantity, as the level changes leave them."""
-    levels: dict[tuple[int, int], int] = {}
-    for name, flags, _, (price, quantity, _, _), _ in READER.read(output):
-        if name == "BookLevelChanged":
-            levels[SELL if flags & SOLD else BUY, price] = quantity
-    return {place: quantity for place, quantity in levels.items() if quantity}
-
-
 def levels_of(twin: TradingDayTwin) -> dict[tuple[int, int], int]:
     levels: Counter[tuple[int, int]] = Counter()
     for order in twin.resting:
@@ -259,40 +221,12 @@ def run(numbers: list[int], saved_at: int) -> Day:
     """Plays a day on the twin and on a node, one half of it also on a restored copy, and compares."""
     day = Day()
     day.play(numbers, saved_at)
-    node = Node(mode="replay")
-    node.run(STAGE, None, [])
-    node.take_output()
-    output = b""
-    copy: Node | None = None
-    rest = day.journal.take()
-    if day.saved is not None:
-        node.run(day.saved, None, [])
-        output = node.take_output().tobytes()
-        copy = Node.restore(node.snapshot(), mode="replay")
-        assert copy.state_hash() == node.state_hash(), "a restored engine has the same hash"
-        copy.run(rest, None, [])
-    node.run(rest, None, [])
-    later = node.take_output().tobytes()
-    if copy is not None:
-        assert copy.take_output().tobytes() == later, "the restored copy's future"
-        assert copy.state_hash() == node.state_hash(), "the restored copy's end"
-    compare(list(story(output + later)), day.twin.told)
-    assert levels_told(output + later) == levels_of(day.twin)
-    check_accounts(node, day)
-    return day
-
-
-def check_accounts(node: Node, day: Day) -> None:
-    """Nothing is made or lost, and every order's figures add up."""
-    assert sum(node.cash(account) for account in ACCOUNTS) == CASH * len(ACCOUNTS)
-    assert sum(node.position(account, INSTRUMENT)[0] for account in ACCOUNTS) == 0
+    node, output = MARKET.replay(day.saved, day.journal.take())
+    compare(list(story(output)), day.twin.told)
+    assert levels_told(READER, output) == levels_of(day.twin)
     live = {order.order_id: order for order in [*day.twin.resting, *day.twin.for_the_close]}
-    for order_id, (account, client_order_id) in day.owners.items():
-        found = node.order(account, client_order_id)
-        assert found is not None and found.is_open == (order_id in live)
-        if found.is_open:
-            order = live[order_id]
-            assert (found.cumulative_units, found.leaves_units) == (order.executed, order.leaves)
+    MARKET.check_accounts(node, day.owners, live)
+    return day
 
 
 numbers = st.lists(st.integers(0, 2**48), min_size=15, max_size=40)
