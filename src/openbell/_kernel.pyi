@@ -777,8 +777,14 @@ class OrderRecord:
     def is_open(self) -> bool:
         """True while it can still trade."""
     @property
+    def is_triggered(self) -> bool:
+        """True once the price it waited for has come."""
+    @property
     def options(self) -> int:
         """Bits: 1 post-only, 2 reduce-only, 32768 lives only as long as the session that sent it."""
+    @property
+    def session(self) -> int:
+        """Number of the client session that entered it, among those of its account; 0 where none did."""
     @property
     def is_sized_at_fill(self) -> bool:
         """True when it asks for a percentage, a target or a whole position: its quantity is not known before the fill."""
@@ -1070,6 +1076,7 @@ class Node:
         partner: int = 0,
         offset_nano: int = 0,
         special: SpecialTerms | None = None,
+        session: int = 0,
     ) -> None:
         """Send an order. `client_order_id` is unique in the account for the session day.
 
@@ -1095,6 +1102,10 @@ class Node:
         """Ask to take an open order back."""
     def cancel_all_orders(self, participant: int, account: int, instrument: int = 0) -> None:
         """Ask to take back all open orders of an account, in one instrument or in all (0)."""
+    def mass_cancel(
+        self, participant: int, account: int = 0, instrument: int = 0, side: int = 0, session: int = 0
+    ) -> None:
+        """Ask to take back open orders of an account, an instrument, a side, one of the account's sessions; 0 restricts nothing."""
     def start_timer(self, participant: int, timer_id: int, first_time: int, interval_ns: int = 0) -> None:
         """Fire at `first_time` and then every `interval_ns` (0 = once). A timer of the same id is replaced."""
     def cancel_timer(self, participant: int, timer_id: int) -> None:
@@ -1380,6 +1391,7 @@ class Commands:
         options: int = 0,
         expire_time: int = 0,
         special: SpecialTerms | None = None,
+        session: int = 0,
     ) -> None:
         """Raises InputError for a number that names no side, type or time in force."""
     def replace_order(
@@ -1397,8 +1409,13 @@ class Commands:
         """Cancel the order the client knows by this id."""
     def cancel_all_orders(self, account: int, instrument: int = 0) -> None:
         """Cancel an account's open orders, of one instrument where it is not 0."""
-    def mass_cancel(self, account: int = 0, instrument: int = 0, side: int = 0, participant: int = 0) -> None:
-        """Cancel open orders, oldest first: of an account, an instrument, a side, a participant; 0 restricts nothing."""
+    def mass_cancel(
+        self, account: int = 0, instrument: int = 0, side: int = 0, participant: int = 0, session: int = 0
+    ) -> None:
+        """Cancel open orders, oldest first: of an account, an instrument, a side, a participant, one of the account's sessions.
+
+        0 restricts nothing.
+        """
     def set_self_trade_prevention(self, account: int, group: int, action: int) -> None:
         """What happens when an order of the account (0: of any without a setting) meets one of its own.
 
@@ -1642,6 +1659,7 @@ class LiveNode:
         options: int = 0,
         expire_time: int = 0,
         special: SpecialTerms | None = None,
+        session: int = 0,
         wake: bool = True,
     ) -> bool:
         """Return False when there is no room. Raises InputError for a number that names no side, type or time in force.

@@ -73,8 +73,13 @@ class InlineNode:
     def submit(self, slots: NDArray[np.uint8]) -> int:
         if not self._takes():
             return 0
-        (cancel,) = select(slots, "CancelAllOrders")
-        self.node.cancel_all_orders(0, int(cancel["account"]), int(cancel["instrument"]))
+        for one in select(slots, "CancelAllOrders"):
+            self.node.cancel_all_orders(0, int(one["account"]), int(one["instrument"]))
+        for one in select(slots, "CancelOrder"):
+            self.node.cancel_order(0, int(one["account"]), int(one["client_order_id"]))
+        for one in select(slots, "MassCancel"):
+            terms = (int(one[name]) for name in ("account", "instrument", "side", "session"))
+            self.node.mass_cancel(0, *terms)
         return 1
 
     def _takes(self) -> bool:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from openbell.gateway import exchange_gateway
 from openbell.messages.layouts import as_slots, records
 from tests.gateway.floor import Floor, Frame, floor, order
 
@@ -289,6 +290,69 @@ def test_cancel_on_disconnect_takes_back_what_this_session_sent() -> None:
         canceled = [one["client_order_id"] for one in other.read() if one["type"] == "order_canceled"]
         assert canceled == [2, 4, 5]
         assert [one["client_order_id"] for one in other.say(type="state")[0]["orders"]] == [1]
+
+
+def test_a_session_takes_back_what_it_entered_by_the_number_it_was_given() -> None:
+    with floor() as room:
+        first, second, bob = room.talk("alice"), room.talk("alice"), room.talk("bob")
+        number, other = (talk.frames[-1]["session"] for talk in (first, second))
+        assert (number, other, bob.frames[-1]["session"]) == (1, 2, 1)
+        first.say(**order(1))
+        first.say(**order(2, side="SELL", price="101.00"))
+        first.say(**order(3, instrument="BELL"))
+        second.say(**order(4))
+        bob.say(**order(1))
+        assert [one["session"] for one in second.say(type="state")[0]["orders"]] == [1, 1, 1, 2]
+        first.read()
+        done = first.say(type="mass_cancel", session=number, side="BUY", instrument="ACME")
+        assert kinds(done) == ["order_canceled", "orders_mass_canceled"]
+        assert (done[0]["client_order_id"], done[1]["orders"], done[1]["session"]) == (1, 1, 1)
+        assert kinds(first.say(type="mass_cancel", session=other)) == [
+            "order_canceled",
+            "orders_mass_canceled",
+        ]
+        assert kinds(first.say(type="mass_cancel", session=number))[:2] == ["order_canceled"] * 2
+        assert first.say(type="mass_cancel", session=9)[0]["orders"] == 0
+        for wrong in (0, 65_536, "1"):
+            (refused,) = first.say(type="mass_cancel", session=wrong)
+            assert (refused["code"], refused["field"]) == ("FIELD_MUST_BE_VALID", "session")
+        assert [one["client_order_id"] for one in bob.say(type="state")[0]["orders"]] == [1]
+
+
+def test_numbers_of_sessions_go_round_and_pass_over_those_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange_gateway, "MOST_SESSION_NUMBERS", 4)
+    with floor() as room:
+        staying = room.talk("alice")
+        leaving = room.talk("alice")
+        leaving.say(**order(1))
+        leaving.session.end()
+        for expected in (3, 4, 3, 4):
+            talk = room.talk("alice")
+            assert talk.session.number == expected
+            talk.session.end()
+        held = [room.talk("alice"), room.talk("alice")]
+        assert sorted(talk.session.number for talk in (staying, *held)) == [1, 3, 4]
+        (refused,) = room.connect().say(type="login", key=room.keys["alice"])
+        assert refused["code"] == "SESSIONS_MUST_NOT_EXCEED_LIMIT"
+
+
+def test_a_session_that_is_lost_is_canceled_as_one_act() -> None:
+    """Canceled one by one, the first would lift the best offer to where the stop waits, and that would trade."""
+    with floor() as room:
+        bob, leaving = room.talk("bob"), room.talk("alice", cancel_on_disconnect=True)
+        bob.say(**order(1, quantity="1"))
+        leaving.say(**order(1, side="SELL", quantity="1"))
+        leaving.say(**order(2, side="SELL", price="100.50"))
+        stop = {"order_type": "STOP", "stop_price": "100.70", "trigger_by": "OPPOSITE_BEST", "price": None}
+        leaving.say(**order(3, quantity="5", **stop))
+        leaving.say(**order(4, side="SELL", price="100.80"))
+        bob.say(**order(2, side="SELL", price="102.00"))
+        watching = room.talk("alice")
+        leaving.session.end()
+        room.gateway.pump()
+        told = watching.read()
+        assert kinds(told) == ["order_canceled"] * 3 + ["orders_mass_canceled"]
+        assert (told[-1]["orders"], told[-1]["session"]) == (3, 1)
 
 
 def test_cancels_of_a_lost_session_wait_while_the_engine_is_busy() -> None:

@@ -66,6 +66,7 @@ KINDS = (
     PEGGED,
     PEGGED,
 )
+SESSIONS = (1, 2)
 PRICED = (LIMIT, STOP_LIMIT, LIT)
 READER = Reader()
 FLOOR = OneMarket(ACCOUNTS)
@@ -129,6 +130,7 @@ class Floor:
         if kind == PEGGED:
             order.peg, order.peg_offset = rng.choice((1, 2, MID)), rng.randint(-3, 2) * side
         self.add_options(order, rng)
+        order.session = rng.choice((0, *SESSIONS))
         if rng.random() < 0.2:
             order.self_trade, order.group = rng.randint(0, 4), rng.choice((0, 7))
         return order
@@ -182,6 +184,7 @@ class Floor:
             stop_price=order.stop,
             options=order.options,
             special=special,
+            session=order.session,
         )
         order.order_id = self.journal.sequence
         if currently_in_test_context():
@@ -209,10 +212,11 @@ class Floor:
 
     def mass_cancel(self, rng: random.Random) -> None:
         account, side = rng.choice((0, *ACCOUNTS)), rng.choice((0, BUY, SELL))
-        self.add("mass_cancel", account, INSTRUMENT, {BUY: 1, SELL: 2}.get(side, 0))
+        session = rng.choice((0, *SESSIONS)) if account else 0
+        self.add("mass_cancel", account, INSTRUMENT, {BUY: 1, SELL: 2}.get(side, 0), session=session)
         if currently_in_test_context():
-            note(f"mass cancel {account}, {side}")
-        self.twin.mass_cancel(account, side)
+            note(f"mass cancel {account}, {side}, session {session}")
+        self.twin.mass_cancel(account, side, session)
 
     def prevent(self, rng: random.Random) -> None:
         """Accounts 3 and 4 may be one owner."""

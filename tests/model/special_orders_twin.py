@@ -49,6 +49,8 @@ class Order:
     trigger_by: int = 0
     self_trade: int = 0
     group: int = 0
+    session: int = 0
+    """Of its account; it entered the order."""
     executed: int = 0
     place: str = "new"
     arrival: int = 0
@@ -165,12 +167,12 @@ class SpecialOrdersTwin:
         self.end(order, "canceled", "CANCELED_ON_REQUEST")
         self.after_change(was_resting)
 
-    def mass_cancel(self, account: int, side: int) -> None:
-        """All of an account (0: of all) and of a side (0: of both), oldest first; what that entails comes after the last."""
+    def mass_cancel(self, account: int, side: int, session: int = 0) -> None:
+        """All of an account, a side, a session (0: of all), oldest first; what that entails comes after the last."""
         chosen = [
             order
             for order in sorted(self.orders, key=lambda o: o.order_id)
-            if account in (0, order.account) and side in (0, order.side)
+            if account in (0, order.account) and side in (0, order.side) and session in (0, order.session)
         ]
         for order in chosen:
             self.take_back(order)

@@ -102,8 +102,9 @@ layouts! {
     SetSelfTradePrevention = SetSelfTradePrevention { group: u64, action: u64, reserved: [u64; 2], }
 
     /// Cancels open orders, oldest first: of the head's account (0 = all), of its instrument (0 = all), of `side` (a
-    /// number of [`Side`], 0 = both), sent by `participant` (0 = by anybody). Restrictions hold together.
-    MassCancel = MassCancel { side: u64, participant: u64, reserved: [u64; 2], }
+    /// number of [`Side`], 0 = both), sent by `participant` (0 = by anybody), entered by `session` of the head's account
+    /// (0 = by any). Restrictions hold together.
+    MassCancel = MassCancel { side: u64, participant: u64, session: u64, reserved: u64, }
 }
 
 /// Kinds of matching policies.
@@ -170,6 +171,9 @@ pub struct SubmitOrder {
     pub time_in_force: TimeInForce,
     pub sizing: Sizing,
     pub options: u16,
+    /// Number that whoever serves client sessions gave to the one that entered the order, among those of the account; 0 where
+    /// none did. It belongs to the order and not to its terms: the same order again from another session is the same.
+    pub session: u16,
     /// In price units; 0 where the type has no limit price.
     pub price: i64,
     /// In quantity units, or as [`Sizing`] says.
@@ -207,6 +211,7 @@ impl SubmitOrder {
             time_in_force: TimeInForce::Gtc,
             sizing: Sizing::Units,
             options: 0,
+            session: 0,
             price: 0,
             quantity,
             stop_price: 0,
@@ -238,7 +243,7 @@ impl SubmitOrder {
             time_in_force: self.time_in_force as u8,
             sizing: self.sizing as u8,
             options: self.options,
-            reserved: 0,
+            session: self.session,
         };
         let mut record = RecordBuffer::new(SubmitOrderBody {
             price: self.price,
@@ -288,6 +293,7 @@ impl SubmitOrder {
                 .ok_or(unknown(terms.time_in_force))?,
             sizing: Sizing::from_number(terms.sizing).ok_or(unknown(terms.sizing))?,
             options: terms.options,
+            session: terms.session,
             price: body.price,
             quantity: body.quantity,
             stop_price: extra.map_or(0, |terms| terms.stop_price),

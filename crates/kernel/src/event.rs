@@ -93,7 +93,7 @@ layouts! {
     /// The venue cut the order: `quantity` is the new total, `rule` says why. Followed by [`RefusalPayload`].
     OrderReduced = OrderReduced { order_id: u64, client_order_id: u64, quantity: i64, rule: u64, }
     /// The cancels that a `MassCancel` asked for stand before it; `orders` says how many.
-    OrdersMassCanceled = OrdersMassCanceled { side: u64, participant: u64, orders: u64, reserved: u64, }
+    OrdersMassCanceled = OrdersMassCanceled { side: u64, participant: u64, orders: u64, session: u64, }
     SelfTradePreventionSet = SelfTradePreventionSet { group: u64, action: u64, reserved: [u64; 2], }
 }
 

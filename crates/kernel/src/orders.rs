@@ -32,6 +32,8 @@ pub struct Order {
     pub state: OrderState,
     /// The venue has shown that it has the order: it accepted it or traded some of it.
     pub is_acknowledged: bool,
+    /// The price it waited for has come: what it stands at now is its limit, where it has one.
+    pub is_triggered: bool,
     /// Asked for and not answered yet.
     pub pending_terms: Option<ReplaceTerms>,
     /// Total quantity that a linked order's fill calls for, asked for once the request under way is answered.
@@ -65,6 +67,7 @@ impl Order {
             terms,
             state: OrderState::Submitted,
             is_acknowledged: false,
+            is_triggered: false,
             pending_terms: None,
             wanted_quantity: None,
             cumulative_quantity: 0,
@@ -144,6 +147,14 @@ impl Order {
 
     pub fn is_open(&self) -> bool {
         !self.state.is_closed()
+    }
+
+    /// Where the order stands by its terms in force, for those whom new terms are told: at its limit, or where it waits at its
+    /// stop. That of a trailing one is its stop until it has come, for its limit follows from it.
+    pub const fn told_price(&self) -> i64 {
+        let order_type = self.request.order_type;
+        let follows_its_stop = order_type.trails() && !self.is_triggered;
+        if order_type.may_rest() && !follows_its_stop { self.terms.price } else { self.terms.stop_price }
     }
 
     /// [`Orders::special`] has more about it.
@@ -343,6 +354,7 @@ impl State for SubmitOrder {
         out.u8(self.time_in_force as u8);
         out.u8(self.sizing as u8);
         out.u16(self.options);
+        out.u16(self.session);
         out.i64(self.price);
         out.i64(self.quantity);
         out.i64(self.stop_price);
@@ -362,6 +374,7 @@ impl State for SubmitOrder {
             time_in_force: read_term(input, "time in force", TimeInForce::from_number)?,
             sizing: read_term(input, "sizing", Sizing::from_number)?,
             options: input.u16()?,
+            session: input.u16()?,
             price: input.i64()?,
             quantity: input.i64()?,
             stop_price: input.i64()?,
@@ -381,6 +394,7 @@ impl State for Order {
         self.terms.write(out);
         out.u8(self.state as u8);
         out.bool(self.is_acknowledged);
+        out.bool(self.is_triggered);
         out.option(self.pending_terms.as_ref());
         out.option_i64(self.wanted_quantity);
         out.i64(self.cumulative_quantity);
@@ -404,6 +418,7 @@ impl State for Order {
             terms: ReplaceTerms::read(input)?,
             state: read_term(input, "order state", OrderState::from_number)?,
             is_acknowledged: input.bool()?,
+            is_triggered: input.bool()?,
             pending_terms: input.option()?,
             wanted_quantity: input.option_i64()?,
             cumulative_quantity: input.i64()?,

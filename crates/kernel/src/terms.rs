@@ -243,11 +243,12 @@ pub struct PackedTerms {
     pub time_in_force: u8,
     pub sizing: u8,
     pub options: u16,
-    pub reserved: u16,
+    /// Of the account's client session that entered the order; 0 where none did.
+    pub session: u16,
 }
 
 impl PackedTerms {
     /// Where there is no order to have terms.
     pub const NONE: PackedTerms =
-        PackedTerms { side: 0, order_type: 0, time_in_force: 0, sizing: 0, options: 0, reserved: 0 };
+        PackedTerms { side: 0, order_type: 0, time_in_force: 0, sizing: 0, options: 0, session: 0 };
 }

@@ -244,7 +244,7 @@ impl LiveNode {
     }
 
     #[pyo3(signature = (account, instrument, client_order_id, side, order_type, time_in_force, quantity, *,
-        price=0, stop_price=0, options=0, expire_time=0, special=None, wake=true))]
+        price=0, stop_price=0, options=0, expire_time=0, special=None, session=0, wake=true))]
     #[allow(clippy::too_many_arguments)]
     fn submit_order(
         &self,
@@ -261,6 +261,7 @@ impl LiveNode {
         options: u16,
         expire_time: u64,
         special: Option<SpecialTerms>,
+        session: u16,
         wake: bool,
     ) -> PyResult<bool> {
         let numbers = [side, order_type, time_in_force];
@@ -269,6 +270,7 @@ impl LiveNode {
             stop_price,
             options,
             expire_time,
+            session,
             ..order(py, account, instrument, client_order_id, numbers, quantity)?
         };
         self.submit_record(py, &order.to_record_with(&special_terms::or_none(special)), wake)

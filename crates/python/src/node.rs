@@ -13,7 +13,7 @@ use std::sync::MutexGuard;
 use numpy::PyArray1;
 use openbell_kernel::command::{
     AddBarInterval, AddIndicator, CancelAllOrders, CancelOrder, CancelTimer, ConfigureVenue, DefineCurrency,
-    DepositCash, EngageKillSwitch, HaltTrading, InstrumentPayload, ListInstrument, OpenAccount,
+    DepositCash, EngageKillSwitch, HaltTrading, InstrumentPayload, ListInstrument, MassCancel, OpenAccount,
     RegisterParticipant, ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetRiskLimit,
     StartTimer, StopParticipant, SubmitOrder, Subscribe, VenuePayload, WithdrawCash,
 };
@@ -327,7 +327,7 @@ impl Node {
     }
 
     #[pyo3(signature = (participant, account, instrument, client_order_id, side, order_type, time_in_force, quantity, *,
-        price=0, stop_price=0, sizing=0, options=0, expire_time=0, parent=0, partner=0, offset_nano=0, special=None))]
+        price=0, stop_price=0, sizing=0, options=0, expire_time=0, parent=0, partner=0, offset_nano=0, special=None, session=0))]
     #[allow(clippy::too_many_arguments)]
     fn submit_order(
         &self,
@@ -349,6 +349,7 @@ impl Node {
         partner: u64,
         offset_nano: i64,
         special: Option<SpecialTerms>,
+        session: u16,
     ) -> PyResult<()> {
         let order = SubmitOrder {
             account,
@@ -359,6 +360,7 @@ impl Node {
             time_in_force: member(py, "time_in_force", time_in_force, TimeInForce::from_number)?,
             sizing: member(py, "sizing", sizing, Sizing::from_number)?,
             options,
+            session,
             price,
             quantity,
             stop_price,
@@ -409,6 +411,20 @@ impl Node {
         instrument: u32,
     ) -> PyResult<()> {
         self.command(py, Head { participant, account, instrument }, CancelAllOrders { reserved: [0; 4] })
+    }
+
+    #[pyo3(signature = (participant, account=0, instrument=0, side=0, session=0))]
+    fn mass_cancel(
+        &self,
+        py: Python<'_>,
+        participant: u16,
+        account: u32,
+        instrument: u32,
+        side: u64,
+        session: u64,
+    ) -> PyResult<()> {
+        let body = MassCancel { side, participant: 0, session, reserved: 0 };
+        self.command(py, Head { participant, account, instrument }, body)
     }
 
     #[pyo3(signature = (participant, timer_id, first_time, interval_ns=0))]

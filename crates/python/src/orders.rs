@@ -37,12 +37,18 @@ pub struct OrderRecord {
     is_held: bool,
     #[pyo3(get)]
     is_open: bool,
+    /// The price it waited for has come.
+    #[pyo3(get)]
+    is_triggered: bool,
     /// Sized by percent, target or position: its quantity is not known before the fill.
     #[pyo3(get)]
     is_sized_at_fill: bool,
     /// Bits of its options.
     #[pyo3(get)]
     options: u16,
+    /// Number of the client session that entered it, among those of its account; 0 where none did.
+    #[pyo3(get)]
+    session: u16,
     /// Name of the rule that refused or ended it, with limit and actual.
     #[pyo3(get)]
     refusal: Option<(&'static str, i128, i128)>,
@@ -69,8 +75,10 @@ impl From<&Order> for OrderRecord {
             filled_value: order.filled_value,
             is_held: order.is_held,
             is_open: order.is_open(),
+            is_triggered: order.is_triggered,
             is_sized_at_fill: request.sizing != Sizing::Units,
             options: request.options,
+            session: request.session,
             refusal: order.refusal.map(|refusal| (refusal.rule.name(), refusal.limit, refusal.actual)),
             state: order.state as u8,
             side: request.side as u8,

@@ -28,7 +28,7 @@ _PRICED = (
     OrderType.MARKET_TO_LIMIT,
     OrderType.PEGGED,
 )
-"""Types whose new terms are told with their limit; of the others it is the stop price."""
+"""Types whose new terms are told with their limit; of the others it is the stop price, of a trailing one until it has come."""
 
 
 @dataclass(slots=True)
@@ -46,6 +46,10 @@ class KnownOrder:
     stop_price: int
     quantity: int
     cumulative_quantity: int = 0
+    is_triggered: bool = False
+    """The price it waited for has come."""
+    session: int = 0
+    """Of the account's client session that entered it."""
 
     @property
     def leaves_quantity(self) -> int:
@@ -100,6 +104,7 @@ class AccountProjection:
                 ("OrderReplaced", self._replaced),
                 ("OrderRepriced", self._repriced),
                 ("OrderReduced", self._reduced),
+                ("OrderTriggered", self._triggered),
                 ("OrderCanceled", self._canceled),
                 ("OrderExpired", self._expired),
                 ("PositionOpened", self._position),
@@ -212,6 +217,7 @@ class AccountProjection:
             leaves_quantity=listed.quantity_text(order.leaves_quantity),
             price=listed.price_text(order.price) if order.price else None,
             stop_price=listed.price_text(order.stop_price) if order.stop_price else None,
+            session=order.session,
         )
 
     def state(self, place: Place, request: int | None = None) -> protocol.AccountState:
@@ -251,6 +257,7 @@ class AccountProjection:
             price,
             stop_price,
             quantity,
+            session=packed >> 48 & 65_535,
         )
         self.open[order_id] = order
         self._by_client[client_order_id] = order
@@ -275,7 +282,9 @@ class AccountProjection:
         if order is None:
             return
         order.quantity = quantity
-        if order.order_type in _PRICED:
+        if order.order_type in _PRICED or (
+            order.is_triggered and order.order_type is OrderType.TRAILING_STOP_LIMIT
+        ):
             order.price = price
         elif order.order_type is not OrderType.MARKET:
             order.stop_price = price
@@ -285,6 +294,11 @@ class AccountProjection:
         order = self.open.get(event.body[0])
         if order is not None and order.order_type is not OrderType.PEGGED:
             order.price, order.stop_price = event.body[2], event.body[3]
+
+    def _triggered(self, event: Event) -> None:
+        order = self.open.get(event.body[0])
+        if order is not None:
+            order.is_triggered = True
 
     def _reduced(self, event: Event) -> None:
         order = self.open.get(event.body[0])
@@ -359,4 +373,6 @@ def _known(order: OrderRecord) -> KnownOrder:
         stop_price=order.stop_price_units,
         quantity=order.quantity_units,
         cumulative_quantity=order.cumulative_units,
+        is_triggered=order.is_triggered,
+        session=order.session,
     )

@@ -285,9 +285,11 @@ class ExchangeClient:
             )
         )
 
-    async def mass_cancel(self, *, instrument: str | None = None, side: SideName | None = None) -> None:
-        """Take back the account's open orders, of an instrument, of a side, or all."""
-        await self._send(protocol.MassCancel(instrument=instrument, side=side))
+    async def mass_cancel(
+        self, *, instrument: str | None = None, side: SideName | None = None, session: int | None = None
+    ) -> None:
+        """Take back the account's open orders, of an instrument, a side, a session (its number is in `welcome`), or all."""
+        await self._send(protocol.MassCancel(instrument=instrument, side=side, session=session))
 
     async def cancel(self, client_order_id: int) -> None:
         """Take an order back."""

@@ -244,12 +244,13 @@ class ExecutionCodec:
         )
 
     def _mass_canceled(self, event: Event) -> protocol.Execution:
-        side, _, orders, _ = event.body
+        side, _, orders, session = event.body
         return protocol.OrdersMassCanceled(
             **self._place(event),
             orders=orders,
             instrument=self._symbol(event.instrument),
             side=Side(side).name if side else "",
+            session=session,
         )
 
     def _cancel_rejected(self, event: Event) -> protocol.Execution:

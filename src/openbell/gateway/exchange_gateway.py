@@ -5,7 +5,11 @@ Everything here is called from one thread, that of the event loop.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from openbell.gateway import protocol
 from openbell.gateway.account_projection import AccountProjection
@@ -21,7 +25,7 @@ from openbell.gateway.market_projection import (
     TradesProjection,
 )
 from openbell.gateway.node_port import NodePort
-from openbell.gateway.order_codec import CANCEL_ON_DISCONNECT
+from openbell.gateway.order_codec import CANCEL_ON_DISCONNECT, cancel_record, mass_cancel_record
 from openbell.gateway.past import BookSide, Past, Standing
 from openbell.gateway.protocol import ProtocolError
 from openbell.gateway.session import Session, SessionLimits
@@ -34,6 +38,8 @@ from openbell.gateway.session_projection import (
 )
 from openbell.model.terms import Side
 
+MOST_SESSION_NUMBERS = 2**16 - 1
+"""An order's record has 16 bits for the session that entered it; 0 is none."""
 MOST_ROUNDS = 8
 """Batches of outputs taken in before readers get their turn; the node's descriptor stays readable for the rest."""
 
@@ -82,7 +88,8 @@ class ExchangeGateway:
         self._sessions: dict[Session, None] = {}
         self._of_account: dict[int, dict[Session, None]] = {number: {} for number in listing.accounts}
         self._readers: dict[tuple[str, int], dict[Session, None]] = {}
-        self._owed_cancels: dict[tuple[int, int], None] = {}
+        self._last_numbers = dict.fromkeys(listing.accounts, 0)
+        self._owed_cancels: deque[NDArray[np.uint8]] = deque()
         self._unrecalled: dict[int, Callable[[], Past | None]] = {}
 
     # -- events
@@ -126,15 +133,22 @@ class ExchangeGateway:
         any more.
         """
         left = [
-            (account, order.client_order_id)
+            (account, order)
             for account, (still_open, _) in standing.orders.items()
             if account in self.accounts
             for order in still_open
             if order.options & CANCEL_ON_DISCONNECT
         ]
-        for account, client_order_id in left:
-            self.cancel_orders(account, (client_order_id,))
-        return left
+        for account, session in dict.fromkeys((account, order.session) for account, order in left):
+            if session:
+                self.cancel_session(account, session)
+        # Entered before sessions had numbers.
+        nameless = [
+            cancel_record(account, order.client_order_id) for account, order in left if not order.session
+        ]
+        self._owed_cancels.extend(nameless)
+        self._send_owed_cancels()
+        return [(account, order.client_order_id) for account, order in left]
 
     def written(self, message: str | Event) -> str:
         """A private message as its frame; one of the past may still be an event."""
@@ -240,9 +254,26 @@ class ExchangeGateway:
         if len(sessions) >= self.limits.sessions_per_account:
             told = f"the account has {len(sessions)} sessions, more are not allowed"
             raise ProtocolError("SESSIONS_MUST_NOT_EXCEED_LIMIT", told)
+        session.number = self._unused_number(found.account)
         sessions[session] = None
         session.operates = found.operates
         return self.accounts[found.account]
+
+    def _unused_number(self, account: int) -> int:
+        """A number for a session that no other and no open order of its account has.
+
+        They go round, so that one comes again long after the last order of its session has been answered.
+        """
+        taken = {session.number for session in self._of_account[account]}
+        taken.update(order.session for order in self.accounts[account].open.values())
+        number = self._last_numbers[account] % MOST_SESSION_NUMBERS + 1
+        while number in taken:
+            number = number % MOST_SESSION_NUMBERS + 1
+            if number == self._last_numbers[account] % MOST_SESSION_NUMBERS + 1:
+                told = f"open orders of the account are from {MOST_SESSION_NUMBERS} sessions, more are not allowed"
+                raise ProtocolError("SESSIONS_MUST_NOT_EXCEED_LIMIT", told)
+        self._last_numbers[account] = number
+        return number
 
     def leave(self, session: Session) -> None:
         """A connection is gone."""
@@ -316,17 +347,14 @@ class ExchangeGateway:
 
     # -- cancels that must not be forgotten
 
-    def cancel_orders(self, account: int, client_order_ids: Iterable[int]) -> None:
-        """Cancel orders of a session that is gone. While the engine is busy they wait here and are sent again."""
-        self._owed_cancels.update(((account, one), None) for one in client_order_ids)
+    def cancel_session(self, account: int, session: int) -> None:
+        """Cancel the orders of a session that is gone, as one act. While the engine is busy that waits here and is sent again."""
+        self._owed_cancels.append(mass_cancel_record(account, session=session))
         self._send_owed_cancels()
 
     def _send_owed_cancels(self) -> None:
-        while self._owed_cancels:
-            account, client_order_id = next(iter(self._owed_cancels))
-            if not self.node.cancel_order(account, client_order_id):
-                return
-            del self._owed_cancels[account, client_order_id]
+        while self._owed_cancels and self.node.submit(self._owed_cancels[0]):
+            self._owed_cancels.popleft()
 
 
 def _levels(books: Iterable[BookSide]) -> dict[int, Levels]:

@@ -33,6 +33,7 @@ class NodePort(Protocol):
         options: int = 0,
         expire_time: int = 0,
         special: SpecialTerms | None = None,
+        session: int = 0,
         wake: bool = True,
     ) -> bool:
         """Ask for a new order; without `wake` a node that rests is not woken for it before `wake` is called."""

@@ -198,10 +198,20 @@ def _quantity_or_none(field: str, value: Decimal | None, listed: ListedInstrumen
     return 0 if value is None else _quantity(field, value, listed)
 
 
-def mass_cancel_record(account: int, instrument: int, side: int) -> NDArray[np.uint8]:
-    """The record of a command to take back an account's orders, in one instrument or all (0), of one side or both (0)."""
+def mass_cancel_record(
+    account: int, instrument: int = 0, side: int = 0, session: int = 0
+) -> NDArray[np.uint8]:
+    """The record of a command to take back an account's orders: of an instrument, a side, a session; 0 restricts nothing."""
     record = records("MassCancel", 1)
     record["account"], record["instrument"], record["side"] = account, instrument, side
+    record["session"] = session
+    return as_slots(record)
+
+
+def cancel_record(account: int, client_order_id: int) -> NDArray[np.uint8]:
+    """The record of a command to take back one order."""
+    record = records("CancelOrder", 1)
+    record["account"], record["client_order_id"] = account, client_order_id
     return as_slots(record)
 
 
@@ -237,6 +247,7 @@ def listed_instrument(symbol: str, listing: Listing) -> ListedInstrument:
             "INSTRUMENT_MUST_BE_LISTED",
             f"field 'instrument': {symbol!r} is not listed; listed are {joined(tuple(listing.by_symbol))}",
             field="instrument",
+            actual=symbol[:60],
         )
     return found
 
@@ -258,9 +269,11 @@ def _price(field: str, value: Decimal | None, listed: ListedInstrument) -> int:
     instrument = listed.instrument
     units = _units(field, value, instrument.price_unit)
     if units is None or units % listed.tick:
-        _refuse(f"{field.upper()}_MUST_BE_ON_TICK", field, value, f"a multiple of the tick {instrument.tick}")
+        told = f"a multiple of the tick {instrument.tick}"
+        _refuse(f"{field.upper()}_MUST_BE_ON_TICK", field, value, told, limit=instrument.tick)
     if units <= 0:
-        _refuse(f"{field.upper()}_MUST_BE_POSITIVE", field, value, "more than zero")
+        limit = instrument.price_unit
+        _refuse(f"{field.upper()}_MUST_BE_POSITIVE", field, value, "more than zero", limit=limit)
     _remember(listed.known_prices, value, units)
     return units
 
@@ -278,9 +291,11 @@ def _quantity(field: str, value: Decimal, listed: ListedInstrument) -> int:
     instrument = listed.instrument
     units = _units(field, value, instrument.quantity_unit)
     if units is None or units % listed.lot:
-        _refuse("QUANTITY_MUST_BE_ON_LOT", field, value, f"a multiple of the lot {instrument.lot}")
+        told = f"a multiple of the lot {instrument.lot}"
+        _refuse("QUANTITY_MUST_BE_ON_LOT", field, value, told, limit=instrument.lot)
     if units <= 0:
-        _refuse("QUANTITY_MUST_BE_POSITIVE", field, value, "more than zero")
+        limit = instrument.quantity_unit
+        _refuse("QUANTITY_MUST_BE_POSITIVE", field, value, "more than zero", limit=limit)
     _remember(listed.known_quantities, value, units)
     return units
 
@@ -296,7 +311,13 @@ def _units(field: str, value: Decimal, unit: Decimal) -> int | None:
     if units != units.to_integral_value():
         return None
     if abs(units) > _MOST_UNITS:
-        _refuse("FIELD_MUST_BE_VALID", field, value, f"at most {_MOST_UNITS} times {unit}")
+        _refuse(
+            "FIELD_MUST_BE_VALID",
+            field,
+            value,
+            f"at most {_MOST_UNITS} times {unit}",
+            limit=_MOST_UNITS * unit,
+        )
     return int(units)
 
 
@@ -319,7 +340,10 @@ def _expire_time(message: Submit) -> int:
     return time
 
 
-def _refuse(code: str, field: str, value: object, expected: str) -> NoReturn:
+def _refuse(code: str, field: str, value: object, expected: str, *, limit: Decimal | None = None) -> NoReturn:
     shown = f"{value}"
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    raise ProtocolError(code, f"field '{field}': found {shown}, expected {expected}", field=field)
+    told = f"field '{field}': found {shown}, expected {expected}"
+    if limit is None:
+        raise ProtocolError(code, told, field=field)
+    raise ProtocolError(code, told, field=field, limit=f"{limit:f}", actual=shown)

@@ -19,6 +19,7 @@ from openbell.model.errors import OpenbellError
 PROTOCOL_VERSION = 1
 
 ClientOrderId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+SessionNumber = Annotated[int, msgspec.Meta(ge=1, le=2**16 - 1)]
 SideName = Literal["BUY", "SELL"]
 OrderTypeName = Literal[
     "MARKET",
@@ -131,10 +132,11 @@ class CancelAll(_Received, tag="cancel_all", kw_only=True, frozen=True):
 
 
 class MassCancel(_Received, tag="mass_cancel", kw_only=True, frozen=True):
-    """Takes back the account's open orders: of an instrument, of a side, of both, or all. Answered by how many there were."""
+    """Takes back the account's open orders: of an instrument, a side, a session, or all. Answered by how many there were."""
 
     instrument: str | None = None
     side: SideName | None = None
+    session: SessionNumber | None = None
 
 
 class OrderStatus(_Received, tag="order_status", kw_only=True, frozen=True):
@@ -217,10 +219,14 @@ class Hello(_Sent, tag="hello", kw_only=True, frozen=True):
 
 
 class Welcome(_Sent, tag="welcome", kw_only=True, frozen=True):
-    """The login was right. With `resumed`, the `resent` messages that follow are all the client missed."""
+    """The login was right. With `resumed`, the `resent` messages that follow are all the client missed.
+
+    `session` is a number among those of the account: orders entered now carry it.
+    """
 
     request: int | None = None
     account: str
+    session: int
     sequence: int
     index: int
     durability: str
@@ -249,6 +255,8 @@ class Error(_Sent, tag="error", kw_only=True, frozen=True):
     request: int | None = None
     field: str | None = None
     client_order_id: int | None = None
+    limit: str | None = None
+    actual: str | None = None
 
 
 class _Execution(_Sent, kw_only=True, frozen=True):
@@ -350,6 +358,7 @@ class OrdersMassCanceled(_Execution, tag="orders_mass_canceled", kw_only=True, f
     orders: int
     instrument: str = ""
     side: str = ""
+    session: int = 0
 
 
 class CancelRejected(_OrderExecution, tag="cancel_rejected", kw_only=True, frozen=True):
@@ -411,6 +420,7 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     leaves_quantity: str
     price: str | None = None
     stop_price: str | None = None
+    session: int = 0
 
 
 class Order(_Sent, tag="order", kw_only=True, frozen=True):
@@ -597,7 +607,10 @@ class Close:
 
 
 class ProtocolError(OpenbellError):
-    """A frame that cannot be taken. `code` names the rule that it breaks, `field` the field, where there is one."""
+    """A frame that cannot be taken. `code` names the rule that it breaks, `field` the field, where there is one.
+
+    A rule that allows something has it as `limit`, and what came instead as `actual`.
+    """
 
     def __init__(
         self,
@@ -607,6 +620,8 @@ class ProtocolError(OpenbellError):
         field: str | None = None,
         request: int | None = None,
         client_order_id: int | None = None,
+        limit: str | None = None,
+        actual: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -614,6 +629,8 @@ class ProtocolError(OpenbellError):
         self.field = field
         self.request = request
         self.client_order_id = client_order_id
+        self.limit = limit
+        self.actual = actual
 
     def answer(self) -> Error:
         """What the client is told."""
@@ -623,6 +640,8 @@ class ProtocolError(OpenbellError):
             field=self.field,
             request=self.request,
             client_order_id=self.client_order_id,
+            limit=self.limit,
+            actual=self.actual,
         )
 
 
@@ -673,7 +692,9 @@ def _invalid(text: str, frame: str | bytes) -> ProtocolError:
     else:
         code = "FIELD_MUST_BE_VALID"
     where = f"field '{field}': " if field and not named else ""
-    return ProtocolError(code, f"{where}{told}", field=field, **_correlation(frame))
+    request, client_order_id = _correlation(frame)
+    told = f"{where}{told}"
+    return ProtocolError(code, told, field=field, request=request, client_order_id=client_order_id)
 
 
 class _Correlation(msgspec.Struct):
@@ -684,13 +705,13 @@ class _Correlation(msgspec.Struct):
 _correlated = msgspec.json.Decoder(_Correlation, strict=True)
 
 
-def _correlation(frame: str | bytes) -> dict[str, int | None]:
-    """Whatever of a broken frame lets its sender find it again."""
+def _correlation(frame: str | bytes) -> tuple[int | None, int | None]:
+    """Whatever of a broken frame lets its sender find it again: its request, its client_order_id."""
     try:
         found = _correlated.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-    return {"request": found.request, "client_order_id": found.client_order_id}
+        return None, None
+    return found.request, found.client_order_id
 
 
 def joined(names: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,8 +73,8 @@ class Exchange(Protocol):
     def unsubscribe(self, session: Session, channel: str, instrument: int) -> None:
         """Offer no more of them."""
 
-    def cancel_orders(self, account: int, client_order_ids: Iterable[int]) -> None:
-        """Take back orders, now or as soon as the engine has room."""
+    def cancel_session(self, account: int, session: int) -> None:
+        """Take back what a session entered, now or as soon as the engine has room."""
 
 
 class Session:
@@ -101,8 +101,10 @@ class Session:
         self._private: deque[str] = deque()
         self._subscriptions: dict[tuple[str, int], Subscription] = {}
         self._cancel_on_disconnect = False
-        self._submitted: dict[int, None] = {}
+        self._has_submitted = False
         self.account: AccountProjection | None = None
+        self.number = 0
+        """Among those of its account, from its login on: its orders carry it."""
         self.operates = False
         """Its key may change trading sessions."""
         self.closing: tuple[int, str] | None = None
@@ -206,6 +208,7 @@ class Session:
             protocol.Welcome(
                 request=message.request,
                 account=account.account.name,
+                session=self.number,
                 sequence=place[0],
                 index=place[1],
                 durability=self._gateway.durability,
@@ -255,13 +258,13 @@ class Session:
             options=order.options | (CANCEL_ON_DISCONNECT if self._cancel_on_disconnect else 0),
             expire_time=order.expire_time,
             special=order.special,
+            session=self.number,
             # Whoever brought the frame does, once for all frames that came together.
             wake=False,
         )
         self._require_taken(taken)
         account.asked(order.client_order_id, order.instrument)
-        if self._cancel_on_disconnect:
-            self._note_submitted(order.client_order_id)
+        self._has_submitted = True
 
     def _replace(self, message: protocol.Replace) -> None:
         instrument = self._known.instrument_of(message.client_order_id)
@@ -296,7 +299,8 @@ class Session:
         if message.instrument is not None:
             instrument = listed_instrument(message.instrument, self._gateway.listing).number
         side = 0 if message.side is None else Side[message.side].value
-        record = mass_cancel_record(self._known.account.number, instrument, side)
+        account, session = self._known.account.number, message.session or 0
+        record = mass_cancel_record(account, instrument, side, session)
         self._require_taken(self._gateway.node.submit(record) == 1)
 
     def _require_taken(self, taken: bool) -> None:
@@ -424,22 +428,12 @@ class Session:
     def end(self) -> None:
         """The connection is gone: leave the gateway, and take back its orders where it wanted that."""
         self._gateway.leave(self)
-        if self.account is not None and self._cancel_on_disconnect:
-            self._gateway.cancel_orders(self.account.account.number, self._open_of_session())
+        if self.account is not None and self._cancel_on_disconnect and self._has_submitted:
+            self._gateway.cancel_session(self.account.account.number, self.number)
 
     def subscriptions(self) -> tuple[tuple[str, int], ...]:
         """The channels this session reads."""
         return tuple(self._subscriptions)
-
-    def _note_submitted(self, client_order_id: int) -> None:
-        self._submitted[client_order_id] = None
-        if len(self._submitted) > 4 * self._limits.private_messages:
-            self._submitted = dict.fromkeys(self._open_of_session())
-
-    def _open_of_session(self) -> list[int]:
-        """Ids that this session sent and that may still trade; one without an answer yet is among them."""
-        known = self._known
-        return [one for one in self._submitted if known.order(one) is None or known.is_open(one)]
 
 
 def _unknown_order(client_order_id: int) -> ProtocolError:
@@ -447,4 +441,5 @@ def _unknown_order(client_order_id: int) -> ProtocolError:
         "ORDER_MUST_EXIST",
         f"field 'client_order_id': no order {client_order_id} is known yet",
         field="client_order_id",
+        actual=str(client_order_id),
     )

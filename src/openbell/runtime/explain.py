@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -137,6 +137,13 @@ def _find(
     return by_client_id[0], ()
 
 
+def _asked_for_all(record: Record) -> str:
+    session = record.fields["session"]
+    return (
+        f"asked to cancel all that session {session} entered" if session else "asked to cancel it and others"
+    )
+
+
 _SEQUENCE_MASK = (1 << 56) - 1
 _AVERAGE_DECIMALS = 4
 """Digits of an average price beyond those of the tick."""
@@ -206,12 +213,19 @@ class _Telling:
         starts = selection.starts(slots, self.wording.names)
         requests = [record_at(slots, int(start)) for start in starts]
         requests = [one for one in requests if one.message in _REQUESTS and self._is_ours(one)]
-        events = self._events(output, [one.sequence for one in requests])
-        told = [(one.sequence, 0, at, one, self._request(one)) for at, one in enumerate(requests)]
-        told += [(event.sequence, 1, at, event, text) for at, (event, text) in enumerate(events)]
-        self.steps += [(record, text) for *_, record, text in sorted(told, key=lambda one: one[:3])]
+        events = list(self._events(output, [one.sequence for one in requests]))
         for sequence in dict.fromkeys([*wanted, *(event.sequence for event, _ in events)]):
             self._keep_cause(slots, sequence)
+        told = [(one.sequence, 0, at, one, self._request(one)) for at, one in enumerate(requests)]
+        told += [(one.sequence, 0, 0, one, _asked_for_all(one)) for one in self._mass_cancels(events)]
+        told += [(event.sequence, 1, at, event, text) for at, (event, text) in enumerate(events)]
+        self.steps += [(record, text) for *_, record, text in sorted(told, key=lambda one: one[:3])]
+
+    def _mass_cancels(self, events: Sequence[tuple[Record, str]]) -> list[Record]:
+        """Commands that took the order back with others, and do not name it."""
+        sequences = dict.fromkeys(event.sequence for event, _ in events)
+        causes = (self.causes.get(sequence) for sequence in sequences)
+        return [one for one in causes if one is not None and one.message == "MassCancel"]
 
     def _is_ours(self, record: Record) -> bool:
         return record.account == self.submit.account and (

@@ -32,7 +32,7 @@ fn packed(order: &SubmitOrder) -> PackedTerms {
         time_in_force: order.time_in_force as u8,
         sizing: order.sizing as u8,
         options: order.options & options::ALL,
-        reserved: 0,
+        session: order.session,
     }
 }
 
@@ -213,6 +213,8 @@ impl Engine {
     ) {
         let about = About { participant, ..about(first) };
         let first_special = self.orders.special(first.order_id).map(|special| special.asked);
+        // A client that comes back and is not sure of its order sends it again, from another session.
+        let request = &SubmitOrder { session: first.request.session, ..*request };
         if first.request != *request || first_special != special {
             let refusal =
                 Refusal::new(Rule::ClientOrderIdMustBeUnique, 0, i128::from(request.client_order_id));
@@ -408,11 +410,7 @@ impl Engine {
         let body = event::OrderReplaced {
             order_id,
             client_order_id: order.request.client_order_id,
-            price: if order.request.order_type.may_rest() && !order.request.order_type.trails() {
-                order.terms.price
-            } else {
-                order.terms.stop_price
-            },
+            price: order.told_price(),
             quantity: order.terms.quantity,
         };
         self.events.emit(about(order), body);
@@ -498,15 +496,17 @@ impl Engine {
                 && any(u64::from(head.instrument), u64::from(request.instrument))
                 && any(body.side, request.side as u64)
                 && any(body.participant, u64::from(order.participant))
+                && any(body.session, u64::from(request.session))
                 && order.state != OrderState::PendingCancel
         };
         let open: Vec<u64> = self.orders.open().filter(concerns).map(|order| order.order_id).collect();
         self.cancel_each(&open)?;
         let about = About { instrument: head.instrument, account: head.account, ..About::NOTHING };
-        let (side, participant, orders) = (body.side, body.participant, open.len() as u64);
+        let MassCancel { side, participant, session, .. } = body;
+        let orders = open.len() as u64;
         self.events.emit(
             About { participant: head.source, ..about },
-            event::OrdersMassCanceled { side, participant, orders, reserved: 0 },
+            event::OrdersMassCanceled { side, participant, orders, session },
         );
         Ok(())
     }
@@ -519,9 +519,14 @@ impl Engine {
         if head.instrument != 0 {
             view.instrument(head.instrument)?;
         }
-        let most = Side::Sell as u64;
-        if body.side > most {
-            return Err(Refusal::new(Rule::FieldMustBeInRange, i128::from(most), i128::from(body.side)));
+        for (number, most) in [(body.side, Side::Sell as u64), (body.session, u64::from(u16::MAX))] {
+            if number > most {
+                return Err(Refusal::new(Rule::FieldMustBeInRange, i128::from(most), i128::from(number)));
+            }
+        }
+        if body.session != 0 && head.account == 0 {
+            // Every account has a session of that number.
+            return Err(Refusal::of(Rule::AccountMustBeOpen));
         }
         Ok(())
     }

@@ -347,7 +347,8 @@ impl Engine {
     }
 
     fn trigger(&mut self, order_id: u64, price: i64, venue_time: u64) {
-        let Some(order) = self.orders.get(order_id) else { return };
+        let Some(order) = self.orders.get_mut(order_id) else { return };
+        order.is_triggered = true;
         let client_order_id = order.request.client_order_id;
         let body = event::OrderTriggered { order_id, client_order_id, price, venue_time };
         self.events.emit(about(order), body);

@@ -5,7 +5,7 @@ use openbell_kernel::command::{
     EngageKillSwitch, MassCancel, ReplaceOrder, SetSelfTradePrevention, SubmitOrder, SubmitOrderBody,
 };
 use openbell_kernel::engine::{AnyVenue, Engine};
-use openbell_kernel::event::RefusalPayload;
+use openbell_kernel::event::{OrderReplaced, OrdersMassCanceled, RefusalPayload};
 use openbell_kernel::message::Message;
 use openbell_kernel::observation::TradeObserved;
 use openbell_kernel::record::{Body, RecordBuffer, Slot, flags, payload};
@@ -74,6 +74,13 @@ impl Floor {
             terms.price,
             terms.stop_price
         )
+    }
+
+    /// Price and quantity as the last `OrderReplaced` told them.
+    fn replaced(&self) -> (i64, i64) {
+        let is_it = |slot: &&Slot| slot.message == Message::OrderReplaced as u16;
+        let told = OrderReplaced::of(self.stage.output.iter().rev().find(is_it).unwrap());
+        (told.price, told.quantity)
     }
 
     /// Replays the tape from the start and from every saved state.
@@ -278,6 +285,27 @@ fn numbers_that_name_no_term_are_denied() {
 }
 
 #[test]
+fn new_terms_are_told_by_what_the_order_stands_at_a_trailing_one_by_its_stop_until_that_has_come() {
+    let replace = |price: i64, stop_price: i64, quantity: i64| {
+        command(ACCOUNT, 0, ReplaceOrder { client_order_id: 1, price, quantity, stop_price })
+    };
+    let mut floor = Floor::quoted();
+    let terms = SpecialTerms { limit_offset: 40, ..trailing(50) };
+    floor.special(typed(1, Sell, 3, OrderType::TrailingStopLimit), terms);
+    assert_eq!(floor.state(1), "ACCEPTED 0/3 at 9910 stop 9950");
+    floor.command(replace(0, 9_960, 0));
+    assert_eq!(floor.replaced(), (9_960, 3));
+    // A trade at 9,900 brings its stop; nobody buys at its limit, so it rests there.
+    floor.order(SubmitOrder::limit(OTHER, INSTRUMENT, 20, Sell, 9_900, 10));
+    assert_eq!(floor.state(1), "ACCEPTED 0/3 at 9920 stop 9960");
+    floor.command(replace(9_930, 0, 0));
+    assert_eq!(floor.replaced(), (9_930, 3));
+    floor.command(replace(0, 0, 2));
+    assert_eq!(floor.replaced(), (9_930, 2));
+    floor.check_replays();
+}
+
+#[test]
 fn the_same_special_order_again_is_answered_once_and_other_terms_under_its_id_are_refused() {
     let mut floor = Floor::quoted();
     let (order, terms) = (mine(1, Buy, 9, 9_800), SpecialTerms { display_quantity: 3, ..NONE });
@@ -291,7 +319,7 @@ fn the_same_special_order_again_is_answered_once_and_other_terms_under_its_id_ar
 #[test]
 fn a_mass_cancel_takes_back_what_all_its_restrictions_leave() {
     let mass = |account: u32, instrument: u32, side: u64| {
-        command(account, instrument, MassCancel { side, participant: 0, reserved: [0; 2] })
+        command(account, instrument, MassCancel { side, participant: 0, session: 0, reserved: 0 })
     };
     let mut floor = Floor::quoted();
     floor.order(mine(1, Buy, 1, 9_700));
@@ -312,18 +340,72 @@ fn a_mass_cancel_takes_back_what_all_its_restrictions_leave() {
 }
 
 #[test]
+fn a_mass_cancel_by_session_takes_what_that_session_of_the_account_entered() {
+    let mass = |account: u32, instrument: u32, side: u64, session: u64| {
+        command(account, instrument, MassCancel { side, participant: 0, session, reserved: 0 })
+    };
+    let by = |session: u16, order: SubmitOrder| SubmitOrder { session, ..order };
+    let mut floor = Floor::quoted();
+    let buy = by(3, mine(1, Buy, 1, 9_700));
+    floor.order(buy);
+    floor.order(by(3, mine(2, Sell, 1, 10_700)));
+    floor.order(by(4, mine(3, Buy, 1, 9_700)));
+    floor.order(by(3, SubmitOrder { account: OTHER, ..mine(4, Buy, 1, 9_700) }));
+    // Another session asks for the same order and for other terms: it stays one order, of the session that entered it.
+    assert_eq!(floor.order(by(4, buy)), "OrderAccepted");
+    assert_eq!(floor.order(by(4, SubmitOrder { price: 9_600, ..buy })), "OrderDenied");
+    let replaced = floor.command(command(
+        ACCOUNT,
+        0,
+        ReplaceOrder { client_order_id: 2, price: 10_800, quantity: 0, stop_price: 0 },
+    ));
+    assert!(replaced.contains("OrderReplaced"), "{replaced}");
+    for (account, instrument, side, session, canceled) in [
+        (ACCOUNT, 0, 0, 5, 0),
+        (ACCOUNT, INSTRUMENT, Sell as u64, 4, 0),
+        (ACCOUNT, INSTRUMENT, Sell as u64, 3, 1),
+        (ACCOUNT, 0, 0, 3, 1),
+    ] {
+        let said = floor.command(mass(account, instrument, side, session));
+        assert_eq!(said.matches("OrderCanceled").count(), canceled, "{said}");
+        assert!(said.ends_with("OrdersMassCanceled"), "{said}");
+    }
+    let told = OrdersMassCanceled::of(
+        floor
+            .stage
+            .output
+            .iter()
+            .rev()
+            .find(|slot| slot.message == Message::OrdersMassCanceled as u16)
+            .unwrap(),
+    );
+    assert_eq!((told.orders, told.session), (1, 3));
+    let open: Vec<_> =
+        floor.stage.engine().orders().open().filter(|order| order.request.session != 0).collect();
+    let left: Vec<_> = open.iter().map(|order| (order.request.account, order.request.session)).collect();
+    assert_eq!(left, [(ACCOUNT, 4), (OTHER, 3)]);
+    assert_eq!(floor.command(mass(0, 0, 0, 3)), "CommandRefused");
+    assert_eq!(floor.command(mass(ACCOUNT, 0, 0, 1 << 16)), "CommandRefused");
+    floor.check_replays();
+}
+
+#[test]
 fn nothing_trades_within_a_mass_cancel() {
-    let everything = MassCancel { side: 0, participant: 0, reserved: [0; 2] };
+    let everything = MassCancel { side: 0, participant: 0, session: 0, reserved: 0 };
+    let session = MassCancel { session: 7, ..everything };
     let kill = EngageKillSwitch { reason: 1, reserved: [0; 3] };
-    for (record, left) in [(command(0, 0, everything), 0), (command(ACCOUNT, 0, kill), 2)] {
+    for (record, left) in
+        [(command(0, 0, everything), 0), (command(ACCOUNT, 0, session), 2), (command(ACCOUNT, 0, kill), 2)]
+    {
         let mut floor = Floor::quoted();
         let by_opposite_best = SpecialTerms { trigger_by: Some(TriggerBy::OppositeBest), ..NONE };
-        floor.order(mine(1, Sell, 2, 10_050));
+        let entered = |order: SubmitOrder| SubmitOrder { session: 7, ..order };
+        floor.order(entered(mine(1, Sell, 2, 10_050)));
         floor.special(
-            SubmitOrder { stop_price: 10_070, ..typed(2, Buy, 5, OrderType::Stop) },
+            SubmitOrder { stop_price: 10_070, ..entered(typed(2, Buy, 5, OrderType::Stop)) },
             by_opposite_best,
         );
-        floor.order(mine(3, Sell, 11, 10_080));
+        floor.order(entered(mine(3, Sell, 11, 10_080)));
         // The first cancel lifts the best offer to where the stop waits for it, and to where its account sells.
         let said = floor.command(record);
         assert!(!said.contains("OrderFilled") && !said.contains("OrderTriggered"), "{said}");

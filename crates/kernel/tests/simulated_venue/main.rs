@@ -6,3 +6,4 @@ mod books;
 mod floor;
 mod goog;
 mod random;
+mod trails;

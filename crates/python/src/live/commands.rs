@@ -238,7 +238,7 @@ impl Commands {
     }
 
     #[pyo3(signature = (account, instrument, client_order_id, side, order_type, time_in_force, quantity, *,
-        price=0, stop_price=0, options=0, expire_time=0, special=None))]
+        price=0, stop_price=0, options=0, expire_time=0, special=None, session=0))]
     #[allow(clippy::too_many_arguments)]
     fn submit_order(
         &self,
@@ -255,10 +255,11 @@ impl Commands {
         options: u16,
         expire_time: u64,
         special: Option<SpecialTerms>,
+        session: u16,
     ) -> PyResult<()> {
         let numbers = [side, order_type, time_in_force];
         let order = order(py, account, instrument, client_order_id, numbers, quantity)?;
-        let order = SubmitOrder { price, stop_price, options, expire_time, ..order };
+        let order = SubmitOrder { price, stop_price, options, expire_time, session, ..order };
         self.add(&order.to_record_with(&special_terms::or_none(special)));
         Ok(())
     }
@@ -285,9 +286,9 @@ impl Commands {
         self.add(&about(account, instrument, CancelAllOrders { reserved: [0; 4] }));
     }
 
-    #[pyo3(signature = (account=0, instrument=0, side=0, participant=0))]
-    fn mass_cancel(&self, account: u32, instrument: u32, side: u64, participant: u64) {
-        self.add(&about(account, instrument, MassCancel { side, participant, reserved: [0; 2] }));
+    #[pyo3(signature = (account=0, instrument=0, side=0, participant=0, session=0))]
+    fn mass_cancel(&self, account: u32, instrument: u32, side: u64, participant: u64, session: u64) {
+        self.add(&about(account, instrument, MassCancel { side, participant, session, reserved: 0 }));
     }
 
     fn set_self_trade_prevention(&self, account: u32, group: u64, action: u64) {

@@ -125,7 +125,7 @@ impl Desk<'_> {
         let mut order = before;
         (order.terms.price, order.terms.quantity) = (new.price, new.quantity);
         order.terms.stop_price = new.stop_price;
-        order.trail_anew(&before, self.trail);
+        order.trail_anew(&before, self.trail, market.price_now(order.terms.side));
         check_replacement(market, &before, &order)?;
         let (price, stop_price) = (order.terms.price, order.terms.stop_price);
         let is_repriced =

@@ -16,26 +16,30 @@ pub(super) struct Trail {
     limit_offset: i64,
     /// The best price it has followed; what it has not seen yet moves it only beyond. 0 before there was any.
     pub water: i64,
+    /// It has been given anew, and stands behind the market as that was then once it is looked at again.
+    restarts: bool,
 }
 
 impl Trail {
     /// `None` for terms of an order that does not trail.
     pub fn of(terms: &SpecialTerms) -> Option<Self> {
         let by = terms.trail_by?;
-        Some(Trail { distance: terms.trail, by, limit_offset: terms.limit_offset, water: 0 })
+        Some(Trail { distance: terms.trail, by, limit_offset: terms.limit_offset, water: 0, restarts: false })
     }
 }
 
 impl LiveOrder {
-    /// Puts a trailing stop that came without a stop price behind the market as it was on its arrival, where that is
-    /// known; says whether it did.
+    /// Puts a trailing stop that came without a stop price, or whose trail was given anew, behind the market as it was
+    /// then, where that is known; says whether it moved.
     pub fn begin_trail(&mut self, tick: i64) -> bool {
-        match self.trail {
-            Some(trail) if self.terms.stop_price == 0 && trail.water != 0 => {
-                self.stand_behind(trail.water, tick)
-            }
-            _ => false,
+        let has_stop = self.terms.stop_price != 0;
+        let Some(trail) = self.trail.as_mut().filter(|trail| trail.water != 0) else { return false };
+        if has_stop && !trail.restarts {
+            return false;
         }
+        trail.restarts = false;
+        let price = trail.water;
+        self.stand_behind(price, tick)
     }
 
     /// Lets the stop follow a market at `price`; says whether it moved. It never moves back. Orders that do not trail, or
@@ -75,15 +79,20 @@ impl LiveOrder {
         }
     }
 
-    /// New terms of an order that trails: of two stops the one nearer to the market holds.
-    pub fn trail_anew(&mut self, before: &LiveOrder, trail: Option<Trail>) {
-        let Some(old) = before.trail else { return };
-        self.trail = Some(Trail { water: old.water, ..trail.unwrap_or(old) });
-        let (old, new) = (before.terms.stop_price, self.terms.stop_price);
-        if old != 0 && (new == 0 || pricing::is_better(self.terms.side, old, new)) {
-            self.terms.stop_price = old;
+    /// New terms of an order that trails. Another trail begins anew at `price`, where the market is now, if that is known; of
+    /// two stops the one nearer to the market holds. One that was triggered trails no more.
+    pub fn trail_anew(&mut self, before: &LiveOrder, trail: Option<Trail>, price: Option<i64>) {
+        let Some(old) = before.trail.filter(|_| !self.triggered) else { return };
+        let new = Trail { water: old.water, restarts: old.restarts, ..trail.unwrap_or(old) };
+        let (old_stop, new_stop) = (before.terms.stop_price, self.terms.stop_price);
+        if old_stop != 0 && (new_stop == 0 || pricing::is_better(self.terms.side, old_stop, new_stop)) {
+            self.terms.stop_price = old_stop;
         }
-        if !self.triggered && self.terms.stop_price != 0 {
+        self.trail = Some(new);
+        if let Some(price) = price.filter(|_| new != old) {
+            self.trail = Some(Trail { water: price, restarts: true, ..new });
+        }
+        if self.terms.stop_price != 0 {
             self.set_limit();
         }
     }
@@ -106,12 +115,13 @@ impl State for Trail {
         out.u8(self.by as u8);
         out.i64(self.limit_offset);
         out.i64(self.water);
+        out.bool(self.restarts);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let distance = input.i64()?;
         let by = input.u8()?;
         let by = TrailBy::from_number(by).ok_or_else(|| input.invalid("trail", u64::from(by)))?;
-        Ok(Trail { distance, by, limit_offset: input.i64()?, water: input.i64()? })
+        Ok(Trail { distance, by, limit_offset: input.i64()?, water: input.i64()?, restarts: input.bool()? })
     }
 }
