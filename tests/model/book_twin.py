@@ -17,6 +17,7 @@ from dataclasses import dataclass
 Report = tuple[object, ...]
 
 LARGEST = 2**56
+HIGHEST_PRICE = 2**63 - 2
 
 
 @dataclass
@@ -115,8 +116,8 @@ class BookTwin:
 
     def bad_price(self, order_id: int, price: int) -> Report | None:
         """The refusal a price earns."""
-        if abs(price) > LARGEST:
-            return ("refused", order_id, "FIELD_MUST_BE_IN_RANGE", LARGEST, price)
+        if abs(price) > HIGHEST_PRICE:
+            return ("refused", order_id, "FIELD_MUST_BE_IN_RANGE", HIGHEST_PRICE, price)
         return None
 
     def would_take(self, order_id: int, side: str, price: int) -> Report | None:

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)] // an unwrap that fails is a failing test
 
 use openbell_kernel::book::{
-    Book, BookReport, BookTrade, Level, LevelChange, NewOrder, PriceTime, QueuePosition, Silent,
+    Book, BookReport, BookTrade, Level, LevelChange, MAX_PRICE, NewOrder, PriceTime, QueuePosition, Silent,
+    Unguarded,
 };
 use openbell_kernel::instrument::MAX_UNITS;
 use openbell_kernel::rules::{Refusal, Rule};
@@ -230,24 +231,59 @@ fn no_level_is_left_behind_when_its_last_order_goes() {
 }
 
 #[test]
-fn prices_at_and_near_the_bounds_rest_trade_and_are_found() {
-    let far = [MAX_UNITS, MAX_UNITS - 1, -MAX_UNITS, -MAX_UNITS + 1, 0];
-    let mut desk = Desk::new();
-    for (id, &price) in far.iter().enumerate() {
-        desk.limit(id as u64, Sell, price, 1).unwrap();
+fn prices_at_and_near_the_bounds_of_64_bits_rest_trade_and_are_found_on_both_sides() {
+    let far = [MAX_PRICE, MAX_PRICE - 1, -MAX_PRICE, -MAX_PRICE + 1, 0, -1, 1, 1 << 56, -(1 << 56)];
+    for (side, opposite, all) in [(Sell, Buy, MAX_PRICE), (Buy, Sell, -MAX_PRICE)] {
+        let mut desk = Desk::new();
+        for (id, &price) in far.iter().enumerate() {
+            desk.limit(id as u64, side, price, 1).unwrap();
+        }
+        let mut sorted = far;
+        sorted
+            .sort_unstable_by_key(|&price| if side == Sell { i128::from(price) } else { -i128::from(price) });
+        let prices: Vec<i64> = desk.book.levels(side).map(|level| level.price).collect();
+        assert_eq!(prices, sorted);
+        for price in far {
+            assert_eq!(desk.book.level_at(side, price).map(|level| level.price), Some(price));
+        }
+        let none = [MAX_PRICE - 2, -MAX_PRICE + 2, i64::MAX, i64::MIN, i64::MIN + 1];
+        assert!(none.iter().all(|&price| desk.book.level_at(side, price).is_none()));
+        desk.limit(10, opposite, all, 9).unwrap();
+        let trades: Vec<i64> = desk.trades().iter().map(|&(_, _, price, _)| price).collect();
+        assert_eq!(trades, sorted);
+        assert!(desk.book.is_empty());
     }
-    let mut sorted = far;
-    sorted.sort_unstable();
-    let prices: Vec<i64> = desk.book.levels(Sell).map(|level| level.price).collect();
-    assert_eq!(prices, sorted);
-    desk.limit(10, Buy, MAX_UNITS, 5).unwrap();
-    assert!(desk.book.is_empty());
-    for price in [MAX_UNITS + 1, -MAX_UNITS - 1, i64::MAX, i64::MIN] {
-        let expected = (Rule::FieldMustBeInRange, i128::from(MAX_UNITS), i128::from(price));
+}
+
+#[test]
+fn the_lowest_two_integers_and_the_highest_are_no_prices() {
+    let mut desk = Desk::new();
+    for price in [i64::MIN, i64::MIN + 1, i64::MAX] {
+        let expected = (Rule::FieldMustBeInRange, i128::from(MAX_PRICE), i128::from(price));
         assert_eq!(rule(desk.limit(11, Buy, price, 1)), expected);
+        assert_eq!(rule(desk.limit(11, Sell, price, 1)), expected);
         desk.limit(12, Sell, 0, 1).unwrap();
         assert_eq!(rule(desk.replace(12, price, 1)), expected);
         desk.cancel(12).unwrap();
+        // A price that is none still says how far an order would reach.
+        desk.limit(13, Sell, MAX_PRICE, 1).unwrap();
+        assert_eq!(desk.book.would_trade(Buy, price), price == i64::MAX);
+        assert_eq!(desk.book.fillable(0, Buy, Some(price), 5, &Unguarded), i64::from(price == i64::MAX));
+        desk.cancel(13).unwrap();
+    }
+}
+
+#[test]
+fn a_market_order_is_told_by_its_type_and_zero_is_a_price_like_any_other() {
+    let mut desk = Desk::with(&[(1, Sell, 0, 1), (2, Sell, 5, 1), (3, Buy, -5, 1)]);
+    desk.limit(4, Buy, 0, 2).unwrap();
+    assert_eq!(desk.trades().len(), 1, "the limit of 0 reaches the offer at 0 and not the one at 5");
+    assert_eq!(desk.book.best(Buy), Some(Level { price: 0, quantity: 1, orders: 1 }));
+    for (id, price) in [(5, 0), (6, i64::MIN), (7, i64::MAX)] {
+        desk.limit(id + 100, Sell, 4, 1).unwrap();
+        let market = NewOrder { order_type: OrderType::Market, ..NewOrder::limit(id, Buy, price, 1) };
+        desk.submit(market).unwrap();
+        assert!(!desk.book.contains(id + 100), "a market order's price is not looked at");
     }
 }
 

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)] // an unwrap that fails is a failing test
 
 use openbell_kernel::book::{
-    Book, BookCancel, BookDecrement, BookReport, BookTrade, ByAccount, NewOrder, PriceTime, SHOW_ALL,
-    SelfTradeAction,
+    Book, BookCancel, BookDecrement, BookReport, BookTrade, ByAccount, MAX_PRICE, NewOrder, PriceTime,
+    SHOW_ALL, SelfTradeAction,
 };
 use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::state::{State, StateReader, StateWriter};
@@ -88,7 +88,11 @@ impl Twin {
         if self.collecting {
             return Vec::new();
         }
-        let reaches = |order: &Resting| price.is_none_or(|price| (price - order.price) * side.sign() >= 0);
+        let reaches = |order: &Resting| {
+            price.is_none_or(
+                |price| if side == Side::Buy { price >= order.price } else { price <= order.price },
+            )
+        };
         self.queue(side.opposite()).into_iter().filter(reaches).collect()
     }
 
@@ -212,6 +216,9 @@ impl Twin {
             return vec![Said::Refused(Rule::FieldMustBeInRange)];
         }
         let market = order.order_type == OrderType::Market;
+        if !market && !is_price(order.price) {
+            return vec![Said::Refused(Rule::FieldMustBeInRange)];
+        }
         let price = (!market).then_some(order.price);
         let NewOrder { order_id, account, side, quantity, .. } = *order;
         let incoming = Incoming { order_id, account, side, price, action };
@@ -253,6 +260,9 @@ impl Twin {
         let Some(old) = self.find(order_id) else {
             return vec![Said::Refused(Rule::OrderMustExist)];
         };
+        if !is_price(price) {
+            return vec![Said::Refused(Rule::FieldMustBeInRange)];
+        }
         let at = self.at(order_id);
         if price == old.price && quantity <= old.leaves() {
             let cut = (old.leaves() - quantity).min(old.reserve);
@@ -318,6 +328,11 @@ impl Twin {
         self.collecting = false;
         Vec::new()
     }
+}
+
+/// All but the lowest two integers and the highest.
+fn is_price(price: i64) -> bool {
+    (-(i64::MAX - 1)..i64::MAX).contains(&price)
 }
 
 fn in_twins_words(report: &BookReport) -> Option<Said> {
@@ -386,7 +401,10 @@ impl DepthClient {
 }
 
 fn price() -> impl Strategy<Value = i64> {
-    prop_oneof![12 => 95i64..105, 2 => -300i64..500, 1 => Just(1 << 56), 1 => Just(-(1 << 56))]
+    // The highest and lowest prices, and beside them the integers that are none.
+    let ends = [i64::MIN, i64::MIN + 1, -MAX_PRICE, -MAX_PRICE + 1, MAX_PRICE - 1, MAX_PRICE, i64::MAX];
+    let around_zero = -1i64..2;
+    prop_oneof![24 => 95i64..105, 4 => -300i64..500, 2 => around_zero, 3 => prop::sample::select(ends.to_vec())]
 }
 
 fn action() -> impl Strategy<Value = Option<SelfTradeAction>> {
@@ -426,7 +444,7 @@ fn command() -> impl Strategy<Value = Command> {
             |(id, price, quantity, post_only, action)| Command::Replace(id, price, quantity, post_only, action)
         ),
         1 => Just(Command::Collect),
-        2 => (95i64..105).prop_map(Command::Uncross),
+        2 => prop_oneof![9 => 95i64..105, 1 => price()].prop_map(Command::Uncross),
         2 => Just(Command::Continue),
         2 => Just(Command::Restore),
     ]

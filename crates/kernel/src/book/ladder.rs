@@ -1,7 +1,7 @@
 //! The price levels of one side, best first.
 //!
-//! Prices become *keys* that grow away from the best possible one (a bid's key is its negated price), so one
-//! code path serves both sides. Keys near the best lie in a window, an array indexed by `key - base` with a
+//! Prices become *keys* that grow away from the best possible one (a bid's key is the complement of its price: the
+//! whole range of 64 bits maps onto itself), so one code path serves both sides. Keys near the best lie in a window, an array indexed by `key - base` with a
 //! bitmap over it; all others in an ordered map, so any price works and memory follows the number of levels,
 //! not the distance between prices.
 //!
@@ -26,7 +26,8 @@ const MOST_EARNED_PLACES: usize = 1 << 16;
 /// Places of a window that are laid anew in the time that one use of the map takes more than one of the window.
 const PLACES_PER_FAR_USE: usize = 8;
 
-/// Key of an empty side: no limit reaches it.
+/// Key of an empty side: no limit reaches it. No order has it, nor [`NOWHERE`]: on one side or the other the two are the
+/// keys of the lowest and the highest integer, neither of which is a price ([`super::MAX_PRICE`]).
 pub(super) const NO_KEY: i64 = i64::MAX;
 
 /// A limit that reaches every order.
@@ -35,12 +36,22 @@ pub(super) const ANY_KEY: i64 = i64::MAX - 1;
 /// A limit that reaches no order.
 pub(super) const NOWHERE: i64 = i64::MIN;
 
+const _: () = {
+    assert!(mirror(0, super::MAX_PRICE) > NOWHERE && mirror(0, -super::MAX_PRICE) <= ANY_KEY);
+    assert!(mirror(1, -super::MAX_PRICE) > NOWHERE && mirror(1, super::MAX_PRICE) <= ANY_KEY);
+};
+
 /// The key of `price` on `side` (0 buy, 1 sell); its own inverse. In arithmetic, because sides come in no order
 /// that a processor could foresee: as a branch it cost more than the rest of finding a level.
 #[inline(always)]
 pub(super) const fn mirror(side: usize, price: i64) -> i64 {
-    let flip = side as i64 - 1;
-    (price ^ flip) - flip
+    price ^ (side as i64 - 1)
+}
+
+/// Where a window of `size` places starts that has `before` of them before `key`, if the integers reach so far: no
+/// window has a place beyond the highest.
+fn window_base(key: i64, before: usize, size: usize) -> i64 {
+    key.saturating_sub(before as i64).min(i64::MAX - size as i64)
 }
 
 /// The first half, a cache line, is all that a command needs that makes or drops no level.
@@ -148,7 +159,7 @@ impl Ladder {
             self.window = vec![NONE; INITIAL_WINDOW];
             self.occupied = Bitmap::new(INITIAL_WINDOW);
         }
-        self.base = key - (self.window.len() / 2) as i64;
+        self.base = window_base(key, self.window.len() / 2, self.window.len());
         self.far_uses = 0;
     }
 
@@ -230,17 +241,18 @@ impl Ladder {
         let lowest = all.first_key_value().map_or(key, |(&lowest, _)| lowest.min(key));
         let highest = all.last_key_value().map_or(key, |(&highest, _)| highest.max(key));
         let most = self.most_places();
-        let span = (highest - lowest) as usize + 1;
-        let size = if span <= most {
+        let span = highest.abs_diff(lowest).saturating_add(1);
+        let size = if span <= most as u64 {
+            let span = span as usize;
             // What is left over lies on both sides: prices go on to move both ways.
             let size = span.next_power_of_two().max(self.window.len());
-            self.base = lowest - ((size - span) / 2) as i64;
+            self.base = window_base(lowest, (size - span) / 2, size);
             size
         } else {
             let doubled = self.window.len() * 2;
             let size = if doubled <= most { doubled } else { self.window.len() };
             // Most new levels are worse than the best, so it gets the larger part.
-            self.base = self.best_key - (size / 4) as i64;
+            self.base = window_base(self.best_key, size / 4, size);
             size
         };
         self.window = vec![NONE; size];
@@ -286,22 +298,43 @@ mod tests {
 
     use super::*;
 
-    const BOUND: i64 = crate::instrument::MAX_UNITS;
+    const LOWEST: i64 = NOWHERE + 1;
+    const HIGHEST: i64 = ANY_KEY;
 
-    /// Keys that cluster, drift, and jump to the bounds.
+    /// Keys that cluster, drift, and jump to the bounds and near them.
     fn keys() -> impl Strategy<Value = i64> {
         prop_oneof![
             8 => -2_000i64..2_000,
             2 => 90_000i64..100_000,
-            1 => -BOUND..=BOUND,
-            1 => Just(BOUND),
-            1 => Just(-BOUND),
+            1 => LOWEST..=HIGHEST,
+            1 => LOWEST..LOWEST + 300,
+            1 => HIGHEST - 300..=HIGHEST,
         ]
+    }
+
+    /// Keys at one bound only: windows are laid there, moved and widened.
+    fn keys_at_a_bound() -> impl Strategy<Value = Vec<i64>> {
+        let near = 0i64..3_000;
+        (any::<bool>(), prop::collection::vec(near, 1..2_000)).prop_map(|(high, steps)| {
+            steps.iter().map(|&step| if high { HIGHEST - step } else { LOWEST + step }).collect()
+        })
+    }
+
+    #[test]
+    fn sides_and_keys_lead_to_each_other_and_put_the_better_price_first() {
+        let prices = [i64::MIN, -super::super::MAX_PRICE, -2, -1, 0, 1, 2, super::super::MAX_PRICE, i64::MAX];
+        for side in [0, 1] {
+            assert_eq!(prices.map(|price| mirror(side, mirror(side, price))), prices);
+        }
+        assert!(prices.is_sorted_by(|low, high| mirror(1, *low) < mirror(1, *high)));
+        assert!(prices.is_sorted_by(|low, high| mirror(0, *low) > mirror(0, *high)));
     }
 
     proptest! {
         #[test]
-        fn the_ladder_agrees_with_a_map_wherever_its_window_lies(keys in prop::collection::vec(keys(), 1..3_000)) {
+        fn the_ladder_agrees_with_a_map_wherever_its_window_lies(
+            keys in prop_oneof![2 => prop::collection::vec(keys(), 1..3_000), 1 => keys_at_a_bound()]
+        ) {
             let mut ladder = Ladder::default();
             let mut twin = BTreeMap::new();
             for (step, &key) in keys.iter().enumerate() {

@@ -48,10 +48,15 @@ use slab::{NONE, Slab};
 /// Live orders a book can hold: levels take slots of the same pool, at most one per order.
 pub const MAX_ORDERS: usize = (1 << 30) - 1;
 
+/// The highest price, and negated the lowest: of all integers of 64 bits only the lowest two and the highest are none.
+/// They stand for limits that no order reaches and that every order reaches, and each price has a negative.
+pub const MAX_PRICE: i64 = i64::MAX - 1;
+
 /// One instrument's book under the matching policy `P`.
 ///
-/// Prices are any units in `-MAX_UNITS..=MAX_UNITS`; whether a price may be negative or off tick is for the gate
-/// before the book to say. Quantities are `1..=MAX_UNITS`.
+/// Prices are any units in `-MAX_PRICE..=MAX_PRICE`, zero like any other; whether a price may be negative or off tick
+/// is for the gate before the book to say. A market order is told by its type, never by its price, which is not looked
+/// at. Quantities are `1..=MAX_UNITS`.
 #[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub struct Book<P: MatchingPolicy = PriceTime> {
@@ -91,11 +96,16 @@ pub(crate) fn check_quantity(quantity: i64) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What the venue before a book lets through: beyond it a price times a quantity has no bounds of its own.
 pub(crate) fn check_price(price: i64) -> Result<(), Refusal> {
-    if (-MAX_UNITS..=MAX_UNITS).contains(&price) {
+    check_price_within(MAX_UNITS, price)
+}
+
+fn check_price_within(most: i64, price: i64) -> Result<(), Refusal> {
+    if (-most..=most).contains(&price) {
         return Ok(());
     }
-    Err(Refusal::new(Rule::FieldMustBeInRange, i128::from(MAX_UNITS), i128::from(price)))
+    Err(Refusal::new(Rule::FieldMustBeInRange, i128::from(most), i128::from(price)))
 }
 
 fn check_terms(order: &NewOrder) -> Result<(), Refusal> {
@@ -298,7 +308,7 @@ impl<P: MatchingPolicy> Book<P> {
         let level = self.slab.level_of(slot);
         let (own, leaves) = (self.slab.side(level), self.leaves(slot));
         self.check_room(own, quantity - leaves)?;
-        check_price(price)?;
+        check_price_within(MAX_PRICE, price)?;
         let account = self.slab.account(slot);
         let kept_priority = self.slab.price(level) == price && quantity <= leaves;
         let terms =
@@ -345,7 +355,7 @@ impl<P: MatchingPolicy> Book<P> {
         guard: &G,
     ) -> i64 {
         let limit =
-            price.map_or(ANY_KEY, |price| mirror(1 - index(side), price.clamp(-MAX_UNITS, MAX_UNITS)));
+            price.map_or(ANY_KEY, |price| mirror(1 - index(side), price.clamp(-MAX_PRICE, MAX_PRICE)));
         let limit = if self.collecting { NOWHERE } else { limit };
         self.could_trade(account, side, limit, quantity, guard)
     }
@@ -391,7 +401,7 @@ impl<P: MatchingPolicy> Book<P> {
             let limit = MAX_ORDERS as i128;
             return Err(Refusal::new(Rule::OpenOrdersMustNotExceedLimit, limit, limit + 1));
         }
-        if order.order_type == OrderType::Limit { check_price(order.price) } else { Ok(()) }
+        if order.order_type == OrderType::Limit { check_price_within(MAX_PRICE, order.price) } else { Ok(()) }
     }
 
     /// The leaves of one side must fit a signed 64-bit integer, so that no total can overflow.
@@ -429,7 +439,7 @@ impl<P: MatchingPolicy> Book<P> {
 #[inline(always)]
 fn in_bounds(order: &NewOrder) -> bool {
     (order.quantity as u64).wrapping_sub(1) < MAX_UNITS as u64
-        && order.price.wrapping_add(MAX_UNITS) as u64 <= 2 * MAX_UNITS as u64
+        && order.price.wrapping_add(MAX_PRICE) as u64 <= 2 * MAX_PRICE as u64
 }
 
 const fn is_immediate(time_in_force: TimeInForce) -> bool {

@@ -6,13 +6,13 @@ use crate::instrument::MAX_UNITS;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Side;
 
-use super::Book;
 use super::aside::{Aside, Reserve};
 use super::ladder::mirror;
 use super::policy::MatchingPolicy;
 use super::report::{SHOW_ALL, Silent};
 use super::slab::{HIDDEN, NONE};
 use super::view::BookOrder;
+use super::{Book, MAX_PRICE};
 
 /// How the rest of an order's bytes is to be read.
 const PLAIN: u8 = 0;
@@ -156,7 +156,7 @@ impl<P: MatchingPolicy> Book<P> {
 fn read_order(tag: usize, input: &mut StateReader<'_>) -> Result<KeptOrder, StateError> {
     let (order_id, account) = (input.u64()?, input.u32()?);
     let (price, quantity) = (input.i64()?, input.i64()?);
-    if !(-MAX_UNITS..=MAX_UNITS).contains(&price) {
+    if !(-MAX_PRICE..=MAX_PRICE).contains(&price) {
         return Err(input.invalid("price", price as u64));
     }
     if !(1..=MAX_UNITS).contains(&quantity) {

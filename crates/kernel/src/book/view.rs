@@ -1,12 +1,11 @@
 //! Looking into a book without changing it.
 
-use crate::instrument::MAX_UNITS;
 use crate::terms::Side;
 
 use super::ladder::mirror;
 use super::policy::MatchingPolicy;
 use super::slab::{HIDDEN, NONE};
-use super::{Book, index, side_at};
+use super::{Book, MAX_PRICE, index, side_at};
 
 /// What is shown at one price: hidden orders and reserves are not in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +66,7 @@ impl<P: MatchingPolicy> Book<P> {
     /// What one side shows at `price`.
     pub fn level_at(&self, side: Side, price: i64) -> Option<Level> {
         let side = index(side);
-        let level = self.ladders[side].get(mirror(side, price.clamp(-MAX_UNITS, MAX_UNITS)));
+        let level = self.ladders[side].get(mirror(side, price.clamp(-MAX_PRICE, MAX_PRICE)));
         let level = (level != NONE).then(|| self.level(level))?;
         (level.price == price).then_some(level)
     }
@@ -91,7 +90,7 @@ impl<P: MatchingPolicy> Book<P> {
 
     pub(super) fn crosses(&self, side: Side, price: i64) -> bool {
         let opposite = 1 - index(side);
-        self.reachable(opposite, mirror(opposite, price.clamp(-MAX_UNITS, MAX_UNITS))) != NONE
+        self.reachable(opposite, mirror(opposite, price.clamp(-MAX_PRICE, MAX_PRICE))) != NONE
     }
 
     /// Memory outside the book itself: orders, levels, index and windows, not what few orders need beside.
