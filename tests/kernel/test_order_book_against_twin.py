@@ -48,7 +48,9 @@ prices = st.one_of(
     st.integers(97, 103),
     st.integers(97, 103),
     st.integers(-600, 900),
-    st.sampled_from([0, -1, 1, 2**56, *(end * sign for end in range(2**63 - 4, 2**63) for sign in (1, -1)), -(2**63)]),
+    st.sampled_from(
+        [0, -1, 1, 2**56, *(end * sign for end in range(2**63 - 4, 2**63) for sign in (1, -1)), -(2**63)]
+    ),
 )
 quantities = st.one_of(st.integers(1, 12), st.integers(1, 12), st.sampled_from([0, -3, 2**56 + 1]))
 times = st.sampled_from(["GTC", "GTC", "GTC", "DAY", "IOC", "FOK"])
