@@ -128,11 +128,20 @@ bench: ## every benchmark, then one table of what was measured beside its target
 	@for one in $(BENCHES); do OPENBELL_BENCH_FIGURES=$(FIGURES) $(MAKE) --no-print-directory bench-$$one || exit 1; done
 	$(BIN)/python -m benchmarks.figures $(FIGURES)
 
-bench-matching: $(VENV)/.development ## orders matched per second, native and from Python
-	cargo bench -p openbell-kernel --bench matching --locked
+# Alone it keeps its figures in a file of its own and prints them beside their targets; within `make bench` the last
+# table has them.
+MATCHING_FIGURES := $(CURDIR)/target/matching-figures.tsv
+
+bench-matching: $(VENV)/.development ## orders matched per second, native and from Python, beside the reference and the targets
+	@cargo bench -p openbell-kernel --bench matching --locked --no-run
 	@rm -f $(VENV)/.built # the next verb builds without the benchmark's own entry points again
 	@PIP_QUIET=1 $(BIN)/maturin develop --release --locked --features bench
-	$(BIN)/python -m benchmarks.matching
+	@rm -f $(MATCHING_FIGURES)
+	$(MATCHING_RUN) cargo bench -p openbell-kernel --bench matching --locked
+	$(MATCHING_RUN) $(BIN)/python -m benchmarks.matching
+	@$(if $(OPENBELL_BENCH_FIGURES),:,$(BIN)/python -m benchmarks.figures $(MATCHING_FIGURES) --only matching)
+
+MATCHING_RUN = OPENBELL_BENCH_FIGURES=$(or $(OPENBELL_BENCH_FIGURES),$(MATCHING_FIGURES))
 
 flame: $(VENV)/.created ## a flame graph of the matching benchmark: flame.svg
 	@scripts/flame.sh flame.svg

@@ -1,14 +1,16 @@
 """What benchmarks measured, told in one place: each appends its figures to the file named by OPENBELL_BENCH_FIGURES.
 
-    python -m benchmarks.figures FILE      prints them beside their targets
+    python -m benchmarks.figures FILE                prints them beside their targets
+    python -m benchmarks.figures FILE --only matching    those of the matching core only
 
-`make bench` names such a file, runs every benchmark and prints the table; a benchmark that is run alone writes none.
+`make bench` names such a file, runs every benchmark and prints the table; `make bench-matching` alone prints the part
+about matching; another benchmark that is run alone writes none.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +33,9 @@ class Target:
 
     @property
     def words(self) -> str:
-        """The bound as people write it."""
+        """The bound as people write it; a bound of nothing says that the figure is only shown."""
+        if self.is_least and not self.bound:
+            return "shown"
         return f"{'>=' if self.is_least else '<='} {_number(self.bound)}"
 
 
@@ -43,7 +47,26 @@ def _most(figure: str, bound: float, unit: str) -> Target:
     return Target(figure, bound, False, unit)
 
 
+KINDS = ("Add", "Cancel", "Replace", "Take")
+FLOWS = ("usual flow", "350,000 live orders", "14,000 levels", "1,000 books")
+
+MATCHING = (
+    _least("native with acks / hash-indexed reference", 0.7, "x"),
+    _least("native with acks / reference with direct ids", 0, "x"),
+    _least("Python in batches of 1,024 / hash-indexed reference", 0.6, "x"),
+    _least("Python, one call per command", 5e6, "/s"),
+    _least("350,000 live orders / hash-indexed reference", 0.9, "x"),
+    _least("14,000 levels / hash-indexed reference", 0.9, "x"),
+    _least("1,000 books / hash-indexed reference", 0.9, "x"),
+    _least("pro rata / price-time", 0.5, "x"),
+    *(_most(f"{flow}, {kind}, p99.9", 10_000, "ns") for flow in FLOWS for kind in KINDS),
+    *(_most(f"{flow}, {kind}, p99 / reference's", 2, "x") for flow in FLOWS for kind in KINDS),
+    _most("allocations per command", 0, ""),
+    _most("bytes per live order", 64, "B"),
+)
+
 TARGETS = (
+    *MATCHING,
     *(_least(f"durable / smaller of engine and disk, batch {batch}", 0.75, "x") for batch in (1, 8, 64, 512, 4096)),
     *(_most(f"commit p99 / probe p99, batch {batch}", 1.5, "x") for batch in (1, 8, 64, 512, 4096)),
     *(_most(f"bytes per slot, batch {batch}", 100, "B") for batch in (64, 512, 4096)),
@@ -96,5 +119,14 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
+def main() -> None:
+    """Print the table of a file."""
+    parser = argparse.ArgumentParser(description="What benchmarks measured, beside what it should be.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--only", choices=("matching",), help="the targets of one benchmark")
+    arguments = parser.parse_args()
+    show(read(arguments.file), MATCHING if arguments.only else TARGETS)
+
+
 if __name__ == "__main__":
-    show(read(Path(sys.argv[1])))
+    main()

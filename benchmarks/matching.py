@@ -17,12 +17,15 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.figures import tell
 from openbell.kernel.matching_flow import MatchingFlow, matching_flow
 from openbell.kernel.order_book import CommandKind, OrderBook, ReportKind
 from openbell.model.terms import TimeInForce
 
 BATCH = 1_024
 SINGLE_CALLS = 200_000
+IN_BATCHES = f"ours from Python, batches of {BATCH:,}"
+IN_CALLS = "ours from Python, one call each"
 
 Measured = tuple[str, float, int]
 """Name, nanoseconds per command, trades."""
@@ -40,7 +43,7 @@ def in_batches(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np
         reports = book.submit_batch(batch)
         trades += int(np.count_nonzero(reports["kind"] == traded))
     elapsed = flow.thread_time_ns() - start
-    return (f"ours from Python, batches of {BATCH:,}", elapsed / len(commands), trades)
+    return (IN_BATCHES, elapsed / len(commands), trades)
 
 
 def in_calls(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np.void]) -> Measured:
@@ -65,12 +68,17 @@ def in_calls(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np.v
             told = replace(order_id, price=price, quantity=quantity)
         reports += len(told)
     elapsed = flow.thread_time_ns() - start
-    return ("ours from Python, one call each", elapsed / len(rows), reports)
+    return (IN_CALLS, elapsed / len(rows), reports)
+
+
+def ratios_of(times: list[float], limit: list[float]) -> list[float]:
+    """How often as fast as the reference of the same round, by round."""
+    return [reference / own for reference, own in zip(limit, times, strict=True)]
 
 
 def print_row(name: str, times: list[float], limit: list[float]) -> None:
     """Median time, and the ratio to the reference of the same round."""
-    ratios = [reference / own for reference, own in zip(limit, times, strict=True)]
+    ratios = ratios_of(times, limit)
     median = statistics.median(times)
     print(
         f"{name:<36} {1e3 / median:>8.2f} M/s {median:>8.1f} ns "
@@ -104,6 +112,9 @@ def main() -> None:
     limit = next(iter(times.values()))
     for name, of_rounds in times.items():
         print_row(name, of_rounds, limit)
+    ratio = statistics.median(ratios_of(times[IN_BATCHES], limit))
+    tell(f"Python in batches of {BATCH:,} / hash-indexed reference", ratio)
+    tell("Python, one call per command", 1e9 / statistics.median(times[IN_CALLS]))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,13 @@
 //!
 //! Rounds are interleaved and each round gives one ratio per book, because the machine is not the same from
 //! one second to the next; the median of the ratios and their spread are what counts.
-#![allow(clippy::type_complexity)]
+#![allow(clippy::type_complexity, clippy::unwrap_used)] // a figure that cannot be kept ends the benchmark
 
 mod contestants;
+#[path = "../../tests/counting/mod.rs"]
+mod counting;
+#[path = "../figures/mod.rs"]
+mod figures;
 mod flow;
 mod measure;
 mod reference;
@@ -12,9 +16,10 @@ mod reference;
 use contestants::{
     Contestant, Direct, Hashed, LargeHashed, PriceTimeBook, ProRataBook, PublishedBook, SmallHashed,
 };
-use flow::{Flow, Shape};
+use figures::tell;
+use flow::{Flow, Kind, Shape};
 use measure::{latencies, measure};
-use openbell_kernel::book::{Book, NewOrder, PriceTime, Silent};
+use openbell_kernel::book::{Book, MAX_PRICE, NewOrder, PriceTime, Silent};
 use openbell_kernel::terms::Side;
 use reference::Checksum;
 
@@ -25,7 +30,8 @@ fn quantile(sorted: &[f64], at: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * at).round() as usize]
 }
 
-fn print_row(name: &str, times: &[f64], limit: &[f64]) {
+/// Prints a row and returns its ratio.
+fn print_row(name: &str, times: &[f64], limit: &[f64]) -> f64 {
     let mut ratios: Vec<f64> = limit.iter().zip(times).map(|(limit, time)| limit / time).collect();
     ratios.sort_by(f64::total_cmp);
     let mut sorted = times.to_vec();
@@ -38,10 +44,11 @@ fn print_row(name: &str, times: &[f64], limit: &[f64]) {
         ratios[0],
         ratios[ratios.len() - 1],
     );
+    quantile(&ratios, 0.5)
 }
 
-/// Interleaved rounds of all rows on one flow.
-fn table(title: &str, flow: &Flow, rows: &[Row], rounds: usize) {
+/// Interleaved rounds of all rows on one flow; returns the median ratio of each to the first.
+fn table(title: &str, flow: &Flow, rows: &[Row], rounds: usize) -> Vec<f64> {
     let mut times = vec![Vec::new(); rows.len()];
     for round in 0..rounds {
         let mut checksums = vec![Checksum::default(); rows.len()];
@@ -57,14 +64,15 @@ fn table(title: &str, flow: &Flow, rows: &[Row], rounds: usize) {
     }
     println!("{title}");
     println!("{:<34} {:>11}  {:>9}   {:>6}   ratio to the first, spread", "", "median", "", "ratio");
-    for (row, times_of) in rows.iter().zip(&times) {
-        print_row(row.0, times_of, &times[0]);
-    }
+    rows.iter().zip(&times).map(|(row, times_of)| print_row(row.0, times_of, &times[0])).collect()
 }
 
-fn print_latencies<C: Contestant>(name: &str, flow: &Flow) {
+/// Prints the latencies of each kind of command and returns their p99 and p99.9.
+fn print_latencies<C: Contestant>(name: &str, flow: &Flow) -> Vec<(Kind, u32, u32)> {
+    let mut high = Vec::new();
     for (kind, took) in latencies::<C>(flow) {
         let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+        high.push((kind, at(0.99), at(0.999)));
         println!(
             "{name:<34} {:<8} {:>6} {:>6} {:>6} {:>9}",
             format!("{kind:?}"),
@@ -74,6 +82,30 @@ fn print_latencies<C: Contestant>(name: &str, flow: &Flow) {
             at(1.0)
         );
     }
+    high
+}
+
+/// Latencies on one flow, beside those of `R`, the reference.
+fn compare_latencies<R: Contestant>(name: &str, flow: &Flow) {
+    println!("{name}: nanoseconds per command, the clock's own included");
+    println!("{:<43} {:>6} {:>6} {:>6} {:>9}", "", "p50", "p99", "p99.9", "max");
+    let reference = print_latencies::<R>("plain reference, hash index", flow);
+    let ours = print_latencies::<PriceTimeBook<false>>("ours, acks", flow);
+    for ((kind, p99, p999), (_, limit, _)) in ours.into_iter().zip(reference) {
+        tell(&format!("{name}, {kind:?}, p99.9"), f64::from(p999));
+        tell(&format!("{name}, {kind:?}, p99 / reference's"), f64::from(p99) / f64::from(limit));
+    }
+}
+
+/// Allocations per command once a book has had its most live orders: in the second half of a flow.
+fn print_allocations(flow: &Flow) {
+    let mut books = [PriceTimeBook::<true>::default()];
+    let (first, second) = flow.commands.split_at(flow.commands.len() / 2);
+    PriceTimeBook::run(&mut books, &flow.setup);
+    PriceTimeBook::run(&mut books, first);
+    let count = counting::allocations(|| PriceTimeBook::run(&mut books, second));
+    println!("allocations of {} commands: {count}", second.len());
+    tell("allocations per command", count as f64 / second.len() as f64);
 }
 
 const ORDERS: u64 = 10_000_000;
@@ -82,6 +114,16 @@ fn passive(id: u64, prices: u64) -> NewOrder {
     let side = if id.is_multiple_of(2) { Side::Buy } else { Side::Sell };
     let price = -side.sign() * (1 + (id.wrapping_mul(7_919) % prices) as i64);
     NewOrder::limit(id << 8, side, price, 1)
+}
+
+/// Our book beside `R` on a flow of its own: throughput and latencies.
+fn compare<R: Contestant>(name: &str, flow: &Flow, rounds: usize) {
+    let rows: [Row; 2] = [
+        ("plain reference, hash index", measure::<R>, true),
+        ("ours, acks", measure::<PriceTimeBook<false>>, true),
+    ];
+    tell(&format!("{name} / hash-indexed reference"), table(name, flow, &rows, rounds)[1]);
+    compare_latencies::<R>(name, flow);
 }
 
 /// Bytes of a book with nothing in it, and of 10 M orders in one book and in 10,000.
@@ -100,6 +142,7 @@ fn print_sizes() {
     }
     let each = (measure::thread_time_ns() - start) / ORDERS as f64;
     let bytes = book.heap_bytes() as f64 / book.len() as f64;
+    tell("bytes per live order", bytes);
     println!(
         "{} live orders in one book: {each:.0} ns per add with the clock, {bytes:.1} bytes per order",
         book.len()
@@ -117,7 +160,7 @@ fn print_sizes() {
 /// What a command costs whose price lies in the window, and anywhere in the range: an ordered map then.
 fn print_far_prices() {
     const COMMANDS: u64 = 1_000_000;
-    for (name, stride) in [("within the window", 1), ("all over the range", (1 << 56) / 5_000)] {
+    for (name, stride) in [("within the window", 1), ("all over the range of 64 bits", MAX_PRICE / 5_000)] {
         let mut book: Book<PriceTime> = Book::default();
         let start = measure::thread_time_ns();
         for id in 0..COMMANDS {
@@ -127,6 +170,7 @@ fn print_far_prices() {
         }
         let each = (measure::thread_time_ns() - start) / (2 * COMMANDS) as f64;
         println!("10,000 live orders at 5,000 prices {name}: {each:.0} ns per command");
+        tell(&format!("ns per command, prices {name}"), each);
     }
 }
 
@@ -145,22 +189,23 @@ fn main() {
         ("ours, published after commands", measure::<PublishedBook>, true),
         ("ours, pro rata", measure::<ProRataBook>, false),
     ];
-    table(&format!("{count} mixed commands, seed {seed}, {rounds} interleaved rounds"), &flow, &rows, rounds);
+    let title = format!("{count} mixed commands, seed {seed}, {rounds} interleaved rounds");
+    let ratios = table(&title, &flow, &rows, rounds);
+    tell("native with acks / hash-indexed reference", ratios[2]);
+    tell("native with acks / reference with direct ids", ratios[2] / ratios[1]);
+    tell("native with level changes / hash-indexed reference", ratios[3]);
+    tell("native, published after commands / hash-indexed reference", ratios[4]);
+    tell("pro rata / price-time", ratios[5] / ratios[2]);
     if only_usual {
         return;
     }
-    println!("nanoseconds per command, the clock's own included   p50    p99  p99.9       max");
-    print_latencies::<Hashed>("plain reference, hash index", &flow);
-    print_latencies::<PriceTimeBook<false>>("ours, acks", &flow);
+    print_allocations(&flow);
+    compare_latencies::<Hashed>("usual flow", &flow);
+    drop(flow);
     let rounds = rounds.div_ceil(2);
-    let large: [Row; 2] = [
-        ("plain reference, hash index", measure::<LargeHashed>, true),
-        ("ours, acks", measure::<PriceTimeBook<false>>, true),
-    ];
-    let small: [Row; 2] = [("plain reference, hash index", measure::<SmallHashed>, true), large[1]];
-    table("350,000 live orders", &flow::generate(Shape::MANY_ORDERS, count, seed), &large, rounds);
-    table("14,000 levels", &flow::generate(Shape::MANY_LEVELS, count, seed), &large, rounds);
-    table("1,000 books in turn", &flow::generate(Shape::MANY_BOOKS, count, seed), &small, rounds);
+    compare::<LargeHashed>("350,000 live orders", &flow::generate(Shape::MANY_ORDERS, count, seed), rounds);
+    compare::<LargeHashed>("14,000 levels", &flow::generate(Shape::MANY_LEVELS, count, seed), rounds);
+    compare::<SmallHashed>("1,000 books", &flow::generate(Shape::MANY_BOOKS, count, seed), rounds);
     print_far_prices();
     print_sizes();
 }

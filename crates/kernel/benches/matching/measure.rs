@@ -38,9 +38,10 @@ pub fn measure<C: Contestant>(flow: &Flow) -> (f64, Checksum) {
 /// Nanoseconds of each command by kind, sorted, each with the clock's own cost in it.
 pub fn latencies<C: Contestant>(flow: &Flow) -> [(Kind, Vec<u32>); 4] {
     let mut by_kind = [Kind::Add, Kind::Cancel, Kind::Replace, Kind::Take].map(|kind| (kind, Vec::new()));
-    let mut book = C::default();
-    C::run(std::slice::from_mut(&mut book), &flow.setup);
-    for command in &flow.commands {
+    let mut books: Vec<C> = (0..flow.books).map(|_| C::default()).collect();
+    C::run(&mut books, &flow.setup);
+    for (index, command) in flow.commands.iter().enumerate() {
+        let book = &mut books[index % flow.books];
         let start = Instant::now();
         book.step(command);
         let took = start.elapsed().as_nanos().min(u128::from(u32::MAX)) as u32;
