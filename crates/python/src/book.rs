@@ -7,10 +7,12 @@ mod reports;
 mod units;
 
 use numpy::{PyArray1, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
-use openbell_kernel::book::{Book, DepthPublisher, NewOrder};
+use openbell_kernel::book::{Book, DepthPublisher, MAX_PRICE, NewOrder};
+use openbell_kernel::instrument::MAX_UNITS;
 use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::state::{State, StateError, StateReader, StateWriter};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyString, PyTuple};
 use zerocopy::FromBytes;
@@ -79,14 +81,15 @@ impl OrderBook {
         post_only: bool,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let order_id = self.id_or_next(order_id)?;
-        let order = NewOrder {
-            account,
-            time_in_force: time_in_force_of(time_in_force)?,
-            post_only,
-            ..NewOrder::limit(order_id, side_of(side)?, 0, 0)
-        };
-        let terms = [self.price_units(order_id, price)?, self.quantity_units(order_id, quantity)?];
-        self.submit_order(py, order, terms)
+        let time_in_force = time_in_force_of(time_in_force)?;
+        let side = side_of(side)?;
+        match [self.price_units(order_id, price)?, self.quantity_units(order_id, quantity)?] {
+            [Ok(price), Ok(quantity)] => {
+                let plain = NewOrder::limit(order_id, side, price, quantity);
+                self.submit_order(py, &NewOrder { account, time_in_force, post_only, ..plain })
+            }
+            [_, Err(refusal)] | [Err(refusal), _] => refused(py, self.units, *refusal),
+        }
     }
 
     #[pyo3(signature = (side, quantity, order_id=None, *, account=0, time_in_force=None))]
@@ -100,14 +103,16 @@ impl OrderBook {
         time_in_force: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let order_id = self.id_or_next(order_id)?;
-        let order = NewOrder {
-            account,
-            time_in_force: time_in_force_of(time_in_force)?,
-            order_type: OrderType::Market,
-            ..NewOrder::limit(order_id, side_of(side)?, 0, 0)
-        };
-        let quantity = self.quantity_units(order_id, quantity)?;
-        self.submit_order(py, order, [Ok(0), quantity])
+        let time_in_force = time_in_force_of(time_in_force)?;
+        let side = side_of(side)?;
+        match self.quantity_units(order_id, quantity)? {
+            Ok(quantity) => {
+                let order_type = OrderType::Market;
+                let plain = NewOrder::limit(order_id, side, 0, quantity);
+                self.submit_order(py, &NewOrder { account, time_in_force, order_type, ..plain })
+            }
+            Err(refusal) => refused(py, self.units, *refusal),
+        }
     }
 
     fn cancel<'py>(
@@ -178,7 +183,7 @@ impl OrderBook {
     fn submit_batch<'py>(&mut self, commands: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = commands.py();
         check_batch(commands)?;
-        let view = commands.call_method1("view", ("u1",))?;
+        let view = commands.call_method1(intern!(py, "view"), (numpy::dtype::<u8>(py),))?;
         let view: PyReadonlyArray1<'py, u8> = view.extract()?;
         let bytes = view.as_slice().map_err(|_| not_a_batch(commands, "a contiguous array"))?;
         let rows = <[batch::Command]>::ref_from_bytes(bytes);
@@ -198,7 +203,7 @@ impl OrderBook {
         self.next_order_id = self.next_order_id.max(next_id);
         self.publish();
         self.raise_failure()?;
-        PyArray1::from_vec(py, out).call_method1("view", (batch::report_dtype(py)?,))
+        PyArray1::from_vec(py, out).call_method1(intern!(py, "view"), (batch::report_dtype(py)?,))
     }
 
     fn snapshot<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
@@ -317,29 +322,17 @@ impl OrderBook {
         }
     }
 
-    /// `terms` are price and quantity.
-    fn submit_order<'py>(
-        &mut self,
-        py: Python<'py>,
-        order: NewOrder,
-        terms: [InUnits; 2],
-    ) -> PyResult<Bound<'py, PyTuple>> {
-        match terms {
-            [Ok(price), Ok(quantity)] => {
-                let order = NewOrder { price, quantity, ..order };
-                let mut taken = false;
-                let reports = self.gather(py, order.order_id, |book, gathered| {
-                    let rests = book.submit(&order, gathered)?;
-                    taken = true;
-                    Ok(rests)
-                });
-                if taken {
-                    self.next_order_id = self.next_order_id.max(order.order_id.saturating_add(1));
-                }
-                reports
-            }
-            [_, Err(refusal)] | [Err(refusal), _] => refused(py, self.units, *refusal),
+    fn submit_order<'py>(&mut self, py: Python<'py>, order: &NewOrder) -> PyResult<Bound<'py, PyTuple>> {
+        let mut taken = false;
+        let reports = self.gather(py, order.order_id, |book, gathered| {
+            let rests = book.submit(order, gathered)?;
+            taken = true;
+            Ok(rests)
+        });
+        if taken {
+            self.next_order_id = self.next_order_id.max(order.order_id.saturating_add(1));
         }
+        reports
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -404,7 +397,8 @@ fn in_units(order_id: u64, value: Decimal, unit: Decimal, rules: [Rule; 2]) -> I
         Ok(units) => Ok(units),
         Err(NotUnits::OffUnit) => refused(rules[0], Figure::Exact(unit)),
         Err(NotUnits::TooLarge) => {
-            refused(rules[1], Figure::Units(i128::from(openbell_kernel::instrument::MAX_UNITS)))
+            let most = if rules[1] == Rule::FieldMustBeInRange { MAX_PRICE } else { MAX_UNITS };
+            refused(rules[1], Figure::Units(i128::from(most)))
         }
     }
 }

@@ -221,8 +221,8 @@ impl<R> Default for Recent<R> {
 pub trait Renewed: PyClass<Frozen = False> + Into<PyClassInitializer<Self>> {
     type Value;
 
-    fn new(value: Self::Value, units: BookUnits) -> Self;
-    fn renew(&mut self, value: Self::Value);
+    fn new(value: &Self::Value, units: BookUnits) -> Self;
+    fn renew(&mut self, value: &Self::Value);
 }
 
 /// References that `Recent` and the tuple hold themselves.
@@ -239,7 +239,7 @@ impl<R: Renewed> Recent<R> {
     fn answer<'py>(
         &mut self,
         py: Python<'py>,
-        value: R::Value,
+        value: &R::Value,
         units: BookUnits,
     ) -> PyResult<Bound<'py, PyTuple>> {
         self.last ^= 1;
@@ -263,12 +263,12 @@ macro_rules! renewed {
         $(impl Renewed for $class {
             type Value = $value;
 
-            fn new(value: $value, units: BookUnits) -> Self {
-                $class { value, units }
+            fn new(value: &$value, units: BookUnits) -> Self {
+                $class { value: *value, units }
             }
 
-            fn renew(&mut self, value: $value) {
-                self.value = value;
+            fn renew(&mut self, value: &$value) {
+                self.value = *value;
             }
         })*
     };
@@ -311,18 +311,18 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    /// The reports in order.
+    /// The reports in order. What came alone is copied from here into its answer, once.
     pub fn into_tuple<'py>(
         self,
         py: Python<'py>,
         units: BookUnits,
         recent: &mut RecentAnswers,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        match self.first {
+        match &self.first {
             Some(Told::Accepted(value)) if self.more.is_empty() => recent.accepted.answer(py, value, units),
             Some(Told::Canceled(value)) if self.more.is_empty() => recent.canceled.answer(py, value, units),
-            first => {
-                let all = first.into_iter().chain(self.more).map(|told| told.into_python(py, units));
+            _ => {
+                let all = self.first.into_iter().chain(self.more).map(|told| told.into_python(py, units));
                 PyTuple::new(py, all.collect::<PyResult<Vec<_>>>()?)
             }
         }
