@@ -7,6 +7,8 @@
 #![allow(clippy::missing_safety_doc)] // every function's contract is the harness's header
 
 #[cfg(not(feature = "harness-queue"))]
+mod batch;
+#[cfg(not(feature = "harness-queue"))]
 mod ring;
 
 use std::ffi::{c_int, c_void};
@@ -93,12 +95,25 @@ unsafe impl Sync for Transport {}
 #[cfg(feature = "harness-queue")]
 const BURST: usize = 256;
 
+/// A report in a cache line of its own, written whole.
+#[cfg(feature = "harness-queue")]
+#[derive(Clone, Copy, Default)]
+#[repr(C, align(64))]
+struct Line(Report);
+
+/// Reports that wait for a burst.
+#[cfg(feature = "harness-queue")]
+struct Pending {
+    lines: Box<[Line; BURST]>,
+    count: usize,
+}
+
 /// Where reports go, and what the message being answered was.
 struct Outlet {
     #[cfg(feature = "harness-queue")]
     transport: Transport,
     #[cfg(feature = "harness-queue")]
-    pending: Vec<Report>,
+    pending: Pending,
     queue: *mut c_void,
     sequence_number: u64,
 }
@@ -114,21 +129,25 @@ impl Outlet {
     #[cfg(feature = "harness-queue")]
     #[inline]
     fn push(&mut self, report: Report) {
-        if self.pending.len() == BURST {
+        let Pending { lines, count } = &mut self.pending;
+        lines[*count % BURST] = Line(report);
+        *count += 1;
+        if *count == BURST {
             self.push_pending();
         }
-        self.pending.push(report);
     }
 
     /// Hands the harness all reports that wait.
     #[cfg(feature = "harness-queue")]
+    #[inline(never)]
     fn push_pending(&mut self) {
-        for report in &self.pending {
+        let Pending { lines, count } = &mut self.pending;
+        for Line(report) in &lines[..*count] {
             while (self.transport.push)(self.queue, report) == 0 {
                 std::hint::spin_loop();
             }
         }
-        self.pending.clear();
+        *count = 0;
     }
 
     /// What was pushed becomes visible to the drainer.
@@ -222,7 +241,7 @@ pub unsafe extern "C" fn engine_init(_seed: u64, _transport: *const Transport, q
         #[cfg(feature = "harness-queue")]
         transport: unsafe { *_transport },
         #[cfg(feature = "harness-queue")]
-        pending: Vec::with_capacity(BURST),
+        pending: Pending { lines: Box::new([Line::default(); BURST]), count: 0 },
         queue,
         sequence_number: 0,
     };
@@ -239,44 +258,58 @@ pub unsafe extern "C" fn engine_shutdown() {
     }
 }
 
+impl Engine {
+    #[inline(always)]
+    fn new_order(&mut self, order: &NewOrderMessage) {
+        let Engine { book, outlet } = self;
+        outlet.sequence_number = order.sequence_number;
+        let time_in_force = if order.ioc != 0 { TimeInForce::Ioc } else { TimeInForce::Gtc };
+        let quantity = i64::from(order.quantity);
+        let new_order = NewOrder::limit(order.order_id, side_of(order.side), order.price_ticks, quantity);
+        // A refusal (an id that lives, a quantity of 0) has no report in this interface.
+        let _ = book.submit(&NewOrder { time_in_force, ..new_order }, outlet);
+        outlet.publish();
+    }
+
+    #[inline(always)]
+    fn cancel(&mut self, cancel: &CancelMessage) {
+        let Engine { book, outlet } = self;
+        outlet.sequence_number = cancel.sequence_number;
+        if book.cancel(cancel.order_id, outlet).is_err() {
+            outlet.acknowledge(CANCEL_REJECT, cancel.order_id, 0, 0, 0);
+        }
+        outlet.publish();
+    }
+
+    #[inline(always)]
+    fn modify(&mut self, modify: &ModifyMessage) {
+        let Engine { book, outlet } = self;
+        outlet.sequence_number = modify.sequence_number;
+        let (price, quantity) = (modify.new_price_ticks, i64::from(modify.new_quantity));
+        match book.replace(modify.order_id, price, quantity, false, outlet) {
+            Ok(_) => outlet.acknowledge(MODIFY_ACK, modify.order_id, modify.side, price, modify.new_quantity),
+            Err(_) => outlet.acknowledge(MODIFY_REJECT, modify.order_id, 0, 0, 0),
+        }
+        outlet.publish();
+    }
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn engine_on_new_order(order: *const NewOrderMessage) {
     // SAFETY: the harness passes a valid message.
-    let order = unsafe { &*order };
-    let Engine { book, outlet } = engine();
-    outlet.sequence_number = order.sequence_number;
-    let time_in_force = if order.ioc != 0 { TimeInForce::Ioc } else { TimeInForce::Gtc };
-    let quantity = i64::from(order.quantity);
-    let new_order = NewOrder::limit(order.order_id, side_of(order.side), order.price_ticks, quantity);
-    // A refusal (an id that lives, a quantity of 0) has no report in this interface.
-    let _ = book.submit(&NewOrder { time_in_force, ..new_order }, outlet);
-    outlet.publish();
+    engine().new_order(unsafe { &*order });
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn engine_on_cancel(cancel: *const CancelMessage) {
     // SAFETY: the harness passes a valid message.
-    let cancel = unsafe { &*cancel };
-    let Engine { book, outlet } = engine();
-    outlet.sequence_number = cancel.sequence_number;
-    if book.cancel(cancel.order_id, outlet).is_err() {
-        outlet.acknowledge(CANCEL_REJECT, cancel.order_id, 0, 0, 0);
-    }
-    outlet.publish();
+    engine().cancel(unsafe { &*cancel });
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn engine_on_modify(modify: *const ModifyMessage) {
     // SAFETY: the harness passes a valid message.
-    let modify = unsafe { &*modify };
-    let Engine { book, outlet } = engine();
-    outlet.sequence_number = modify.sequence_number;
-    let (price, quantity) = (modify.new_price_ticks, i64::from(modify.new_quantity));
-    match book.replace(modify.order_id, price, quantity, false, outlet) {
-        Ok(_) => outlet.acknowledge(MODIFY_ACK, modify.order_id, modify.side, price, modify.new_quantity),
-        Err(_) => outlet.acknowledge(MODIFY_REJECT, modify.order_id, 0, 0, 0),
-    }
-    outlet.publish();
+    engine().modify(unsafe { &*modify });
 }
 
 /// Matching is never deferred; with the harness's queue the last reports are.
