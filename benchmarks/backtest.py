@@ -13,17 +13,32 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from openbell import Backtest, Bars, Strategy, crossover, read_bars
+from openbell import (
+    Backtest,
+    Bars,
+    FeeModel,
+    Instrument,
+    MatchingPolicy,
+    Money,
+    Strategy,
+    Venue,
+    crossover,
+    read_bars,
+    read_orders,
+)
+from openbell.messages.layouts import select
 from openbell.messages.market_data import bar_batches
+from openbell.venue.models import PercentageFee
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 SEED = 8123
 
@@ -133,6 +148,68 @@ def compare(frame: pd.DataFrame, bars: Bars, rounds: int) -> None:
     print(f"  times backtesting.py                    {spread(ratios, ' x')}")
 
 
+class ByTime(MatchingPolicy):
+    """As cheap as an answer can be: by time."""
+
+    def allocate(self, incoming: int, resting_quantities: Sequence[int]) -> Sequence[int]:
+        shares = []
+        for wanted in resting_quantities:
+            shares.append(min(wanted, incoming))
+            incoming -= shares[-1]
+        return shares
+
+
+class OneRate(FeeModel):
+    """The same fee for every fill."""
+
+    def fee(self, fill: Any) -> Money:
+        return Money("1", "USD")
+
+
+def order_history(count: int, levels: int = 20) -> pl.DataFrame:
+    """A book of `levels` prices on each side, and takers that leave something to decide with every fourth row."""
+    import polars as pl
+
+    rng = np.random.default_rng(SEED)
+    kind = np.where(np.arange(count) < 40 * levels, 0, rng.integers(0, 4, count))
+    is_take = kind == 3
+    is_buy = rng.integers(0, 2, count) == 1
+    away = rng.integers(0, levels, count)
+    price = np.where(is_buy, 9_999 - away, 10_001 + away)
+    return pl.DataFrame(
+        {
+            "time": 1_700_000_000_000_000_000 + 1_000_000 * np.arange(count),
+            "action": np.where(is_take, "TAKE", "ADD"),
+            "side": np.where(is_buy, "BUY", "SELL"),
+            "price": [
+                None if take else f"{cents / 100:.2f}" for take, cents in zip(is_take, price, strict=True)
+            ],
+            "quantity": np.where(is_take, 30, rng.integers(5, 15, count)).astype(str),
+            "order_id": [None if take else number for number, take in enumerate(is_take, start=1)],
+        }
+    )
+
+
+def models(bars: Bars, rounds: int, rows: int = 20_000) -> None:
+    """What a model in Python costs, by the difference to the kernel's own."""
+    history = read_orders(order_history(rows), instrument=Instrument("ABC", "USD", tick="0.01", lot=1))
+    policies = [
+        Backtest(NoHook(), history, venue=Venue(policy)).prepare() for policy in ("PRICE_TIME", ByTime())
+    ]
+    fees = [
+        Backtest(Cross(), bars, fees=model, cash=10**9).prepare() for model in (PercentageFee(), OneRate())
+    ]
+    questions = policies[1].execute().sequence - policies[0].execute().sequence
+    fills = len(select(fees[0].execute().output, "OrderFilled"))
+    for words, setups, count in (
+        ("a matching policy in Python, a question", policies, questions),
+        ("a fee model in Python, a fill          ", fees, fills),
+    ):
+        times = [[seconds(setup.execute) for setup in setups] for _ in range(rounds)]
+        each = [(asked - own) / count * 1e6 for own, asked in times]
+        print(f"  {words}  {spread(each, ' us')}, {count:,} of them")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -157,6 +234,7 @@ def main() -> None:
         bars = read_bars(path)
     print(f"  decode a CSV of {args.bars:,} bars          {rate(args.bars, decode)}")
     compare(frame, bars, args.rounds)
+    models(bars, args.rounds)
 
 
 if __name__ == "__main__":

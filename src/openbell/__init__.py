@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from openbell.market_data.bars import Bars
     from openbell.market_data.binance import read_binance
     from openbell.market_data.read_bars import read_bars
+    from openbell.market_data.read_orders import read_orders
     from openbell.model.errors import (
         ConfigError,
         DivergenceError,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from openbell.strategy import Order, Strategy, crossover, param
     from openbell.venue.matching_policy import MatchingPolicy
     from openbell.venue.models import FeeModel, FillModel, LatencyModel
+    from openbell.venue.venue import Venue
 
 _HOME = {
     "Backtest": "runtime.backtest",
@@ -83,11 +85,13 @@ _HOME = {
     "StrategyError": "model.errors",
     "TimeInForce": "model.terms",
     "Trade": "kernel",
+    "Venue": "venue.venue",
     "crossover": "strategy",
     "open_run": "runtime.run",
     "param": "strategy",
     "read_bars": "market_data.read_bars",
     "read_binance": "market_data.binance",
+    "read_orders": "market_data.read_orders",
     "replay": "runtime.replay",
     "resume": "runtime.resume",
 }
@@ -125,11 +129,13 @@ __all__ = [
     "StrategyError",
     "TimeInForce",
     "Trade",
+    "Venue",
     "crossover",
     "open_run",
     "param",
     "read_bars",
     "read_binance",
+    "read_orders",
     "replay",
     "resume",
 ]

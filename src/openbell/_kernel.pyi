@@ -1036,6 +1036,12 @@ class Node:
         """Refuse orders in an instrument (0 = in all) until trading is resumed."""
     def resume_trading(self, instrument: int, reason: int) -> None:
         """Undo `halt_trading`."""
+    def set_matching_policy(self, instrument: int, policy: int, *, minimum: int = 0) -> None:
+        """How an instrument of our own venue matches. `policy`: 1 price-time, 2 pro rata (no share below `minimum`), 3
+        price-size-time, 4 as `run` is told by its `policy`.
+        """
+    def set_reference_price(self, instrument: int, price: int) -> None:
+        """The price that an instrument of our own venue is valued at until it trades."""
     def register_participant(
         self, participant: int, account: int, *, feed_latency_ns: int = 0, history: int = 0, warm_up: int = 0
     ) -> None:
@@ -1121,12 +1127,14 @@ class Node:
         source: int | None,
         hooks: Sequence[Hooks],
         fee_model: Callable[[Fill], int] | None = None,
+        policy: Callable[[int, list[int]], Sequence[int]] | None = None,
     ) -> None:
         """Run until `slots` and all queued commands are used up, calling hooks inline.
 
-        In mode "run" the slots are observations in time order, of the source numbered `source` (None: of none that a journal
+        In mode "run" the slots are observations, and orders of accounts without a participant, in time order, of the source numbered `source` (None: of none that a journal
         by reference knows). In the other modes they are a journal's records, sequence and time included. `fee_model`
-        answers 10^-9 of the currency for each fill of an `external` fee schedule.
+        answers 10^-9 of the currency for each fill of an `external` fee schedule; `policy`, called with the quantity that comes
+        in and those that rest, shares a level of an instrument that matches by policy 4.
 
         The interpreter is left to other threads for as long as nobody has to be woken. SIGINT ends the run between two
         records. An exception of a hook or model ends it too and is raised as it is; `failed_hook` then says where. The
@@ -1134,7 +1142,7 @@ class Node:
 
         Raises InputError for slots that are no records, no observations or out of order, JournalError, DivergenceError,
         EngineStopped; StrategyError when it is called from inside a hook, from another thread, or when the fee model answers
-        no whole number; ConfigError when a fee is asked for and there is no model.
+        no whole number or the policy no shares that add up; ConfigError when either is asked for and there is none.
         """
     def advance_clock(self, time: int) -> None:
         """Fire what is due up to `time` (timers, venues, late answers), in time order, and take the engine's time there.

@@ -112,6 +112,8 @@ pub mod policy_kind {
     pub const PRICE_TIME: u64 = 1;
     pub const ALLOCATION: u64 = 2;
     pub const PRICE_SIZE_TIME: u64 = 3;
+    /// Somebody outside the kernel answers each level with `AllocationAssessed`.
+    pub const ASKED: u64 = 4;
 }
 
 payloads! {

@@ -107,6 +107,7 @@ registry! {
     JournalCut = 74, Observation, 1;
     RecordSkipped = 75, Observation, 1;
     ParticipantSaved = 76, Observation, 1;
+    AllocationAssessed = 77, Observation, 1;
     VenueOrderAccepted = 80, Observation, 1;
     VenueOrderRejected = 81, Observation, 1;
     VenueOrderFilled = 82, Observation, 1;

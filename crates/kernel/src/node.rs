@@ -4,6 +4,7 @@
 //! thread. It returns when a participant has to be shown something, when a fill waits for the fee of an
 //! outside model, when the budget is used up, or when there is nothing to do.
 
+mod answers;
 mod describe;
 mod gate;
 mod saved;
@@ -19,11 +20,10 @@ use crate::engine::{Engine, EngineStopped, FeeQuestion, OutboxEntry};
 use crate::hash::fold;
 use crate::journal::{Content, JournalError, JournalWriter};
 use crate::message::{Message, MessageKind};
-use crate::observation::{ClockAdvanced, FeeAssessed, RunEnded};
+use crate::observation::{ClockAdvanced, RunEnded};
 use crate::record::{RecordBuffer, RecordError, Slot, flags, split_first, stamp};
-use crate::terms::Liquidity;
-use crate::venue::Outcome;
 use crate::venue::matching::DepthBoard;
+pub use answers::liquidity_of;
 pub use describe::{describe, panic_text};
 use gate::OutputGate;
 
@@ -105,7 +105,10 @@ pub enum NodeError {
     Record { at: usize, source: RecordError },
     #[error("input slot {at}: time {found} comes after time {expected}; inputs must be in time order")]
     TimeOrder { at: usize, expected: u64, found: u64 },
-    #[error("input slot {at}: {found} is not an observation; commands enter through `Node::command`")]
+    #[error(
+        "input slot {at}: {found} is neither an observation nor an order of an account that nobody here trades for; \
+         commands enter through `Node::command`"
+    )]
     NotAnObservation { at: usize, found: &'static str },
     #[error("replay expected sequence {expected} and the journal holds {found}")]
     SequenceGap { expected: u64, found: u64 },
@@ -175,6 +178,8 @@ pub enum Poll {
     Wake(u16),
     /// A fill waits for [`Node::answer_fee`].
     Fee(FeeQuestion),
+    /// A level waits for [`Node::answer_allocation`].
+    Allocation,
 }
 
 /// What a node does with participants' commands.
@@ -359,12 +364,16 @@ impl Node {
         Ok(self.needs_outside().unwrap_or(Poll::Budget))
     }
 
-    /// A fee to ask for or a participant to wake. In a plain replay both were answered in the journal. The fee
-    /// comes first: nobody is shown an update while one of its fills is not booked.
+    /// A model to ask or a participant to wake. In a plain replay both were answered in the journal. The model
+    /// comes first: nobody is shown an update while something in it waits.
     fn needs_outside(&mut self) -> Option<Poll> {
-        if let Some(question) = self.engine.fee_question() {
-            let is_answered = self.mode == Mode::Replay || self.fee_is_answered();
-            return if is_answered { None } else { Some(Poll::Fee(*question)) };
+        if self.engine.awaits_answer() {
+            if self.mode == Mode::Replay || self.is_answered() {
+                return None;
+            }
+            return Some(
+                self.engine.fee_question().map_or(Poll::Allocation, |question| Poll::Fee(*question)),
+            );
         }
         while let Some(participant) = self.engine.take_awake(&mut self.news) {
             if self.mode == Mode::Replay {
@@ -377,12 +386,12 @@ impl Node {
         None
     }
 
-    fn fee_is_answered(&self) -> bool {
+    fn is_answered(&self) -> bool {
         let waiting = match self.mode {
             Mode::Run => self.commands.front(),
             _ => self.resent.first().and_then(VecDeque::front).map(|(_, record)| record),
         };
-        waiting.is_some_and(|record| record.slots()[0].message == Message::FeeAssessed as u16)
+        waiting.is_some_and(answers::is_answer)
     }
 
     /// Sequences or replays one record. False when there is none.
@@ -391,7 +400,7 @@ impl Node {
             return self.step_replay(input);
         }
         let next = input.peek()?;
-        let is_interrupted = next.is_some() && self.is_inside_update && self.engine.fee_question().is_none();
+        let is_interrupted = next.is_some() && self.is_inside_update && !self.engine.awaits_answer();
         if !is_interrupted && let Some(mut record) = self.commands.pop_front() {
             self.sequence_record(record.slots_mut(), self.time, None)?;
             return Ok(true);
@@ -406,7 +415,7 @@ impl Node {
             self.advance_to(due)?;
             return Ok(true);
         }
-        self.refuse_non_observation(head, input.at)?;
+        self.check_input(head, input.at)?;
         let mut copy = [Slot::ZERO; crate::record::MAX_SLOTS];
         let copy = &mut copy[..record.len()];
         copy.copy_from_slice(record);
@@ -415,11 +424,19 @@ impl Node {
         Ok(true)
     }
 
-    fn refuse_non_observation(&self, head: &Slot, at: usize) -> Result<(), NodeError> {
-        match Message::from_number(head.message) {
-            Some(message) if message.kind() == MessageKind::Observation => Ok(()),
-            found => Err(NodeError::NotAnObservation { at, found: found.map_or("unknown", Message::name) }),
+    /// Data tells what happened: observations, and the orders of a market's history, whose account nobody here trades for.
+    fn check_input(&self, head: &Slot, at: usize) -> Result<(), NodeError> {
+        let message = Message::from_number(head.message);
+        let is_order =
+            matches!(message, Some(Message::SubmitOrder | Message::ReplaceOrder | Message::CancelOrder));
+        let is_foreign =
+            || self.engine.participants().iter().all(|participant| participant.account != head.account);
+        if message.is_some_and(|message| message.kind() == MessageKind::Observation)
+            || (is_order && head.source == 0 && is_foreign())
+        {
+            return Ok(());
         }
+        Err(NodeError::NotAnObservation { at, found: message.map_or("unknown", Message::name) })
     }
 
     /// Takes time to `time` without other news: due timers and venues fire. Nothing happens before them.
@@ -490,7 +507,7 @@ impl Node {
             self.output.extend(events);
         }
         self.valuation_is_due |= head.has(flags::LAST_OF_MESSAGE);
-        if self.valuation_is_due && self.engine.fee_question().is_none() {
+        if self.valuation_is_due && !self.engine.awaits_answer() {
             self.valuation_is_due = false;
             self.value_accounts_at(head.time);
         }
@@ -615,7 +632,7 @@ impl Node {
     fn compare_with_journal(&mut self, record: &[Slot]) -> Result<(), NodeError> {
         let head = &record[0];
         let message = Message::from_number(head.message);
-        let is_answer = message == Some(Message::FeeAssessed);
+        let is_answer = message.is_some_and(answers::is_of_model);
         let is_command = message.is_some_and(|message| message.kind() == MessageKind::Command);
         let is_sent =
             is_answer || (is_command && head.source != 0 && message != Some(Message::RegisterParticipant));
@@ -633,26 +650,6 @@ impl Node {
                 Err(diverged(&head, Some(sent), None).into())
             }
             _ => Ok(()),
-        }
-    }
-
-    /// Answers the waiting [`FeeQuestion`] with the fee in 10^-9 of the account's currency.
-    pub fn answer_fee(&mut self, fee_nano: i64) {
-        let Some(question) = self.engine.fee_question() else { return };
-        let Outcome::Filled { trade_id, .. } = question.report.outcome else { return };
-        let order_id = question.report.order_id;
-        let mut record = RecordBuffer::new(FeeAssessed { order_id, trade_id, fee_nano, reserved: 0 });
-        if let Some(order) = self.engine.orders().get(order_id) {
-            record.head_mut().account = order.request.account;
-            record.head_mut().instrument = order.request.instrument;
-        }
-        match self.mode {
-            // Ahead of everything: nothing else may be applied before the fill is booked.
-            Mode::Run => self.commands.push_front(record),
-            Mode::Replay => {}
-            Mode::Rerun => {
-                self.resend(0, record);
-            }
         }
     }
 
@@ -788,13 +785,5 @@ fn diverged(head: &Slot, sent: Option<&RecordBuffer>, journaled: Option<&[Slot]>
         participant: head.source,
         journaled: journaled.map_or_else(|| "no command".to_owned(), describe),
         sent: sent.map_or_else(|| "no command".to_owned(), |sent| describe(sent.slots())),
-    }
-}
-
-/// Liquidity of a fee question's fill.
-pub fn liquidity_of(question: &FeeQuestion) -> Option<Liquidity> {
-    match question.report.outcome {
-        Outcome::Filled { liquidity, .. } => Some(liquidity),
-        _ => None,
     }
 }

@@ -10,6 +10,7 @@ pub mod tag {
     pub const INPUT: u16 = 35;
     pub const QUOTE: u16 = 36;
     pub const INTERLEAVE: u16 = 37;
+    pub const ALLOCATION: u16 = 38;
 }
 
 layouts! {
@@ -57,6 +58,11 @@ layouts! {
     /// the file was synced before.
     ParticipantSaved = ParticipantSaved { sha256: [u8; 32], }
 
+    /// How a matching policy outside the kernel shares the level that waits for it between the order `order_id`, which
+    /// takes, and the `orders` that rest at `price`. Followed by [`AllocationPayload`]s with the quantities of the orders
+    /// from number `from` on (0 = first come); a level of more orders than fit takes several records.
+    AllocationAssessed = AllocationAssessed { order_id: u64, price: i64, orders: u32, from: u32, incoming: i64, }
+
     /// The data ended. Open orders are canceled; market orders sent afterwards fill at the last price.
     RunEnded = RunEnded { reserved: [u64; 4], }
 
@@ -85,6 +91,9 @@ payloads! {
     /// Rest of a quote, where the feed says it: the update after which it holds (the same count as
     /// `BookLevelObserved::update_id`) and when the exchange sent it (0 = not said).
     QuotePayload = QUOTE { update_id: u64, exchange_time: u64, reserved: [u64; 3], }
+
+    /// Quantities of five orders more; those beyond the last order of the level are 0.
+    AllocationPayload = ALLOCATION { quantities: [i64; 5], }
 
     /// Rest of a reference to a file: `input` is the number under which [`crate::journal::interleave`] counts the records
     /// decoded from it and from the other files of that input.

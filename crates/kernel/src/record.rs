@@ -237,6 +237,11 @@ pub fn payload<P: Payload>(record: &[Slot]) -> Option<P> {
     record.iter().skip(1).map(Slot::as_continuation).find(|c| c.tag == P::TAG).map(|c| P::of(&c))
 }
 
+/// All payloads tagged `P::TAG` of `record`, in order.
+pub fn payloads<P: Payload>(record: &[Slot]) -> impl Iterator<Item = P> {
+    record.iter().skip(1).map(Slot::as_continuation).filter(|c| c.tag == P::TAG).map(|c| P::of(&c))
+}
+
 /// Splits the first record off `slots`, refusing one whose head lies about its length.
 ///
 /// # Errors

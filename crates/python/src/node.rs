@@ -14,8 +14,9 @@ use numpy::PyArray1;
 use openbell_kernel::command::{
     AddBarInterval, AddIndicator, CancelAllOrders, CancelOrder, CancelTimer, ConfigureVenue, DefineCurrency,
     DepositCash, EngageKillSwitch, HaltTrading, InstrumentPayload, ListInstrument, MassCancel, OpenAccount,
-    RegisterParticipant, ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetRiskLimit,
-    StartTimer, StopParticipant, SubmitOrder, Subscribe, VenuePayload, WithdrawCash,
+    RegisterParticipant, ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetMatchingPolicy,
+    SetReferencePrice, SetRiskLimit, StartTimer, StopParticipant, SubmitOrder, Subscribe, VenuePayload,
+    WithdrawCash,
 };
 use openbell_kernel::node::{self, Mode};
 use openbell_kernel::observation::ParticipantSaved;
@@ -285,6 +286,25 @@ impl Node {
         self.command(py, Head { instrument, ..Head::default() }, ResumeTrading { reason, reserved: [0; 3] })
     }
 
+    /// How an instrument of our own venue matches, while its book is empty.
+    #[pyo3(signature = (instrument, policy, *, minimum=0))]
+    fn set_matching_policy(
+        &self,
+        py: Python<'_>,
+        instrument: u32,
+        policy: u64,
+        minimum: i64,
+    ) -> PyResult<()> {
+        let body = SetMatchingPolicy { policy, minimum, by_time: 0, leveling: 0, reserved: 0 };
+        self.command(py, Head { instrument, ..Head::default() }, body)
+    }
+
+    /// The price that an instrument of our own venue is valued at until it trades.
+    fn set_reference_price(&self, py: Python<'_>, instrument: u32, price: i64) -> PyResult<()> {
+        let head = Head { instrument, ..Head::default() };
+        self.command(py, head, SetReferencePrice { price, reserved: [0; 3] })
+    }
+
     #[pyo3(signature = (participant, account, *, feed_latency_ns=0, history=0, warm_up=0))]
     fn register_participant(
         &self,
@@ -451,7 +471,7 @@ impl Node {
     }
 
     /// Runs until `slots` and all queued commands are used up, calling hooks inline.
-    #[pyo3(signature = (slots, source, hooks, fee_model=None))]
+    #[pyo3(signature = (slots, source, hooks, fee_model=None, policy=None))]
     fn run<'py>(
         &self,
         py: Python<'py>,
@@ -459,12 +479,13 @@ impl Node {
         source: Option<u16>,
         hooks: Vec<Bound<'py, Hooks>>,
         fee_model: Option<&Bound<'py, PyAny>>,
+        policy: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         let slots = slots.map(|slots| SlotArray::new("slots", slots)).transpose()?;
         let records = slots.as_ref().map_or(&[][..], SlotArray::slots);
         let _running = self.guarded.begin_run(py, "Node.run")?;
         self.guarded.change(py)?.failed_hook = None;
-        Run { py, guarded: &self.guarded, records, source, hooks: &hooks, fee_model }.to_end()
+        Run { py, guarded: &self.guarded, records, source, hooks: &hooks, fee_model, policy }.to_end()
     }
 
     /// Fires what is due up to `time`, in time order, and takes the engine's time there.

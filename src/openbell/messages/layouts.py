@@ -37,7 +37,7 @@ _TERMS = np.dtype(
     ]
 )
 _SCALARS: dict[str, Any] = {"u64": "<u8", "i64": "<i8", "u32": "<u4", "u8": "u1", "PackedTerms": _TERMS}
-_ELEMENTS = {"u64": "<u8", "u32": "<u4", "u8": "u1"}
+_ELEMENTS = {"u64": "<u8", "i64": "<i8", "u32": "<u4", "u8": "u1"}
 _HEAD: list[tuple[str, Any, int]] = [
     ("sequence", "<u8", 0),
     ("time", "<u8", 8),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from openbell.engine.source import Source
 from openbell.market_data.bars import Bars, BarSeries
 from openbell.market_data.read_bars import read_bars
+from openbell.market_data.read_orders import OrderHistory
 from openbell.model.errors import ConfigError, InputError
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Money, Number, exact_decimal
@@ -33,6 +34,7 @@ from openbell.venue.models import (
     fraction,
     latency_model,
 )
+from openbell.venue.venue import Venue
 
 if TYPE_CHECKING:
     from openbell.runtime.run import Run
@@ -58,6 +60,8 @@ class Backtest:
     benchmark     "buy_and_hold" (equal parts of all instruments), a symbol, or None
     latency       "50ms" or a `LatencyModel`
     fills         a `FillModel`
+    venue         a `Venue` of our own, where the strategy trades with the orders of `data=read_orders(...)`; with such data it is
+                  `Venue()` unless another is given. None: simulated
     history       bars kept for `self.history`
     close_at_end  True: positions left at the end are closed at the last close; "open": at the last bar's open, as some
                   simulators do; False: they stay, valued at the last close
@@ -85,6 +89,7 @@ class Backtest:
     benchmark: str | None = None
     latency: str | LatencyModel | None = None
     fills: FillModel | None = None
+    venue: Venue | None = None
     history: int = 1_000
     close_at_end: CloseAtEnd = False
     journal: JournalContent = "full"
@@ -108,10 +113,13 @@ class Backtest:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be text")
         if self.fills is not None and not isinstance(self.fills, FillModel):
             raise ConfigError(f"fills is {self.fills!r}; it must be a FillModel")
+        if self.venue is not None and not isinstance(self.venue, Venue):
+            raise ConfigError(f"venue is {self.venue!r}; it must be a Venue")
         self._cash_nano()
         self._leverage_nano()
         self._span()
         self._fill_model()
+        self._check_venue()
         fee_model(self.fees)
         latency_model(self.latency)
 
@@ -129,6 +137,24 @@ class Backtest:
                     f"{type(given).__name__}.{name} was changed to {getattr(given, name)!r} after the strategy was made; a run "
                     f"is built from its parameters: {type(given).__name__}({name}=...)"
                 )
+
+    def _check_venue(self) -> None:
+        """At a venue of our own orders fill by the book: nothing simulates what they meet."""
+        is_history = isinstance(self.data, OrderHistory)
+        if self.venue is not None and not is_history:
+            raise ConfigError("venue=Venue(...) needs the orders of a market: data=read_orders(...)")
+        if not is_history:
+            return
+        latency = latency_model(self.latency)
+        for name, is_given, why in (
+            ("fills", self.fills is not None, "orders fill as they match"),
+            ("slippage", self._fill_model().slippage != 0, "orders fill as they match"),
+            ("latency", latency.order_ns or latency.report_ns, "only LatencyModel(feed_ns=...) delays there"),
+            ("warm_up", self.warm_up, "there are no bars"),
+            ("close_at_end", self.close_at_end, "what is held is valued at the last price"),
+        ):
+            if is_given:
+                raise ConfigError(f"{name} does not go with a venue of our own: {why}")
 
     def run(self, *, out: str | Path | None = None, progress: Progress | None = None) -> Run:
         """Run it and return the `Run`; with `out` written to a new folder below that one.
@@ -168,6 +194,7 @@ class Backtest:
             start=None if self.start is None else str(self.start),
             end=None if self.end is None else str(self.end),
             start_ns=self._span()[0],
+            venue=(self.venue or Venue()) if isinstance(source, OrderHistory) else None,
         )
 
     def _source(self) -> Source:

@@ -16,14 +16,15 @@ from openbell.model.errors import InputError
 from openbell.runtime.bar_source import BarSource
 from openbell.runtime.durable_file import write_text
 from openbell.runtime.parameter_values import fitted_parameters
-from openbell.runtime.recorded_code import RecordedCode, recorded_fee_model
+from openbell.runtime.recorded_code import RecordedCode, RecordedModel, recorded_model, recorded_source
 from openbell.runtime.run_files import instrument_table, period_table
 from openbell.runtime.setup import Setup
 from openbell.runtime.stored_run import recorded_data, recorded_parameters
-from openbell.runtime.strategy_source import StrategySource, load_class
+from openbell.runtime.strategy_source import load_class
 from openbell.runtime.toml_text import toml_text
 from openbell.strategy.strategy import Strategy
 from openbell.venue.models import FeeModel, FillModel, LatencyModel, PercentageFee
+from openbell.venue.venue import Venue
 
 BEGUN = "begun.toml"
 _PLAIN = (
@@ -48,7 +49,8 @@ def _table(setup: Setup, code: RecordedCode, started_ns: int) -> dict[str, objec
             "parameters": dict(parameters),
             "parameters_unset": [name for name, value in parameters.items() if value is None],
         },
-        "fee_model": code.fee_table(),
+        **code.tables(),
+        "venue": _venue(setup.venue),
         "fees": _fees(setup.fees),
         "fills": {name: getattr(setup.fills, name) for name in ("limit_fills", "slippage", "volume_share")},
         "latency": {name: getattr(setup.latency, name) for name in ("order_ns", "report_ns", "feed_ns")},
@@ -65,6 +67,10 @@ def _fees(fees: FeeModel | PercentageFee) -> dict[str, object] | None:
     if isinstance(fees, FeeModel):
         return None
     return {"maker": fees.maker, "taker": fees.taker, "flat": fees.flat}
+
+
+def _venue(venue: Venue | None) -> dict[str, object] | None:
+    return None if venue is None else {"policy": venue.policy if isinstance(venue.policy, str) else None}
 
 
 class Begun:
@@ -92,20 +98,12 @@ class Begun:
     @property
     def code(self) -> RecordedCode:
         """The user's code as it was recorded; what lies in the folder is not written again."""
-        told = self.table["strategy"]
-        source = StrategySource(
-            told["class"],
-            told.get("file", ""),
-            {name: (self.folder / "strategy" / name).read_bytes() for name in told.get("files", ())},
-            told["origin"],
-            told.get("reason"),
+        folder = self.folder / "strategy"
+        models = (self.table.get(name) for name in ("fee_model", "matching_policy"))
+        return RecordedCode(
+            recorded_source(folder, self.table["strategy"]),
+            *(None if told is None else RecordedModel.read(folder, told) for told in models),
         )
-        fee = self.table.get("fee_model")
-        if fee is None:
-            return RecordedCode(source)
-        files = {name: (self.folder / "strategy" / name).read_bytes() for name in fee.get("files", ())}
-        model = StrategySource(fee["class"], fee.get("file", ""), files, fee["origin"], fee.get("reason"))
-        return RecordedCode(source, model, fee.get("attributes", {}))
 
     def setup(self, strategy: Strategy | None, data: Any) -> Setup:
         """The run, ready to be executed again. `strategy` and `data` stand in for what the folder cannot give back.
@@ -120,6 +118,7 @@ class Begun:
             fees=self._fees(),
             fills=FillModel(**table["fills"]),
             latency=LatencyModel(**table["latency"]),
+            venue=self._venue(),
             **plain,  # type: ignore[arg-type]
         )
 
@@ -152,9 +151,20 @@ class Begun:
         if model is None:
             fees = self.table["fees"]
             return PercentageFee(*(Decimal(fees[name]) for name in ("maker", "taker", "flat")))
-        loaded = recorded_fee_model(self.folder / "strategy", model)
+        loaded: FeeModel = self._model("fee model", model)
+        return loaded
+
+    def _venue(self) -> Venue | None:
+        told = self.table.get("venue")
+        if told is None:
+            return None
+        policy = self.table.get("matching_policy")
+        return Venue(told["policy"] if policy is None else self._model("matching policy", policy))
+
+    def _model(self, what: str, told: Mapping[str, Any]) -> Any:
+        loaded = recorded_model(self.folder / "strategy", told)
         if loaded is None:
             raise InputError(
-                f"the fee model cannot be loaded from the run: {model['reason']}", source=self.folder
+                f"the {what} cannot be loaded from the run: {told['reason']}", source=self.folder
             )
         return loaded

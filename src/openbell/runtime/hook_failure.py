@@ -13,7 +13,9 @@ from openbell.strategy.strategy import Strategy
 OWN_FOLDER = __file__.rsplit("/", 2)[0]
 
 
-def hook_failure(node: Node, strategy: Strategy, error: Exception, hook: str | None = None) -> OpenbellError:
+def hook_failure(
+    node: Node, strategy: Strategy, error: Exception, hook: str | None = None, policy: object = None
+) -> OpenbellError:
     """What a user is told: the hook, what it raised and where, the sequence and the time.
 
     An error that no hook raised is the engine's own and comes back as it is.
@@ -22,6 +24,8 @@ def hook_failure(node: Node, strategy: Strategy, error: Exception, hook: str | N
     if failed is None:
         return error if isinstance(error, OpenbellError) else StrategyError(str(error))
     name, sequence, time = failed
+    if name == "MatchingPolicy.allocate" and policy is not None:
+        name = f"{type(policy).__name__}.allocate"
     owner = "" if "." in name else f"{type(strategy).__name__}."
     when = iso(time) if time else "the start"
     return StrategyError(

@@ -19,13 +19,14 @@ import numpy as np
 
 from openbell.engine.session import Session
 from openbell.journal.journal_source import JournalSource
+from openbell.journal.record_fields import heads_of, records_in
 from openbell.kernel import Node, skipped_records, verify_journal
 from openbell.messages.layouts import HEAD_DTYPE, Slots, message_numbers, select
 from openbell.model.errors import DivergenceError, InputError, StrategyError
 from openbell.runtime.digest import RunDigest
 from openbell.runtime.hook_failure import hook_failure
 from openbell.runtime.parameter_values import fitted_parameters
-from openbell.runtime.recorded_code import recorded_fee_model
+from openbell.runtime.recorded_code import recorded_model
 from openbell.runtime.replay_report import ReplayReport
 from openbell.runtime.run_files import read_table
 from openbell.runtime.run_names import find_run, is_incomplete
@@ -33,6 +34,7 @@ from openbell.runtime.setup import ACCOUNT, PARTICIPANT, fee_answer
 from openbell.runtime.stored_run import recorded_instruments, recorded_parameters, recorded_slots
 from openbell.runtime.strategy_source import load_class
 from openbell.strategy.binding import bind
+from openbell.venue.matching_policy import asked_shares
 
 Progress = Callable[[int, int], None]
 FIRST_COMMAND, LAST_COMMAND = 16, 63
@@ -95,6 +97,7 @@ def replay(
         commands=again.commands,
         not_rerun=again.reason,
         fees=again.fees,
+        shares=again.shares,
         replay_seconds=replayed - started,
         rerun_seconds=None if again.commands is None else ended - replayed,
     )
@@ -192,6 +195,7 @@ class _Rerun:
     commands: int | None
     fees: str | None
     reason: str | None
+    shares: str | None = None
 
 
 def _rerun(recorded: _Recorded, progress: Callable[[int], None]) -> _Rerun:
@@ -215,19 +219,20 @@ def _rerun(recorded: _Recorded, progress: Callable[[int], None]) -> _Rerun:
         interval_ns=max((one["interval_ns"] for one in recorded.table.get("bars", ())), default=0),
     )
     hooks = bind(strategy, session, seed=recorded.table["seed"])
-    fees = _Fees(recorded)
+    fees, shares = _Fees(recorded), _Shares(recorded)
     commands = 0
     for slots in _batches(recorded, recorded.journal()):
         fees.expect(slots)
+        shares.expect(slots)
         try:
-            node.run(slots, None, [hooks], fees.answer)
+            node.run(slots, None, [hooks], fees.answer, shares.answer)
         except Exception as error:
             raise _failure(node, strategy, error) from error
         node.take_output()
         commands += _commands_in(slots)
         progress(node.sequence)
     _require_same_end(recorded, node, "the run of the strategy")
-    return _Rerun(commands, fees.origin, None)
+    return _Rerun(commands, fees.origin, None, shares.origin)
 
 
 def _failure(node: Node, strategy: Any, error: Exception) -> Exception:
@@ -257,7 +262,7 @@ class _Fees:
         self.origin: str | None = None
         if table is None:
             return
-        model = recorded_fee_model(recorded.folder / "strategy", table)
+        model = recorded_model(recorded.folder / "strategy", table)
         self._model = None if model is None else fee_answer(model, recorded.table["currency"])
         self.origin = (
             "asked again and compared" if model is not None else f"from the journal: {table['reason']}"
@@ -274,3 +279,37 @@ class _Fees:
         if not self._journaled:
             raise DivergenceError("a fill asks for a fee that the journal does not have")
         return self._journaled.popleft()
+
+
+class _Shares:
+    """Answers for levels that wait for a matching policy in Python: asked of it again, else as the journal has them."""
+
+    def __init__(self, recorded: _Recorded) -> None:
+        table = recorded.table.get("matching_policy")
+        self._journaled: deque[int] = deque()
+        self._asked: Callable[[int, list[int]], list[int]] | None = None
+        self.origin: str | None = None
+        if table is None:
+            return
+        policy = recorded_model(recorded.folder / "strategy", table)
+        self._asked = None if policy is None else asked_shares(policy)
+        self.origin = (
+            "asked again and compared" if policy is not None else f"from the journal: {table['reason']}"
+        )
+
+    def expect(self, slots: Slots) -> None:
+        """The batch that is run next."""
+        if self._asked is not None:
+            return
+        is_answer = heads_of(slots)["message"] == message_numbers()["AllocationAssessed"]
+        for record in records_in(slots, np.flatnonzero(is_answer)):
+            shares = [share for _, fields in record.payloads for share in fields["quantities"]]
+            self._journaled.extend(shares[: record.body["orders"] - record.body["from"]])
+
+    def answer(self, incoming: int, resting: list[int]) -> list[int]:
+        """The shares of one level."""
+        if self._asked is not None:
+            return self._asked(incoming, resting)
+        if len(self._journaled) < len(resting):
+            raise DivergenceError("a level asks for shares that the journal does not have")
+        return [self._journaled.popleft() for _ in resting]

@@ -14,7 +14,8 @@ class ReplayReport:
     """The proof. It exists only where everything was the same: any difference is raised.
 
     `records` were taken in by the engine, `commands` of the strategy compared one by one (None where it did not run again, and
-    then `not_rerun` says why). `fees` says where the answers of a fee model in Python came from.
+    then `not_rerun` says why). `fees` and `shares` say where the answers of a fee model and of a matching
+    policy in Python came from.
     """
 
     folder: str
@@ -29,6 +30,7 @@ class ReplayReport:
     commands: int | None
     not_rerun: str | None
     fees: str | None
+    shares: str | None
     replay_seconds: float
     rerun_seconds: float | None
 
@@ -63,7 +65,8 @@ def _table(report: ReplayReport) -> RenderableType:
             f"{report.commands:,} of {report.strategy}, run again in {seconds:.2f} s",
             "all the same",
         )
-    if report.fees is not None:
-        table.add_row("Fees", report.fees, "")
+    for what, origin in (("Fees", report.fees), ("Shares", report.shares)):
+        if origin is not None:
+            table.add_row(what, origin, "")
     table.add_row("Digest", report.digest, "")
     return table

@@ -201,7 +201,7 @@ def run_table(result: RunResult, code: RecordedCode) -> dict[str, object]:
             "parameters": dict(parameters),
             "parameters_unset": [name for name, value in parameters.items() if value is None],
         },
-        "fee_model": code.fee_table(),
+        **code.tables(),
         "settings": dict(result.settings),
         "versions": dict(result.versions),
         "instrument": [instrument_table(one) for one in result.instruments],

@@ -59,7 +59,7 @@ def run_into_folder(
     Whatever ends it early (a strategy that raises, a full disk, an interrupt) leaves the folder marked INCOMPLETE, with the
     reason in its log, and is raised on.
     """
-    code = RecordedCode.of(prepared.strategy, prepared.fees)
+    code = RecordedCode.of(prepared.strategy, prepared.fees, getattr(prepared, "policy", None))
     folder = RunFolder.begin(out, strategy_name=prepared.name, clock=clock, code=code, suffix=suffix)
     started = clock()
     if isinstance(prepared, Setup):

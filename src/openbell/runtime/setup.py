@@ -22,6 +22,7 @@ from openbell.model.quantities import Money
 from openbell.runtime.bar_source import CHUNK_ROWS, BarSource
 from openbell.runtime.benchmark import benchmark_equity
 from openbell.runtime.hook_failure import hook_failure
+from openbell.runtime.own_venue import MarketOrders, set_up_market, set_up_venue
 from openbell.runtime.recorded_figures import recorded_figures
 from openbell.runtime.recorded_inputs import DATA, input_records
 from openbell.runtime.refusals import refusal_notes, require_set_up
@@ -29,6 +30,7 @@ from openbell.runtime.result import JournalContent, RunResult
 from openbell.strategy.binding import bind, start_again
 from openbell.strategy.saved_state import load, saved_bytes, saves, sha256
 from openbell.strategy.strategy import Strategy
+from openbell.venue.matching_policy import MatchingPolicy, asked_shares
 from openbell.venue.models import (
     CLOSE_OUT_AT_OPEN,
     LIMIT_FILLS_ON_TOUCH,
@@ -38,6 +40,7 @@ from openbell.venue.models import (
     PercentageFee,
     fraction,
 )
+from openbell.venue.venue import Venue
 
 NANO = 10**9
 MOST_NANO = 2**63 - 1
@@ -115,6 +118,12 @@ class Setup:
     start: str | None
     end: str | None
     start_ns: int
+    venue: Venue | None = None
+
+    @property
+    def policy(self) -> MatchingPolicy | None:
+        """The matching policy in Python that is asked."""
+        return None if self.venue is None else self.venue.asked
 
     def settings(self) -> dict[str, object]:
         """Everything that was chosen, for people: reports and run.toml."""
@@ -122,9 +131,7 @@ class Setup:
             "cash": _plain(self.cash_nano),
             "currency": self.currency,
             "fee_model": self.fees.describe(),
-            "fill_model": self.fills.describe(),
-            "queue_model": self.fills.describe_queue(),
-            "slippage_model": self.fills.describe_slippage(),
+            **self._how_it_fills(),
             "latency_model": self.latency.describe(),
             "leverage": _plain(self.leverage_nano),
             "shorting": self.shorting,
@@ -135,6 +142,19 @@ class Setup:
             "start": self.start,
             "end": self.end,
             "journal": self.journal,
+        }
+
+    def _how_it_fills(self) -> dict[str, object]:
+        if self.venue is None:
+            return {
+                "fill_model": self.fills.describe(),
+                "queue_model": self.fills.describe_queue(),
+                "slippage_model": self.fills.describe_slippage(),
+            }
+        return {
+            "fill_model": "matched with the orders of the data at a venue of our own",
+            "queue_model": f"the true queue: {self.venue.describe()}",
+            "slippage_model": "none: what the book gives",
         }
 
     def execute(self, context: Context | None = None, progress: Progress | None = None) -> RunResult:
@@ -159,7 +179,7 @@ class Setup:
             drive.catch_up(interrupted)
         output = drive.to_end(chain([first], batches), progress)
         node.close()
-        return self._result(node, drive.strategy, output)
+        return self._result(node, drive.strategy, output, drive.market.notes())
 
     def _begin(self, node: Node, first: NDArray[np.uint8]) -> None:
         # Time is a record: what on_start schedules counts from here.
@@ -181,20 +201,14 @@ class Setup:
 
     def _set_up(self, node: Node) -> None:
         node.define_currency(CURRENCY, self.currency)
-        options = LIMIT_FILLS_ON_TOUCH if self.fills.limit_fills == "touch" else 0
-        options |= CLOSE_OUT_AT_OPEN if self.close_at_end == "open" else 0
-        share = self.fills.volume_share
-        node.configure_venue(
-            VENUE,
-            SIMULATED,
-            order_latency_ns=self.latency.order_ns,
-            report_latency_ns=self.latency.report_ns,
-            slippage=_nano(self.fills.slippage),
-            volume_share=0 if share is None else _nano(share),
-            options=options,
-        )
+        if self.venue is None:
+            self._set_up_simulated(node)
+        else:
+            set_up_venue(node, VENUE, CURRENCY)
         for number, instrument in enumerate(self.source.instruments, start=1):
             _list(node, number, instrument)
+            if self.venue is not None:
+                set_up_market(node, self.venue, number, getattr(self.source, "first_price", 0))
         node.open_account(ACCOUNT, CURRENCY, shorting=self.shorting)
         for amount in _parts(self.cash_nano):
             node.deposit_cash(ACCOUNT, amount, CURRENCY)
@@ -206,6 +220,20 @@ class Setup:
             feed_latency_ns=self.latency.feed_ns,
             history=self.history,
             warm_up=self.warm_up,
+        )
+
+    def _set_up_simulated(self, node: Node) -> None:
+        options = LIMIT_FILLS_ON_TOUCH if self.fills.limit_fills == "touch" else 0
+        options |= CLOSE_OUT_AT_OPEN if self.close_at_end == "open" else 0
+        share = self.fills.volume_share
+        node.configure_venue(
+            VENUE,
+            SIMULATED,
+            order_latency_ns=self.latency.order_ns,
+            report_latency_ns=self.latency.report_ns,
+            slippage=_nano(self.fills.slippage),
+            volume_share=0 if share is None else _nano(share),
+            options=options,
         )
 
     def _first_time(self, slots: NDArray[np.uint8]) -> int:
@@ -224,7 +252,9 @@ class Setup:
         maker, taker, flat = (_nano(part) for part in (self.fees.maker, self.fees.taker, self.fees.flat))
         node.set_fee_schedule(ACCOUNT, 0, maker_rate=maker, taker_rate=taker, flat_nano=flat)
 
-    def _result(self, node: Node, strategy: Strategy, output: NDArray[np.uint8]) -> RunResult:
+    def _result(
+        self, node: Node, strategy: Strategy, output: NDArray[np.uint8], notes: tuple[str, ...]
+    ) -> RunResult:
         bars = self.source.bars if isinstance(self.source, BarSource) else None
         valuations = _valuations(node, self.start_ns)
         instruments = tuple(self.source.instruments)
@@ -250,7 +280,7 @@ class Setup:
                 bars, self.benchmark, self.cash_nano / NANO, self.start_ns, valuations["time"]
             ),
             marks=tuple(node.mark(number) for number in range(1, len(instruments) + 1)),
-            notes=(*self.source.notes, *refusal_notes(output, instruments)),
+            notes=(*self.source.notes, *notes, *refusal_notes(output, instruments)),
             journal=self.journal,
             seed=self.seed,
         )
@@ -273,6 +303,9 @@ class _Drive:
         self.hooks: Hooks = bind(strategy, session, seed=setup.seed, log=log)
         model = setup.fees
         self.fee = fee_answer(model, setup.currency) if isinstance(model, FeeModel) else None
+        policy = setup.policy
+        self.allocate = None if policy is None else asked_shares(policy)
+        self.market = MarketOrders()
         self.parts: list[NDArray[np.uint8]] = []
         self.passed, self.saves = 0, 0
 
@@ -345,13 +378,15 @@ class _Drive:
     ) -> None:
         source = None if slots is None or journaled else DATA
         try:
-            self.node.run(slots, source, [self.hooks] if hooks is None else hooks, self.fee)
+            called = [self.hooks] if hooks is None else hooks
+            self.node.run(slots, source, called, self.fee, self.allocate)
         except Exception as error:
-            failure = hook_failure(self.node, self.strategy, error)
+            failure = hook_failure(self.node, self.strategy, error, policy=self.setup.policy)
             if failure is error:
                 raise
             raise failure from error
-        self.parts.append(self.node.take_output())
+        output = self.node.take_output()
+        self.parts.append(output if self.setup.venue is None else self.market.without(output))
 
     def _end(self) -> None:
         self.node.end_run()
@@ -421,7 +456,8 @@ def fee_answer(model: FeeModel, currency: str) -> Callable[[Any], int]:
 
 def _valuations(node: Node, start_ns: int) -> NDArray[np.void]:
     """One valuation for each time at which something closed after the start, the last of those at one time."""
-    valuations = node.take_valuations()
+    taken = node.take_valuations()
+    valuations: NDArray[np.void] = taken[taken["account"] == ACCOUNT]
     time = valuations["time"].astype(np.int64)
     is_wanted = time > start_ns
     is_wanted[:-1] &= time[1:] != time[:-1]

@@ -25,6 +25,7 @@ use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::Side;
 
+use super::asked::AskedPolicy;
 use super::index;
 use super::policy::{LevelQueue, MatchingPolicy, PriceTime, RestingOrder};
 use super::report::ReportSink;
@@ -384,6 +385,8 @@ pub enum AnyPolicy {
     PriceTime(PriceTime),
     Allocation(Box<AllocationPolicy>),
     PriceSizeTime(PriceSizeTime),
+    /// Somebody outside the kernel says.
+    Asked(Box<AskedPolicy>),
 }
 
 impl Default for AnyPolicy {
@@ -413,6 +416,7 @@ impl MatchingPolicy for AnyPolicy {
             AnyPolicy::PriceTime(policy) => policy.match_level(queue),
             AnyPolicy::Allocation(policy) => policy.match_level(queue),
             AnyPolicy::PriceSizeTime(policy) => policy.match_level(queue),
+            AnyPolicy::Asked(policy) => policy.match_level(queue),
         }
     }
 
@@ -452,6 +456,10 @@ impl State for AnyPolicy {
                 out.u8(PriceSizeTime::NUMBER);
                 policy.write(out);
             }
+            AnyPolicy::Asked(policy) => {
+                out.u8(AskedPolicy::NUMBER);
+                policy.write(out);
+            }
         }
     }
 
@@ -460,6 +468,7 @@ impl State for AnyPolicy {
             PriceTime::NUMBER => Ok(AnyPolicy::PriceTime(State::read(input)?)),
             AllocationPolicy::NUMBER => Ok(AnyPolicy::Allocation(Box::new(State::read(input)?))),
             PriceSizeTime::NUMBER => Ok(AnyPolicy::PriceSizeTime(State::read(input)?)),
+            AskedPolicy::NUMBER => Ok(AnyPolicy::Asked(Box::new(State::read(input)?))),
             found => Err(input.invalid("matching policy", u64::from(found))),
         }
     }

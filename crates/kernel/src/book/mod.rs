@@ -11,6 +11,7 @@
 
 mod allocation;
 mod aside;
+mod asked;
 mod auction;
 mod bitmap;
 mod ladder;
@@ -25,6 +26,7 @@ mod state;
 mod view;
 
 pub use allocation::{AllocationPolicy, AnyPolicy, LeadShare, PriceSizeTime, ProRataStep, TopStep, WHOLE};
+pub use asked::{AskedPolicy, LevelQuestion};
 pub use auction::AuctionLevel;
 pub use policy::{LevelQueue, MatchingPolicy, PriceTime, RestingOrder};
 pub use published::{DepthPublisher, DepthReader, PublishedDepth};

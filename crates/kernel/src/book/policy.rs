@@ -122,6 +122,15 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         self.taker.leaves
     }
 
+    /// The order that takes.
+    pub fn taker(&self) -> u64 {
+        self.taker.order_id
+    }
+
+    pub fn price(&self) -> i64 {
+        self.price
+    }
+
     /// Side of the orders of the level.
     pub fn side(&self) -> Side {
         self.taker.side.opposite()

@@ -48,6 +48,8 @@ pub fn differences(here: &Engine, there: &Engine) -> Vec<Difference> {
     found.field("engine", "names", &*here.names, &*there.names);
     found.field("engine", "marks to come", &here.pending_marks, &there.pending_marks);
     found.field("engine", "fill that waits for its fee", &here.fee_question, &there.fee_question);
+    let asked = [here, there].map(Engine::allocation_question);
+    found.field("engine", "level that waits to be shared", asked[0], asked[1]);
     found.list
 }
 

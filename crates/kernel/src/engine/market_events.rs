@@ -1,7 +1,9 @@
 //! What a venue of our own tells of its markets: trades, levels, orders shown, sessions and auctions.
 
-use super::{About, Engine};
+use super::{About, AnyVenue, Engine};
 use crate::event;
+use crate::observation::{QuoteObserved, TradeObserved};
+use crate::record::{Slot, flags};
 use crate::terms::{Side, TradingSession};
 use crate::venue::matching::OrderChange;
 use crate::venue::{Outcome, VenueReport};
@@ -15,6 +17,7 @@ impl Engine {
                 let body =
                     event::BookLevelChanged { price, quantity, orders: u64::from(orders), reserved: 0 };
                 self.events.emit(of(instrument).sold(side == Side::Sell), body);
+                self.participants.stir(instrument);
             }
             Outcome::Trade {
                 instrument,
@@ -32,6 +35,9 @@ impl Engine {
                 let session = auction.unwrap_or(TradingSession::Continuous) as u64;
                 let rest = event::TradePayload { trade_id, session, reserved: [0; 3] };
                 self.events.emit_with(of(instrument).sold(aggressor_side == Side::Sell), body, rest);
+                if self.participants.want_markets() {
+                    self.show_trade(report);
+                }
             }
             Outcome::BookOrder { instrument, shown } => {
                 let about = of(instrument).sold(shown.side == Side::Sell);
@@ -54,6 +60,42 @@ impl Engine {
             _ => return self.tell_session(report),
         }
         true
+    }
+
+    /// Participants see the trades of our own venues as those of a feed.
+    #[cold]
+    fn show_trade(&mut self, report: &VenueReport) {
+        let Outcome::Trade { instrument, trade_id, price, quantity, aggressor_side, .. } = report.outcome
+        else {
+            return;
+        };
+        let body = TradeObserved { price, quantity, trade_id, exchange_time: report.venue_time };
+        let mut slot = Slot::new(body);
+        if aggressor_side == Side::Sell {
+            slot.flags |= flags::SELL;
+        }
+        self.participants.show_trade([self.sequence, self.time], instrument, slot, &self.instruments);
+    }
+
+    /// Shows participants the best prices of our own venues' markets that this update changed, once it is complete.
+    pub(super) fn show_quotes(&mut self) {
+        if !self.participants.want_markets() {
+            return;
+        }
+        for instrument in self.participants.take_stirred() {
+            let venue = self.instruments.get(instrument).map_or(0, |listed| usize::from(listed.venue));
+            let Some(AnyVenue::Matching(matching)) = self.venues.get(venue) else { continue };
+            let Some(book) = matching.book(instrument) else { continue };
+            let [bid, ask] = [Side::Buy, Side::Sell].map(|side| book.best(side));
+            let quote = QuoteObserved {
+                bid_price: bid.map_or(0, |level| level.price),
+                bid_quantity: bid.map_or(0, |level| level.quantity),
+                ask_price: ask.map_or(0, |level| level.price),
+                ask_quantity: ask.map_or(0, |level| level.quantity),
+            };
+            let place = [self.sequence, self.time];
+            self.participants.show_quote(place, instrument, quote, &self.instruments);
+        }
     }
 
     fn tell_session(&mut self, report: &VenueReport) -> bool {

@@ -159,7 +159,8 @@ fn policy_of(record: &[Slot]) -> Result<AnyPolicy, Refusal> {
         policy_kind::PRICE_TIME => Ok(AnyPolicy::PriceTime(PriceTime)),
         policy_kind::PRICE_SIZE_TIME => Ok(AnyPolicy::PriceSizeTime(PriceSizeTime::default())),
         policy_kind::ALLOCATION => allocation_of(&body, record).map(AnyPolicy::from),
-        other => Err(out_of_range(policy_kind::PRICE_SIZE_TIME, other)),
+        policy_kind::ASKED => Ok(AnyPolicy::Asked(Box::default())),
+        other => Err(out_of_range(policy_kind::ASKED, other)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! | what a command does to orders | `order_entry.rs` |
 //! | requests to venues, overdue answers | `requests.rs` |
 //! | what a venue's report does to an order | `order_reports.rs` |
+//! | what a matching policy outside the kernel answers | `allocations.rs` |
 //! | linked orders | `contingency.rs` |
 //! | instruments, accounts, limits, participants | `administration.rs` |
 //! | policies, sessions, bands of our own venues' instruments | `market_rules.rs` |
@@ -13,6 +14,7 @@
 //! | what is looked at before it is needed | `look_ahead.rs` |
 
 mod administration;
+mod allocations;
 mod contingency;
 mod difference;
 mod events;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::book::LevelQuestion;
 use crate::instrument::Instruments;
 use crate::message::{Message, MessageKind};
 use crate::observation::{
@@ -141,6 +144,8 @@ pub struct Engine {
     deadlines: BTreeSet<(u64, u64)>,
     outbox: VecDeque<OutboxEntry>,
     fee_question: Option<FeeQuestion>,
+    /// The venue of ours that waits for a matching policy outside the kernel; follows from the venues.
+    asking_venue: Option<u16>,
     /// A venue's reports are being applied: requests made meanwhile are answered by the same loop.
     is_pulling: bool,
     /// Venues that got such a request and are not the one being pulled.
@@ -192,6 +197,7 @@ impl Engine {
             deadlines: BTreeSet::new(),
             outbox: VecDeque::new(),
             fee_question: None,
+            asking_venue: None,
             is_pulling: false,
             unpulled: Vec::new(),
             events: Events::default(),
@@ -219,8 +225,15 @@ impl Engine {
         };
         // what became of the journal is told whenever it was opened, also between a fill and its fee
         let is_about_journal = matches!(message, Message::JournalCut | Message::RecordSkipped);
-        if self.fee_question.is_some() && message != Message::FeeAssessed && !is_about_journal {
-            return Err(self.stopped(format!("a fill waits for FeeAssessed and {} came", message.name())));
+        if let Some((who, answer)) = self.awaited()
+            && message != answer
+            && !is_about_journal
+        {
+            return Err(self.stopped(format!(
+                "{who} waits for {} and {} came",
+                answer.name(),
+                message.name()
+            )));
         }
         match message.kind() {
             MessageKind::Command => self.apply_command(message, record)?,
@@ -243,6 +256,7 @@ impl Engine {
             | Message::FeedGapObserved => self.apply_market_data(message, record),
             Message::ClockAdvanced => self.fire_due(),
             Message::FeeAssessed => self.assess_fee(record),
+            Message::AllocationAssessed => self.assess_allocation(record),
             Message::ExternalSignalReceived => {
                 let body = ExternalSignalReceived::of(head);
                 self.participants.observe(message, record, &self.instruments);
@@ -318,7 +332,7 @@ impl Engine {
     }
 
     fn settle_marks(&mut self) {
-        if !self.marks_are_due || self.fee_question.is_some() {
+        if !self.marks_are_due || self.awaits_answer() {
             return;
         }
         self.marks_are_due = false;
@@ -357,13 +371,18 @@ impl Engine {
             while let Some(report) = self.next_report(venue) {
                 self.apply_report(venue as u16, &report)?;
             }
+            if let Some(AnyVenue::Matching(matching)) = self.venues.get(venue)
+                && matching.allocation_question().is_some()
+            {
+                self.asking_venue = Some(venue as u16);
+            }
         }
         self.is_pulling = false;
         Ok(())
     }
 
     fn next_report(&mut self, venue: usize) -> Option<VenueReport> {
-        if self.fee_question.is_some() {
+        if self.awaits_answer() {
             return None;
         }
         let Engine { venues, risk, instruments, portfolio, marks, fees, time, .. } = self;
@@ -424,7 +443,8 @@ impl Engine {
                 | Message::TradeObserved
                 | Message::BookLevelObserved
         ) && !head.has(flags::LAST_OF_MESSAGE);
-        if !is_partial && self.fee_question.is_none() {
+        if !is_partial && !self.awaits_answer() {
+            self.show_quotes();
             self.participants.wake();
         }
     }
@@ -440,6 +460,27 @@ impl Engine {
 
     pub fn fee_question(&self) -> Option<&FeeQuestion> {
         self.fee_question.as_ref()
+    }
+
+    /// The level that waits to be shared by a matching policy outside the kernel, and its instrument.
+    pub fn allocation_question(&self) -> Option<(u32, &LevelQuestion)> {
+        match self.venues.get(usize::from(self.asking_venue?))? {
+            AnyVenue::Matching(venue) => venue.allocation_question(),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing but the answer of a model outside the kernel may come next.
+    pub fn awaits_answer(&self) -> bool {
+        self.fee_question.is_some() || self.asking_venue.is_some()
+    }
+
+    /// What waits for such an answer, and the answer's message.
+    fn awaited(&self) -> Option<(&'static str, Message)> {
+        if self.fee_question.is_some() {
+            return Some(("a fill", Message::FeeAssessed));
+        }
+        self.asking_venue.map(|_| ("a match", Message::AllocationAssessed))
     }
 
     /// Requests to remote venues whose cause is at most `durable_sequence`, oldest first; they are handed out once.

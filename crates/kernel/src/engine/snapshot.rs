@@ -124,6 +124,8 @@ impl State for Engine {
         engine.fees = Tracked::new(State::read(input)?);
         engine.risk = State::read(input)?;
         engine.venues = input.list()?;
+        let asks = |venue: &AnyVenue| matches!(venue, AnyVenue::Matching(venue) if venue.allocation_question().is_some());
+        engine.asking_venue = engine.venues.iter().position(asks).map(|venue| venue as u16);
         engine.timers = State::read(input)?;
         engine.participants = State::read(input)?;
         engine.outbox = input.list::<OutboxEntry>()?.into();

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::command::{ReplaceOrder, SetFeeSchedule, SubmitOrderBody};
+use crate::command::{ReplaceOrder, SetFeeSchedule, SetMatchingPolicy, SubmitOrderBody, policy_kind};
 use crate::event::{CommandRefused, OrderDenied, RefusalPayload, ReplaceRejected};
 use crate::message::{Message, MessageKind};
 use crate::record::{Body, RecordBuffer, RecordError, Slot, split_first, stamp};
@@ -47,11 +47,19 @@ fn problem_of(head: &Slot) -> Option<(Message, &'static str)> {
             | Message::StopParticipant,
             _,
         ) => "concerns a participant; a live node runs none",
-        (Message::ClockAdvanced | Message::FeeAssessed | Message::InputReferenced | Message::RunEnded, _) => {
-            "is the node's own to write"
-        }
+        (
+            Message::ClockAdvanced
+            | Message::FeeAssessed
+            | Message::AllocationAssessed
+            | Message::InputReferenced
+            | Message::RunEnded,
+            _,
+        ) => "is the node's own to write",
         (Message::SetFeeSchedule, _) if SetFeeSchedule::of(head).external != 0 => {
             "asks for a fee model outside the kernel; a live node has none to ask"
+        }
+        (Message::SetMatchingPolicy, _) if SetMatchingPolicy::of(head).policy == policy_kind::ASKED => {
+            "asks for a matching policy outside the kernel; a live node has none to ask"
         }
         (_, MessageKind::Command) if head.source != 0 => {
             "names a participant as its source; a live node runs none"
@@ -136,6 +144,13 @@ mod tests {
         let clock = RecordBuffer::new(ClockAdvanced { reserved: [0; 4] });
         let fees =
             RecordBuffer::new(SetFeeSchedule { maker_rate: 0, taker_rate: 0, flat_nano: 0, external: 1 });
+        let shares = RecordBuffer::new(SetMatchingPolicy {
+            policy: policy_kind::ASKED,
+            minimum: 0,
+            by_time: 0,
+            leveling: 0,
+            reserved: 0,
+        });
         let event = RecordBuffer::new(CommandRefused { command: 0, rule: 0, reserved: [0; 2] });
         let mut newer = cancel;
         newer.head_mut().version = 200;
@@ -145,6 +160,7 @@ mod tests {
             (subscribe, "Subscribe concerns a participant"),
             (clock, "ClockAdvanced is the node's own"),
             (fees, "fee model outside"),
+            (shares, "matching policy outside"),
             (event, "CommandRefused is neither"),
             (newer, "another version"),
             (foreign, "names a participant"),

@@ -4,7 +4,8 @@ use std::any::Any;
 
 use crate::command::SubmitOrder;
 use crate::message::Message;
-use crate::record::Slot;
+use crate::observation::{AllocationAssessed, AllocationPayload};
+use crate::record::{Body, Slot, payloads};
 
 /// A record in words, for a person who has to find out why two runs differ.
 pub fn describe(record: &[Slot]) -> String {
@@ -22,6 +23,18 @@ pub fn describe(record: &[Slot]) -> String {
             order.price,
             order.stop_price,
             order.client_order_id
+        );
+    }
+    if head.message == Message::AllocationAssessed as u16 {
+        let AllocationAssessed { order_id, price, orders, from, incoming } = AllocationAssessed::of(head);
+        let shares: Vec<i64> =
+            payloads::<AllocationPayload>(record).flat_map(|payload| payload.quantities).collect();
+        let shares = &shares[..shares.len().min((orders.saturating_sub(from)) as usize)];
+        return format!(
+            "{name}(order {order_id} with {incoming} at {price} of instrument {}: {shares:?} to orders {} to {} of {orders})",
+            head.instrument,
+            from + 1,
+            from as usize + shares.len()
         );
     }
     format!("{name}(instrument {}, body {:?})", head.instrument, head.body)

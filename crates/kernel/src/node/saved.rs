@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::answers::is_answer;
 use super::{Mode, Node};
 use crate::engine::Engine;
-use crate::message::Message;
 use crate::snapshot::SnapshotError;
 use crate::state::{State, StateError, StateReader, StateWriter};
 
@@ -79,10 +79,7 @@ impl Node {
         if self.mode == Mode::Rerun {
             let mut sent: Vec<_> = std::mem::take(&mut self.resent).into_iter().flatten().collect();
             sent.sort_by_key(|(order, _)| *order);
-            // A fee that was answered comes before everything: nothing else is applied until its fill is booked.
-            let is_answer = |record: &crate::record::RecordBuffer| {
-                record.slots()[0].message == Message::FeeAssessed as u16
-            };
+            // What a model answered comes before everything: nothing else is applied until it is.
             let (answers, others): (VecDeque<_>, VecDeque<_>) =
                 sent.into_iter().map(|(_, record)| record).partition(is_answer);
             self.commands.extend(answers.into_iter().chain(others));

@@ -5,10 +5,11 @@ mod view;
 
 pub use view::{IndicatorSpec, View};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::instrument::Instruments;
 use crate::message::Message;
+use crate::observation::QuoteObserved;
 use crate::record::{Slot, flags};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
@@ -148,6 +149,13 @@ impl Participant {
 #[derive(Clone, Debug, Default)]
 pub struct Participants {
     list: Vec<Participant>,
+    /// What anybody subscribed to.
+    wanted: u64,
+    /// Best prices of our own venues as they were shown last, where anybody wants them. They follow from the venues' events,
+    /// so no hash covers them.
+    shown_quotes: BTreeMap<u32, QuoteObserved>,
+    /// Instruments whose best prices may have changed in the update under way.
+    stirred: BTreeSet<u32>,
 }
 
 impl Participants {
@@ -200,7 +208,45 @@ impl Participants {
 
     pub fn subscribe(&mut self, id: u16, instrument: u32, bits: u64) -> Result<(), Refusal> {
         self.require(id)?.subscriptions.add(instrument, bits);
+        self.wanted |= bits;
         Ok(())
+    }
+
+    /// Whether anybody wants quotes or trades of our own venues.
+    pub fn want_markets(&self) -> bool {
+        self.wanted & (wants::QUOTES | wants::TRADES) != 0
+    }
+
+    /// A level of one of our own markets changed: its best prices are looked at when the update is complete.
+    pub fn stir(&mut self, instrument: u32) {
+        if self.wanted & wants::QUOTES != 0 {
+            self.stirred.insert(instrument);
+        }
+    }
+
+    /// Instruments that were stirred since the last call.
+    pub fn take_stirred(&mut self) -> BTreeSet<u32> {
+        std::mem::take(&mut self.stirred)
+    }
+
+    /// Shows the best prices of one of our own markets, if they are other than those shown last.
+    pub fn show_quote(
+        &mut self,
+        place: [u64; 2],
+        instrument: u32,
+        quote: QuoteObserved,
+        instruments: &Instruments,
+    ) {
+        if self.shown_quotes.insert(instrument, quote) != Some(quote) {
+            let slot = derived(Slot::new(quote), place, instrument);
+            self.observe(Message::QuoteObserved, &[slot], instruments);
+        }
+    }
+
+    /// Shows a trade of one of our own markets, made of `trade`.
+    pub fn show_trade(&mut self, place: [u64; 2], instrument: u32, trade: Slot, instruments: &Instruments) {
+        let slot = derived(trade, place, instrument);
+        self.observe(Message::TradeObserved, &[slot], instruments);
     }
 
     /// Puts one market data record before those that subscribed to it.
@@ -267,6 +313,12 @@ impl Participants {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Participant> {
         self.list.iter()
     }
+}
+
+/// What our own venues show, as a feed would: `place` is the sequence and time of its cause.
+fn derived(slot: Slot, place: [u64; 2], instrument: u32) -> Slot {
+    let [sequence, time] = place;
+    Slot { sequence, time, instrument, flags: slot.flags | flags::LAST_OF_MESSAGE, ..slot }
 }
 
 fn write_slots(slots: &[Slot], out: &mut StateWriter) {
@@ -346,9 +398,29 @@ impl State for Participant {
 impl State for Participants {
     fn write(&self, out: &mut StateWriter) {
         out.list(self.list.iter());
+        out.length(self.shown_quotes.len());
+        for (instrument, quote) in &self.shown_quotes {
+            out.u32(*instrument);
+            out.bytes(zerocopy::IntoBytes::as_bytes(quote));
+        }
+        out.length(self.stirred.len());
+        self.stirred.iter().for_each(|instrument| out.u32(*instrument));
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        Ok(Participants { list: input.list()? })
+        let list: Vec<Participant> = input.list()?;
+        let bits = |one: &Participant| {
+            one.subscriptions.by_instrument.values().fold(one.subscriptions.all, |all, bits| all | bits)
+        };
+        let wanted = list.iter().map(bits).fold(0, |all, bits| all | bits);
+        let mut shown_quotes = BTreeMap::new();
+        for _ in 0..input.length()? {
+            let (instrument, bytes) = (input.u32()?, input.bytes()?);
+            let quote = <QuoteObserved as zerocopy::FromBytes>::read_from_bytes(bytes);
+            let quote = quote.map_err(|_| input.invalid("quote", bytes.len() as u64))?;
+            shown_quotes.insert(instrument, quote);
+        }
+        let stirred = (0..input.length()?).map(|_| input.u32()).collect::<Result<_, _>>()?;
+        Ok(Participants { list, wanted, shown_quotes, stirred })
     }
 }

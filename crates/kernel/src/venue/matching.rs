@@ -22,6 +22,7 @@
 //!
 //! An order with expire time t cannot trade with a request made at t: expiry comes first.
 
+mod asking;
 mod auction;
 mod bands;
 mod conditions;
@@ -49,6 +50,7 @@ use crate::state::State as _;
 use crate::terms::{Side, TimeInForce};
 use crate::tracked::{EntityHasher, TrackedTable};
 
+use asking::Asking;
 use desk::{Desk, Leaving, Telling};
 use owners::{Owners, SelfTradeSetting};
 use reducing::{Reducing, Rooms};
@@ -208,6 +210,8 @@ pub struct MatchingVenue {
     conditions: TrackedTable<u32, Conditions>,
     /// Instruments that match by another policy than price-time.
     policed: BTreeSet<u32>,
+    /// Where some of them ask somebody outside.
+    asking: Option<Box<Asking>>,
     /// (end, instrument) of sessions that end by themselves.
     session_ends: BTreeSet<(u64, u32)>,
     /// Where books are published, where asked for.
@@ -249,7 +253,12 @@ impl Venue for MatchingVenue {
     #[inline]
     fn next_report(&mut self, time: u64, context: &dyn VenueContext) -> Option<VenueReport> {
         while self.reports.is_empty() {
-            if !self.step(time, context) {
+            let goes_on = if self.asking.is_none() {
+                self.step(time, context)
+            } else {
+                self.step_asking(time, context)
+            };
+            if !goes_on {
                 return None;
             }
         }
@@ -303,6 +312,10 @@ impl Venue for MatchingVenue {
             match self.shrunk.is_empty() {
                 true => 0,
                 false => hasher.hash("shrunk", 0u64, |out| self.write_shrunk(out)),
+            },
+            match self.is_asking() {
+                true => hasher.hash("asking", 0u64, |out| self.write_asking(out)),
+                false => 0,
             },
         ];
         let policies = self.policed.iter().filter_map(|&instrument| {

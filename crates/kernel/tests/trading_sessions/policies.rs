@@ -48,7 +48,7 @@ fn a_policy_is_set_while_no_order_rests() {
     assert_eq!(told, ["refused BOOK_MUST_BE_EMPTY limit 0 actual 1"]);
     floor.cancel(2, 1);
     assert!(floor.send(policy(policy_kind::ALLOCATION, 1, 0)).is_empty());
-    assert_eq!(floor.send(policy(9, 0, 0)), ["refused FIELD_MUST_BE_IN_RANGE limit 3 actual 9"]);
+    assert_eq!(floor.send(policy(9, 0, 0)), ["refused FIELD_MUST_BE_IN_RANGE limit 4 actual 9"]);
     let told = floor.send(policy(policy_kind::ALLOCATION, 1, 1_000_001));
     assert_eq!(told, ["refused FIELD_MUST_BE_IN_RANGE limit 1000000 actual 1000001"]);
     floor.end();

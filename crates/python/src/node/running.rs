@@ -30,6 +30,8 @@ pub struct Run<'a, 'py> {
     pub source: Option<u16>,
     pub hooks: &'a [Bound<'py, Hooks>],
     pub fee_model: Option<&'a Bound<'py, PyAny>>,
+    /// Called with what comes in and what rests, it answers a share for each order.
+    pub policy: Option<&'a Bound<'py, PyAny>>,
 }
 
 /// Why the node came back.
@@ -38,6 +40,7 @@ enum Turn {
     Budget,
     Wake,
     Fee,
+    Allocation,
 }
 
 /// What a run carries from wake to wake, so that none has to allocate.
@@ -98,6 +101,7 @@ impl<'py> Run<'_, 'py> {
                     wakes = wakes.wrapping_add(1);
                     self.wake(&mut carried)?;
                 }
+                Turn::Allocation => self.allocate()?,
                 Turn::Fee => carried.question.take().map_or(Ok(()), |question| self.assess(&question))?,
             }
         }
@@ -128,6 +132,7 @@ impl<'py> Run<'_, 'py> {
                     carried.question = Some(question);
                     Ok(Turn::Fee)
                 }
+                Ok(Poll::Allocation) => Ok(Turn::Allocation),
                 Err(found) => Err(Box::new(found)),
             }
         })
@@ -164,6 +169,37 @@ impl<'py> Run<'_, 'py> {
             .and_then(|fee| self.fee_of(&fee))
             .map_err(|error| self.note_failure(HookFailure { hook: "FeeModel.fee", error }))?;
         self.guarded.change(self.py)?.node.answer_fee(fee_nano);
+        Ok(())
+    }
+
+    /// Asks the matching policy about the level that waits to be shared.
+    fn allocate(&self) -> PyResult<()> {
+        let Some(policy) = self.policy else {
+            let message = "a level waits for a matching policy in Python and none was given".to_owned();
+            return Err(error(self.py, "ConfigError", message));
+        };
+        let question =
+            self.guarded.read(self.py)?.node.engine().allocation_question().map(|(_, asked)| asked.clone());
+        let Some(question) = question else { return Ok(()) };
+        let shares = policy
+            .call1((question.incoming, question.resting.clone()))
+            .and_then(|answer| {
+                let shares = answer.extract::<Vec<i64>>().ok();
+                shares.filter(|shares| question.is_answered_by(shares)).ok_or_else(|| {
+                    let found = answer.repr().map_or_else(|_| "an object".to_owned(), |text| text.to_string());
+                    let message = format!(
+                        "{found} for {} that meet {:?}; expected {} whole numbers, none below 0 or above its order's \
+                         quantity, of sum {}",
+                        question.incoming,
+                        question.resting,
+                        question.resting.len(),
+                        question.wanted()
+                    );
+                    error(self.py, "StrategyError", message)
+                })
+            })
+            .map_err(|error| self.note_failure(HookFailure { hook: "MatchingPolicy.allocate", error }))?;
+        self.guarded.change(self.py)?.node.answer_allocation(&shares);
         Ok(())
     }
 

@@ -4,8 +4,9 @@
 //! nothing per match.
 
 use crate::book::{
-    AnyPolicy, AuctionLevel, Book, BookCancel, BookOrder, BookReplace, BookTrade, Level, LevelChange,
-    MatchingPolicy, NewOrder, PriceTime, QueuePosition, ReportSink, SelfTradeGuard, TopOfBook, Unguarded,
+    AnyPolicy, AskedPolicy, AuctionLevel, Book, BookCancel, BookOrder, BookReplace, BookTrade, Level,
+    LevelChange, MatchingPolicy, NewOrder, PriceTime, QueuePosition, ReportSink, SelfTradeGuard, TopOfBook,
+    Unguarded,
 };
 use crate::book::{BookDecrement, BookRefresh, DepthPublisher};
 use crate::instrument::MAX_UNITS;
@@ -83,6 +84,17 @@ impl MarketBook {
         match &self.policed {
             Policed::PriceTime(_) => None,
             Policed::Any(book) => Some(book.policy()),
+        }
+    }
+
+    /// The policy, where somebody outside the kernel decides.
+    pub(super) fn asked_mut(&mut self) -> Option<&mut AskedPolicy> {
+        match &mut self.policed {
+            Policed::Any(book) => match book.policy_mut() {
+                AnyPolicy::Asked(policy) => Some(policy),
+                _ => None,
+            },
+            Policed::PriceTime(_) => None,
         }
     }
 

@@ -96,6 +96,8 @@ impl MatchingVenue {
         } else {
             self.policed.remove(&instrument);
         }
+        let asks = self.market_mut(instrument).is_some_and(|market| market.book.asked_mut().is_some());
+        self.set_asking(instrument, asks);
         self.refresh_fence(instrument);
         Ok(())
     }

@@ -39,6 +39,7 @@ impl State for MatchingVenue {
         }
         self.write_restless(out);
         self.write_shrunk(out);
+        self.write_asking(out);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
@@ -79,6 +80,7 @@ impl State for MatchingVenue {
         }
         venue.read_restless(input)?;
         venue.read_shrunk(input)?;
+        venue.read_asking(input)?;
         Ok(venue)
     }
 }
