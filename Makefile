@@ -17,7 +17,7 @@ unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test test-rust test-python simulate torture loom check lint format types architecture wheel \
+.PHONY: help setup build demo test test-rust test-python twins simulate torture loom check lint format types architecture wheel \
 	bench bench-matching bench-backtest bench-import bench-journal flame lock clean determinism golden
 
 help: ## list the verbs
@@ -52,6 +52,7 @@ build: $(VENV)/.built ## compile the engine into .venv (nothing to do when nothi
 
 demo: $(VENV)/.built ## build, backtest real data, write a report, replay it and prove it is the same
 	@$(BIN)/openbell demo
+	@echo "   (. $(BIN)/activate puts openbell on your path)"
 
 # ---- tests
 
@@ -63,6 +64,11 @@ test-rust: $(VENV)/.created ## the kernel's own tests
 
 test-python: $(VENV)/.development $(VENV)/.built ## the tests of the Python side, on the compiled engine
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+twins: $(VENV)/.development $(VENV)/.built ## the engine beside slow obvious twins over many generated sequences (SEQUENCES=50000 SEED=n)
+	OPENBELL_SEQUENCES=$(or $(SEQUENCES),50000) OPENBELL_SEED=$(SEED) nice -n 10 $(BIN)/python -m pytest -n $(WORKERS) --timeout=0 \
+		$(wildcard tests/kernel/test_*_against_twin.py)
+	OPENBELL_SEQUENCES=$(or $(SEQUENCES),50000) nice -n 10 cargo test -p openbell-kernel --test matching_orders --locked --quiet
 
 determinism: $(VENV)/.development $(VENV)/.built ## one seeded run in every build, hash seed, zone and locale, from every snapshot (RECORDS=10000000)
 	nice -n 5 $(BIN)/python -m tests.replay.determinism_matrix --records $(or $(RECORDS),10000000) --builds debug release
