@@ -1,10 +1,15 @@
 """A market's orders written down by hand, and what a strategy meets in them."""
 
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
 
-from openbell import Backtest, Instrument, Strategy, Venue, read_orders
+from openbell import Backtest, Instrument, MatchingPolicy, Strategy, Venue, read_orders
 from openbell.messages.layouts import select
 
 ABC = Instrument("ABC", "USD", tick="0.01", lot=1)
@@ -44,6 +49,45 @@ def told(*acts):
     """A strategy that does these things, one at each trade."""
     made: Any = type("Told", (Told,), {"_acts": acts})
     return made
+
+
+class LastFirst(MatchingPolicy):
+    """Who came last is served first."""
+
+    def allocate(self, incoming: int, resting_quantities: Sequence[int]) -> list[int]:
+        shares = []
+        for wanted in reversed(resting_quantities):
+            shares.append(min(wanted, incoming))
+            incoming -= shares[-1]
+        return shares[::-1]
+
+
+class Joins(Strategy):
+    """Joins the bid now and then; ends its process, as a crash does, at one trade, unless the file is there."""
+
+    crash_at: int = 0
+    unless: str = ""
+
+    def on_start(self):
+        self.seen = 0
+
+    def on_trade(self, trade):
+        self.seen += 1
+        if self.seen % 20 == 1:
+            self.buy(trade.instrument, 4, limit="99")
+        if self.seen == self.crash_at and not Path(self.unless).exists():
+            Path(self.unless).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def long_history():
+    """Some thousand bids at one price, and sales that leave something to decide."""
+    history = History().add("SELL", "101", 6, 1).take("BUY", "101", 1)
+    for number in range(2, 8_002):
+        history.add("BUY", "99", 5, number)
+        if number % 4 == 0:
+            history.take("SELL", "99", 19)
+    return history
 
 
 class History:
@@ -94,3 +138,11 @@ class History:
 
     def _executed(self, policy):
         return select(self.backtest(policy=policy).prepare().execute().output, "TradeExecuted")
+
+
+if __name__ == "__main__":  # begins the long run in the folder given, to be ended by it
+    from tests.runtime import market_history as here
+
+    target = Path(sys.argv[1])
+    crash = here.Joins(crash_at=1_500, unless=str(target / "crashed"))
+    here.long_history().backtest(crash, policy=here.LastFirst(), leverage=1000).run(out=target / "runs")

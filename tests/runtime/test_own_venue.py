@@ -1,6 +1,8 @@
 """A backtest at a venue of our own: the strategy trades with the orders of a market's history, also by a policy in Python."""
 
 import os
+import subprocess
+import sys
 from typing import Any
 
 import polars as pl
@@ -19,11 +21,13 @@ from openbell import (
     Venue,
     read_orders,
     replay,
+    resume,
 )
 from openbell.journal.journal_source import JournalSource
 from openbell.journal.record_fields import records_in
 from openbell.kernel import Node
-from tests.runtime.market_history import ABC, History, Idle, told
+from tests.runtime import market_history
+from tests.runtime.market_history import ABC, History, Idle, Joins, long_history, told
 
 
 def buy(quantity, limit=None):
@@ -245,6 +249,19 @@ def test_what_the_policy_does_to_its_list_changes_nothing():
 
     with pytest.raises(StrategyError, match="order 1 of 5 cannot get 6"):
         opened().add("BUY", "99", 5, 3).take("SELL", "99", 6).backtest(policy=Greedy()).run()
+
+
+def test_a_run_that_was_killed_goes_on_with_its_policy_to_the_same_digest(tmp_path, root):
+    command = [sys.executable, "-m", "tests.runtime.market_history", str(tmp_path)]
+    killed = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    assert killed.returncode == -9, killed.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    history = long_history()
+    again = resume(folder, data=read_orders(history.frame, instrument=ABC))
+    strategy = Joins(crash_at=1_500, unless=str(tmp_path / "crashed"))
+    whole = history.backtest(strategy, policy=market_history.LastFirst(), leverage=1000).run()
+    assert again.digest == whole.digest
+    assert len(again.orders) > 20
 
 
 def test_the_kernels_own_policies_share_by_their_rules():
