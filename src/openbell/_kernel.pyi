@@ -777,6 +777,12 @@ class OrderRecord:
     def is_open(self) -> bool:
         """True while it can still trade."""
     @property
+    def has_price(self) -> bool:
+        """Whether `price_units` is a price, be it 0."""
+    @property
+    def has_stop_price(self) -> bool:
+        """Whether `stop_price_units` is a price, be it 0."""
+    @property
     def is_triggered(self) -> bool:
         """True once the price it waited for has come."""
     @property
@@ -997,6 +1003,7 @@ class Node:
         tick: int,
         lot: int,
         venue: int,
+        negative_prices: bool = False,
     ) -> None:
         """List the instrument with the next number, from 1. Units and multiplier in 10^-9; tick and lot in units.
 
@@ -1243,10 +1250,10 @@ class Holdings:
         orders) from the best on, and orders (order id, price, shown quantity, open quantity) in queue order.
         """
     @property
-    def sessions(self) -> list[tuple[int, int, int, tuple[int, int, int, int] | None]]:
+    def sessions(self) -> list[tuple[int, int, int, tuple[int, int, int, int | None] | None]]:
         """Of each instrument on a venue of our own for which anything was ever set: its number, its session (a
         `TradingSession`), when that ends by itself (UTC nanoseconds, 0 for not), and of an auction that would trade: price,
-        volume, imbalance (+ of buyers) and reference price.
+        volume, imbalance (+ of buyers) and reference price, where there is one.
         """
     @property
     def positions(self) -> list[tuple[int, int, int]]:
@@ -1288,6 +1295,8 @@ class SpecialTerms:
         trigger_by: int = 0,
         self_trade: int = 0,
         self_trade_group: int = 0,
+        zero_price: bool = False,
+        zero_stop_price: bool = False,
     ) -> SpecialTerms:
         """Terms of an order, or of a replace, where 0 keeps the old.
 
@@ -1295,7 +1304,8 @@ class SpecialTerms:
         trailing stop stays behind, in price units (`trail_by` 1) or 10^-9 of the price (2). `limit_offset`: how far the limit
         of a trailing stop-limit lies beyond its stop. `peg`: 1 the best of its side, 2 of the other, 3 the middle, with
         `peg_offset` added. `trigger_by`: 1 the last trade, 2 the best of the other side, 3 the mark. `self_trade`: as
-        `Commands.set_self_trade_prevention` has it; `self_trade_group`: whose order it is.
+        `Commands.set_self_trade_prevention` has it; `self_trade_group`: whose order it is. `zero_price`, `zero_stop_price`: the
+        price of 0 is one, where 0 would say nothing: in a replace, of a pegged order, where a trailing stop begins.
 
         Raises InputError for a number that names none.
         """
@@ -1326,6 +1336,7 @@ class Commands:
         tick: int,
         lot: int,
         venue: int,
+        negative_prices: bool = False,
     ) -> None:
         """List an instrument. Raises ConfigError for a symbol that is empty or longer than 36 bytes."""
     def open_account(self, account: int, currency: int, *, shorting: bool) -> None:
@@ -1372,12 +1383,14 @@ class Commands:
         *,
         static_width: int = 0,
         dynamic_width: int = 0,
+        static_units: int = 0,
+        dynamic_units: int = 0,
         on_breach: int = 4,
         duration_ns: int = 0,
     ) -> None:
-        """Widths in 10^-9 of the reference price, 0 for none; a breach starts session `on_breach` (4 or 5)."""
-    def set_reference_price(self, instrument: int, price: int) -> None:
-        """The price that static bands lie around, until an auction gives another."""
+        """Widths in 10^-9 of the reference price and in price units, 0 for none: the wider holds. A breach starts session `on_breach` (4 or 5)."""
+    def set_reference_price(self, instrument: int, price: int, *, is_known: bool = False) -> None:
+        """The price that static bands lie around, until an auction gives another; one of 0 only where `is_known`, else none."""
     def set_tick_size(self, instrument: int, from_price: int, tick: int) -> None:
         """One row of the tick table; a tick of 0 takes the row out."""
     def set_order_sizes(self, instrument: int, *, minimum: int = 0, maximum: int = 0) -> None:

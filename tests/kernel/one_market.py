@@ -31,7 +31,7 @@ class TwinOrder(Protocol):
 class OneMarket:
     """One instrument of our own venue, and accounts that may sell short and have enough of everything."""
 
-    def __init__(self, accounts: Sequence[int]) -> None:
+    def __init__(self, accounts: Sequence[int], *, negative_prices: bool = False) -> None:
         self.accounts = accounts
         commands = Commands()
         commands.define_currency(1, "USD")
@@ -46,6 +46,7 @@ class OneMarket:
             tick=1,
             lot=1,
             venue=0,
+            negative_prices=negative_prices,
         )
         for account in accounts:
             commands.open_account(account, 1, shorting=True)

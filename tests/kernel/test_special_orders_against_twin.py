@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from openbell.kernel import Commands, SpecialTerms
+from openbell.messages.layouts import UNPRICED
 from tests.kernel.generated import CHUNKS, drawn, generated, require_reached
 from tests.kernel.one_market import INSTRUMENT, OneMarket, levels_told
 from tests.kernel.recorded import Event, Journal, Reader, compare
@@ -70,13 +71,20 @@ SESSIONS = (1, 2)
 PRICED = (LIMIT, STOP_LIMIT, LIT)
 READER = Reader()
 FLOOR = OneMarket(ACCOUNTS)
+SPREADS = OneMarket(ACCOUNTS, negative_prices=True)
+"""The same with an instrument whose prices may be zero and below."""
+DOWN = 100
+"""How much lower a day is played whose first trade is at zero: nothing else may differ but what is measured in percent."""
 
 
 class Floor:
     """Makes commands out of numbers, plays them on the twin, and keeps them as records for the node."""
 
-    def __init__(self) -> None:
-        self.journal = Journal(FLOOR.sequence)
+    def __init__(self, down: int = 0) -> None:
+        self.down = down
+        self.market = SPREADS if down else FLOOR
+        self.kinds: dict[int, int] = {}
+        self.journal = Journal(self.market.sequence)
         self.twin = SpecialOrdersTwin(INSTRUMENT)
         self.owners: dict[int, tuple[int, int]] = {}
         self.saved: NDArray[np.uint8] | None = None
@@ -125,6 +133,7 @@ class Floor:
         if kind in (TRAILING, TRAILING_LIMIT):
             order.stop = order.stop if rng.random() < 0.3 else 0
             order.trail_by = rng.choice((AMOUNT, PERCENT))
+            order.trail_by = AMOUNT if self.down else order.trail_by
             order.trail = rng.randint(1, 4) * (1 if order.trail_by == AMOUNT else NANO // 100)
             order.limit_offset = rng.randint(0, 3) if kind == TRAILING_LIMIT else 0
         if kind == PEGGED:
@@ -159,7 +168,11 @@ class Floor:
 
     def send(self, order: Order) -> None:
         client_order_id = len(self.owners) + 1
+        price, zero_price = self.lowered(order.price)
+        stop, zero_stop_price = self.lowered(order.stop)
         special = SpecialTerms(
+            zero_price=zero_price,
+            zero_stop_price=zero_stop_price,
             display_quantity=order.display,
             minimum_quantity=order.minimum,
             trail=order.trail,
@@ -180,8 +193,8 @@ class Floor:
             order.kind,
             order.time_in_force,
             order.quantity,
-            price=order.price,
-            stop_price=order.stop,
+            price=price,
+            stop_price=stop,
             options=order.options,
             special=special,
             session=order.session,
@@ -190,6 +203,7 @@ class Floor:
         if currently_in_test_context():
             note(f"{order}")
         self.owners[order.order_id] = order.account, client_order_id
+        self.kinds[order.order_id] = order.kind
         self.twin.submit(order)
 
     def replace(self, order: Order, rng: random.Random) -> None:
@@ -199,10 +213,53 @@ class Floor:
         if order.place == "book":
             stop = 0
         quantity = order.executed + rng.randint(max(order.display, order.minimum, 1), 12)
-        self.add("replace_order", account, client_order_id, price=price, quantity=quantity, stop_price=stop)
+        terms, zero_price = self.lowered(price)
+        stop_terms, zero_stop_price = self.lowered(stop)
+        special = SpecialTerms(zero_price=zero_price, zero_stop_price=zero_stop_price)
+        self.add(
+            "replace_order",
+            account,
+            client_order_id,
+            price=terms,
+            quantity=quantity,
+            stop_price=stop_terms,
+            special=special if zero_price or zero_stop_price else None,
+        )
         if currently_in_test_context():
             note(f"replace {order.order_id}: {price}, {quantity}, {stop}")
         self.twin.replace(order.order_id, price, quantity, stop)
+
+    def lowered(self, price: int) -> tuple[int, bool]:
+        """The twin's price as it is sent, and whether it is a 0 that is meant; the twin's 0 is none."""
+        sent = price - self.down if price else 0
+        return sent, bool(price) and not sent
+
+    def lifted(self, event: Event, flags: int) -> Event:
+        """What the engine tells in the twin's prices."""
+        match event:
+            case ("rejected" | "replace rejected" as word, order_id, str(rule), int(limit), int(actual)) if (
+                rule in ("STOP_MUST_NOT_BE_TRIGGERED", "POST_ONLY_MUST_NOT_TAKE")
+            ):
+                return (word, order_id, rule, limit + self.down, actual + self.down)
+            case ("replaced" | "triggered" | "trade" as word, *_):
+                at = 1 if word == "trade" else 2
+                return tuple(
+                    self._up(figure) if place == at else figure for place, figure in enumerate(event)
+                )
+            case ("repriced", int(order_id), price, stop):
+                kind = self.kinds[order_id]
+                has_price = not flags & UNPRICED and kind != TRAILING
+                return (
+                    "repriced",
+                    order_id,
+                    self._up(price) if has_price else 0,
+                    self._up(stop) if kind in TRIGGERABLE else 0,
+                )
+        return event
+
+    def _up(self, figure: object) -> int:
+        assert isinstance(figure, int)
+        return figure + self.down
 
     def cancel(self, order_id: int) -> None:
         self.add("cancel_order", *self.owners[order_id])
@@ -248,34 +305,51 @@ def can_be_replaced(order: Order) -> bool:
     return order.place in ("book", "stop") and order.kind not in (PEGGED, TRAILING, TRAILING_LIMIT)
 
 
+def lifted_story(floor: Floor, output: bytes) -> Iterator[Event]:
+    """The events in the twin's words and prices."""
+    return (floor.lifted(event, flags) if floor.down else event for event, flags in flagged_story(output))
+
+
 def story(output: bytes) -> Iterator[Event]:
     """The events in the twin's words."""
-    for name, _, instrument, (a, b, c, d), refusal in READER.read(output):
-        match name:
-            case "OrderAccepted":
-                yield ("accepted", a)
-            case "OrderRejected" | "OrderDenied":
-                yield ("rejected", a, *refusal)
-            case "OrderCanceled":
-                yield ("canceled", a, refusal[0])
-            case "OrderReplaced":
-                yield ("replaced", a, c, d)
-            case "OrderRepriced":
-                yield ("repriced", a, c, d)
-            case "OrderReduced":
-                yield ("reduced", a, c)
-            case "OrderTriggered":
-                yield ("triggered", a, c)
-            case "ReplaceRejected":
-                yield ("replace rejected", a, *refusal)
-            case "CancelRejected":
-                yield ("cancel rejected", a)
-            case "OrdersMassCanceled":
-                yield ("mass canceled", c)
-            case "TradeExecuted":
-                yield ("trade", a, b, c, d)
-            case "CommandRefused":
-                yield ("refused", instrument, *refusal)
+    return (event for event, _ in flagged_story(output))
+
+
+def flagged_story(output: bytes) -> Iterator[tuple[Event, int]]:
+    """The events in the twin's words, with their flags."""
+    for name, flags, instrument, body, refusal in READER.read(output):
+        for event in in_words(name, instrument, body, refusal):
+            yield event, flags
+
+
+def in_words(name: str, instrument: int, body: tuple[int, ...], refusal: Event) -> Iterator[Event]:
+    """One event in the twin's words; nothing for those that it does not tell."""
+    a, b, c, d = body
+    match name:
+        case "OrderAccepted":
+            yield ("accepted", a)
+        case "OrderRejected" | "OrderDenied":
+            yield ("rejected", a, *refusal)
+        case "OrderCanceled":
+            yield ("canceled", a, refusal[0])
+        case "OrderReplaced":
+            yield ("replaced", a, c, d)
+        case "OrderRepriced":
+            yield ("repriced", a, c, d)
+        case "OrderReduced":
+            yield ("reduced", a, c)
+        case "OrderTriggered":
+            yield ("triggered", a, c)
+        case "ReplaceRejected":
+            yield ("replace rejected", a, *refusal)
+        case "CancelRejected":
+            yield ("cancel rejected", a)
+        case "OrdersMassCanceled":
+            yield ("mass canceled", c)
+        case "TradeExecuted":
+            yield ("trade", a, b, c, d)
+        case "CommandRefused":
+            yield ("refused", instrument, *refusal)
 
 
 def levels_of(twin: SpecialOrdersTwin) -> dict[tuple[int, int], int]:
@@ -286,14 +360,17 @@ def levels_of(twin: SpecialOrdersTwin) -> dict[tuple[int, int], int]:
     return dict(levels)
 
 
-def run(numbers: list[int], saved_at: int) -> Floor:
+def run(numbers: list[int], saved_at: int, down: int = 0) -> Floor:
     """Plays on the twin and on a node, one half of it also on a restored copy, and compares."""
-    floor = Floor()
+    floor = Floor(down)
     floor.play(numbers, saved_at)
-    node, output = FLOOR.replay(floor.saved, floor.journal.take())
-    compare(list(story(output)), floor.twin.told)
-    assert levels_told(READER, output) == levels_of(floor.twin), "levels"
-    FLOOR.check_accounts(node, floor.owners, {order.order_id: order for order in floor.twin.orders})
+    node, output = floor.market.replay(floor.saved, floor.journal.take())
+    compare(list(lifted_story(floor, output)), floor.twin.told)
+    levels = {
+        (side, price + down): quantity for (side, price), quantity in levels_told(READER, output).items()
+    }
+    assert levels == levels_of(floor.twin), "levels"
+    floor.market.check_accounts(node, floor.owners, {order.order_id: order for order in floor.twin.orders})
     return floor
 
 
@@ -306,6 +383,16 @@ def test_every_type_of_order_does_what_its_twin_does(chunk: int) -> None:
     @given(numbers, st.integers(0, 40))
     def play(numbers: list[int], saved_at: int) -> None:
         run(numbers, saved_at)
+
+    play()
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_around_zero_every_type_of_order_does_what_it_does_a_hundred_higher(chunk: int) -> None:
+    @generated(chunk)
+    @given(numbers, st.integers(0, 40))
+    def play(numbers: list[int], saved_at: int) -> None:
+        run(numbers, saved_at, DOWN)
 
     play()
 

@@ -97,7 +97,7 @@ fn configuration() -> Vec<Slot> {
         venue: 0,
     };
     let mut listing = command(0, 1, listing);
-    listing.push(InstrumentPayload { tick: 1, lot: 1, reserved: [0; 3] });
+    listing.push(InstrumentPayload { tick: 1, lot: 1, options: 0, reserved: [0; 2] });
     listing.push(TextPayload::new("ABC"));
     let opening = command(1, 0, OpenAccount { currency: 1, shorting: 1, reserved: [0; 2] });
     let deposit = DepositCash { amount_nano: 9_000_000_000_000_000_000, currency: 1, reserved: [0; 2] };

@@ -17,12 +17,13 @@ pub mod tag {
     pub const CONDITIONS: u16 = 8;
     pub const TOP_STEP: u16 = 12;
     pub const LEAD: u16 = 13;
+    pub const BAND_WIDTHS: u16 = 15;
 }
 
 layouts! {
     SubmitOrderBody = SubmitOrder { price: i64, quantity: i64, client_order_id: u64, terms: PackedTerms, }
 
-    /// New terms of an open order, named by the client's own id. 0 keeps the old value.
+    /// New terms of an open order, named by the client's own id. 0 keeps the old value; for a price of 0 see [`zeros`].
     ReplaceOrder = ReplaceOrder { client_order_id: u64, price: i64, quantity: i64, stop_price: i64, }
 
     CancelOrder = CancelOrder { client_order_id: u64, reserved: [u64; 3], }
@@ -85,10 +86,11 @@ layouts! {
     /// [`crate::terms::TradingSession`]; at `until`, if not 0, the one after it follows.
     ChangeTradingSession = ChangeTradingSession { session: u64, until: u64, reserved: [u64; 2], }
     /// Widths in 10^-9 of the reference price, 0 for none. `on_breach` is the number of VOLATILITY_AUCTION or HALTED;
-    /// `duration_ns` how long that lasts, 0 until a command ends it.
+    /// `duration_ns` how long that lasts, 0 until a command ends it. May be followed by [`BandWidthsPayload`].
     SetPriceBands = SetPriceBands { static_width: u32, dynamic_width: u32, on_breach: u64, duration_ns: u64, reserved: u64, }
-    /// The price that static bands lie around and auctions lean to, until the next auction gives one; 0 for none.
-    SetReferencePrice = SetReferencePrice { price: i64, reserved: [u64; 3], }
+    /// The price that static bands lie around and auctions lean to, until the next auction gives one. A price of 0 is one
+    /// where `is_known` is 1, and none where that is 0.
+    SetReferencePrice = SetReferencePrice { price: i64, is_known: u64, reserved: [u64; 2], }
     /// One row of the tick table: orders at `from_price` and above keep `tick`, up to the next row. Tick 0 takes the
     /// row out.
     SetTickSize = SetTickSize { from_price: i64, tick: i64, reserved: [u64; 2], }
@@ -105,6 +107,19 @@ layouts! {
     /// number of [`Side`], 0 = both), sent by `participant` (0 = by anybody), entered by `session` of the head's account
     /// (0 = by any). Restrictions hold together.
     MassCancel = MassCancel { side: u64, participant: u64, session: u64, reserved: u64, }
+}
+
+/// Prices of 0 that are meant, where a price of 0 would otherwise say nothing.
+pub mod zeros {
+    pub const PRICE: u64 = 1 << 0;
+    pub const STOP_PRICE: u64 = 1 << 1;
+    pub const ALL: u64 = PRICE | STOP_PRICE;
+}
+
+/// Bits of an instrument's options.
+pub mod instrument_options {
+    /// Prices of zero and below are permitted.
+    pub const NEGATIVE_PRICES: u64 = 1 << 0;
 }
 
 /// Kinds of matching policies.
@@ -128,13 +143,18 @@ payloads! {
     /// price (stop price of a stop) is the parent's fill price x (1 + offset).
     ContingencyPayload = CONTINGENCY { parent: u64, partner: u64, offset_nano: i64, reserved: [u64; 2], }
 
-    /// Special terms of an order, see [`crate::special_terms::SpecialTerms`]; numbers at 0 say nothing.
-    ConditionsPayload = CONDITIONS { trail: i64, limit_offset: i64, peg_offset: i64, trail_by: u8, peg: u8, trigger_by: u8, self_trade: u8, self_trade_group: u32, reserved: u64, }
+    /// Special terms of an order, see [`crate::special_terms::SpecialTerms`]; numbers at 0 say nothing. `zeros` are bits of
+    /// [`zeros`].
+    ConditionsPayload = CONDITIONS { trail: i64, limit_offset: i64, peg_offset: i64, trail_by: u8, peg: u8, trigger_by: u8, self_trade: u8, self_trade_group: u32, zeros: u64, }
 
     /// Text of up to 36 bytes, UTF-8.
     TextPayload = TEXT { len: u32, bytes: [u8; 36], }
 
-    InstrumentPayload = INSTRUMENT { tick: i64, lot: i64, reserved: [u64; 3], }
+    /// `options` are bits of [`instrument_options`].
+    InstrumentPayload = INSTRUMENT { tick: i64, lot: i64, options: u64, reserved: [u64; 2], }
+
+    /// Widths of bands in price units, 0 for none: of two widths the wider one holds.
+    BandWidthsPayload = BAND_WIDTHS { static_units: i64, dynamic_units: i64, reserved: [u64; 3], }
 
     /// Of a simulated venue. `slippage` in 10^-9 of the price against the taker; `volume_share` in 10^-9:
     /// the largest part of a bar's volume one order may take (0 = no limit); `options` are bits of

@@ -56,7 +56,8 @@ layouts! {
     TimerFired = TimerFired { timer_id: u64, due_time: u64, participant: u64, reserved: u64, }
     /// A command other than an order was refused. Followed by [`RefusalPayload`].
     CommandRefused = CommandRefused { command: u64, rule: u64, reserved: [u64; 2], }
-    InstrumentListed = InstrumentListed { tick: i64, lot: i64, venue: u64, reserved: u64, }
+    /// `options` are bits of [`crate::command::instrument_options`].
+    InstrumentListed = InstrumentListed { tick: i64, lot: i64, venue: u64, options: u64, }
     AccountOpened = AccountOpened { currency: u64, shorting: u64, reserved: [u64; 2], }
     /// A request left for a remote venue through the output gate. `request`: 1 submit, 2 replace, 3 cancel, 4 query.
     VenueRequestSent = VenueRequestSent { order_id: u64, request: u64, price: i64, quantity: i64, }
@@ -84,7 +85,7 @@ layouts! {
     /// `policy` is a number of [`crate::command::policy_kind`].
     MatchingPolicySet = MatchingPolicySet { policy: u64, reserved: [u64; 3], }
     PriceBandsSet = PriceBandsSet { static_width: u32, dynamic_width: u32, on_breach: u64, duration_ns: u64, reserved: u64, }
-    ReferencePriceSet = ReferencePriceSet { price: i64, reserved: [u64; 3], }
+    ReferencePriceSet = ReferencePriceSet { price: i64, is_known: u64, reserved: [u64; 2], }
     TickSizeSet = TickSizeSet { from_price: i64, tick: i64, reserved: [u64; 2], }
     OrderSizesSet = OrderSizesSet { minimum: i64, maximum: i64, reserved: [u64; 2], }
     MarketDataSet = MarketDataSet { by_order: u64, reserved: [u64; 3], }
@@ -101,8 +102,9 @@ payloads! {
     FillPayload = FILL { trade_id: u64, client_order_id: u64, cumulative_quantity: i64, fee_nano: i64, venue_time: u64, }
     /// `terms` are those of a denied order, which no earlier event has told; zeros elsewhere.
     RefusalPayload = REFUSAL { limit_low: u64, limit_high: i64, actual_low: u64, actual_high: i64, terms: crate::terms::PackedTerms, }
-    /// Terms of the order an event is about, so that a reader needs no table of orders.
-    OrderPayload = ORDER { terms: crate::terms::PackedTerms, stop_price: i64, cause_sequence: u64, participant: u64, reserved: u64, }
+    /// Terms of the order an event is about, so that a reader needs no table of orders. `zeros` are bits of
+    /// [`crate::command::zeros`].
+    OrderPayload = ORDER { terms: crate::terms::PackedTerms, stop_price: i64, cause_sequence: u64, participant: u64, zeros: u64, }
     /// `session` is the number of the trading session it happened in, the auction's for one of an uncrossing.
     TradePayload = TRADE { trade_id: u64, session: u64, reserved: [u64; 3], }
     /// Cost basis and what this fill realized, both in 10^-9.

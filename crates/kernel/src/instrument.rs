@@ -25,6 +25,8 @@ pub struct Instrument {
     pub lot: i64,
     /// Which venue trades it: index in the engine's list of venues.
     pub venue: u16,
+    /// Orders may have prices of zero and below, as spreads and power do; without it they are refused.
+    pub negative_prices: bool,
     /// Money per (price unit x quantity unit) = `value_numerator / value_denominator` nano, reduced.
     pub value_numerator: i128,
     pub value_denominator: i128,
@@ -64,9 +66,16 @@ impl Instrument {
             tick,
             lot,
             venue,
+            negative_prices: false,
             value_numerator: product / divisor,
             value_denominator: denominator / divisor,
         })
+    }
+
+    /// The same instrument, of which prices of zero and below are permitted or not.
+    #[must_use]
+    pub const fn with_negative_prices(self, negative_prices: bool) -> Self {
+        Instrument { negative_prices, ..self }
     }
 
     /// Money value of `quantity` at `price`, rounded half-even; `None` when it does not fit 128 bits.
@@ -113,13 +122,15 @@ impl State for Instrument {
         out.i64(self.tick);
         out.i64(self.lot);
         out.u16(self.venue);
+        out.bool(self.negative_prices);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let (id, currency) = (input.u32()?, input.u32()?);
         let units = [input.i64()?, input.i64()?, input.i64()?];
-        let (tick, lot, venue) = (input.i64()?, input.i64()?, input.u16()?);
+        let (tick, lot, venue, negative_prices) = (input.i64()?, input.i64()?, input.u16()?, input.bool()?);
         Instrument::new(id, currency, units[0], units[1], units[2], tick, lot, venue)
+            .map(|instrument| instrument.with_negative_prices(negative_prices))
             .map_err(|refusal| input.invalid("instrument", refusal.actual as u64))
     }
 }

@@ -34,6 +34,8 @@ pub struct Order {
     pub is_acknowledged: bool,
     /// The price it waited for has come: what it stands at now is its limit, where it has one.
     pub is_triggered: bool,
+    /// `terms` have a limit price, be it 0.
+    pub has_price: bool,
     /// Asked for and not answered yet.
     pub pending_terms: Option<ReplaceTerms>,
     /// Total quantity that a linked order's fill calls for, asked for once the request under way is answered.
@@ -68,6 +70,7 @@ impl Order {
             state: OrderState::Submitted,
             is_acknowledged: false,
             is_triggered: false,
+            has_price: request.order_type.has_limit() || request.price != 0,
             pending_terms: None,
             wanted_quantity: None,
             cumulative_quantity: 0,
@@ -147,6 +150,12 @@ impl Order {
 
     pub fn is_open(&self) -> bool {
         !self.state.is_closed()
+    }
+
+    /// `terms` have a stop price, be it 0: that of a trailing one is found when its venue takes it.
+    pub const fn has_stop_price(&self) -> bool {
+        let order_type = self.request.order_type;
+        order_type.has_stop() || self.terms.stop_price != 0 || (order_type.trails() && self.is_acknowledged)
     }
 
     /// Where the order stands by its terms in force, for those whom new terms are told: at its limit, or where it waits at its
@@ -395,6 +404,7 @@ impl State for Order {
         out.u8(self.state as u8);
         out.bool(self.is_acknowledged);
         out.bool(self.is_triggered);
+        out.bool(self.has_price);
         out.option(self.pending_terms.as_ref());
         out.option_i64(self.wanted_quantity);
         out.i64(self.cumulative_quantity);
@@ -419,6 +429,7 @@ impl State for Order {
             state: read_term(input, "order state", OrderState::from_number)?,
             is_acknowledged: input.bool()?,
             is_triggered: input.bool()?,
+            has_price: input.bool()?,
             pending_terms: input.option()?,
             wanted_quantity: input.option_i64()?,
             cumulative_quantity: input.i64()?,

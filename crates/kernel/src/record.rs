@@ -44,6 +44,8 @@ pub mod flags {
     pub const MAKER: u16 = 1 << 4;
     /// The answer repeats one given before to the same `client_order_id`.
     pub const REPEATED: u16 = 1 << 5;
+    /// There is no such price, and it stands at 0: that of a pegged order which waits, an auction's reference price.
+    pub const UNPRICED: u16 = 1 << 6;
     /// Three bits that a live node sets on an event as it leaves: 1 + the number of the journal's durability mode.
     /// Not part of history: no hash covers them.
     pub const DURABILITY: u16 = 0b111 << DURABILITY_SHIFT;

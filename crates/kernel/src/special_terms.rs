@@ -3,7 +3,7 @@
 //! orders are kept: a plain order has [`options::ASIDE`] unset and pays a test of that bit.
 
 use crate::book::SelfTradeAction;
-use crate::command::{ConditionsPayload, SubmitOrder, TermsPayload};
+use crate::command::{ConditionsPayload, SubmitOrder, TermsPayload, zeros};
 use crate::instrument::{Instrument, MAX_UNITS};
 use crate::record::{RecordBuffer, Slot, payload};
 use crate::rules::{Refusal, Rule};
@@ -34,6 +34,10 @@ pub struct SpecialTerms {
     pub self_trade: Option<SelfTradeAction>,
     /// Orders of one group are of one owner, whatever their accounts; 0 for the account's own.
     pub self_trade_group: u32,
+    /// A price of 0 is meant, where the type may go without: a pegged order's limit.
+    pub zero_price: bool,
+    /// A stop price of 0 is meant, where the type may go without: where a trailing stop begins.
+    pub zero_stop_price: bool,
 }
 
 /// A number that names a term; 0 where the order does not say.
@@ -58,7 +62,8 @@ impl SpecialTerms {
     /// # Errors
     /// `TermsMustBeKnown` with the number that names nothing.
     pub fn from_record(record: &[Slot], order: &SubmitOrder) -> Result<Option<Self>, Refusal> {
-        let said = Self::said(record)?;
+        let mut said = Self::said(record)?;
+        said.keep_meaningful_zeros(order.order_type);
         let is_plain = order.order_type as u8 <= OrderType::StopLimit as u8
             && order.options & options::SPECIAL == 0
             && said == SpecialTerms::default();
@@ -75,6 +80,10 @@ impl SpecialTerms {
         }
         let terms = payload::<TermsPayload>(record);
         let mut said = match payload::<ConditionsPayload>(record) {
+            Some(conditions) if conditions.zeros & !zeros::ALL != 0 => {
+                let (limit, actual) = (i128::from(zeros::ALL), i128::from(conditions.zeros));
+                return Err(Refusal::new(Rule::TermsMustBeKnown, limit, actual));
+            }
             Some(conditions) => SpecialTerms {
                 trail: conditions.trail,
                 trail_by: named(conditions.trail_by, TrailBy::from_number)?,
@@ -84,6 +93,8 @@ impl SpecialTerms {
                 trigger_by: named(conditions.trigger_by, TriggerBy::from_number)?,
                 self_trade: named(conditions.self_trade, SelfTradeAction::from_number)?,
                 self_trade_group: conditions.self_trade_group,
+                zero_price: conditions.zeros & zeros::PRICE != 0,
+                zero_stop_price: conditions.zeros & zeros::STOP_PRICE != 0,
                 ..SpecialTerms::default()
             },
             None => SpecialTerms::default(),
@@ -135,11 +146,28 @@ impl SpecialTerms {
             trigger_by: self.trigger_by.map_or(0, |by| by as u8),
             self_trade: self.self_trade.map_or(0, |action| action as u8),
             self_trade_group: self.self_trade_group,
-            reserved: 0,
+            zeros: u64::from(self.zero_price) * zeros::PRICE
+                + u64::from(self.zero_stop_price) * zeros::STOP_PRICE,
         }
     }
 
-    /// These terms with all that `new` says in their place.
+    /// Forgets zeros of an order whose type says by itself that it has the price, or that it has none.
+    pub(crate) const fn keep_meaningful_zeros(&mut self, order_type: OrderType) {
+        self.zero_price &= order_type.may_have_limit() && !order_type.has_limit();
+        self.zero_stop_price &= order_type.may_have_stop() && !order_type.has_stop();
+    }
+
+    /// `price` of an order whose type may go without, if it is one.
+    pub(crate) const fn optional_price(&self, price: i64) -> Option<i64> {
+        if price != 0 || self.zero_price { Some(price) } else { None }
+    }
+
+    /// As [`SpecialTerms::optional_price`], the stop price.
+    pub(crate) const fn optional_stop_price(&self, stop_price: i64) -> Option<i64> {
+        if stop_price != 0 || self.zero_stop_price { Some(stop_price) } else { None }
+    }
+
+    /// These terms with all that `new` says in their place; the prices are told beside them.
     pub fn merged(&self, new: &SpecialTerms) -> SpecialTerms {
         let keep = |new: i64, old: i64| if new == 0 { old } else { new };
         SpecialTerms {
@@ -157,6 +185,8 @@ impl SpecialTerms {
             } else {
                 new.self_trade_group
             },
+            zero_price: new.zero_price || self.zero_price,
+            zero_stop_price: new.zero_stop_price || self.zero_stop_price,
         }
     }
 
@@ -172,6 +202,10 @@ impl SpecialTerms {
             return Err(Refusal::new(Rule::SizingMustBeSupported, limit, i128::from(order.sizing as u8)));
         }
         self.check_fit(order)?;
+        require(
+            instrument.negative_prices || !(self.zero_price || self.zero_stop_price),
+            Refusal::new(Rule::PriceMustBePositive, 1, 0),
+        )?;
         self.check_sizes(order, instrument)?;
         self.check_trail(order, instrument)?;
         for offset in [self.peg_offset, self.limit_offset] {
@@ -245,19 +279,20 @@ impl SpecialTerms {
 }
 
 /// Where a trailing stop of `side` stands when the price it follows is at `price`: behind it by the trail, on the tick,
-/// away from the market; never below a tick.
+/// away from the market. Where prices must be positive it is never below a tick.
 pub(crate) fn trailing_level(
     side: Side,
     price: i64,
     trail: i64,
     trail_by: Option<TrailBy>,
     tick: i64,
+    negative_prices: bool,
 ) -> i64 {
     let sign = i128::from(side.sign());
     let (price, trail, tick) = (i128::from(price), i128::from(trail), i128::from(tick.max(1)));
     let exact = match trail_by {
         // In 10^-9 until it is rounded.
-        Some(TrailBy::Percent) => price * (i128::from(WHOLE) + sign * trail),
+        Some(TrailBy::Percent) => price * i128::from(WHOLE) + sign * price.abs() * trail,
         _ => (price + sign * trail) * i128::from(WHOLE),
     };
     let unit = tick * i128::from(WHOLE);
@@ -265,7 +300,8 @@ pub(crate) fn trailing_level(
         Side::Buy => -(-exact).div_euclid(unit),
         Side::Sell => exact.div_euclid(unit),
     };
-    i64::try_from(ticks.max(1) * tick).unwrap_or(i64::MAX)
+    let ticks = if negative_prices { ticks } else { ticks.max(1) };
+    i64::try_from(ticks * tick).unwrap_or(if ticks < 0 { i64::MIN } else { i64::MAX })
 }
 
 fn check_distance(distance: i64, instrument: &Instrument) -> Result<(), Refusal> {
@@ -284,6 +320,8 @@ impl State for SpecialTerms {
         let conditions = self.conditions();
         let names = [conditions.trail_by, conditions.peg, conditions.trigger_by, conditions.self_trade];
         names.into_iter().for_each(|name| out.u8(name));
+        out.bool(self.zero_price);
+        out.bool(self.zero_stop_price);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
@@ -296,6 +334,7 @@ impl State for SpecialTerms {
         for name in &mut names {
             *name = input.u8()?;
         }
+        let [zero_price, zero_stop_price] = [input.bool()?, input.bool()?];
         let invalid = |_| input.invalid("special terms", 0);
         let [display_quantity, minimum_quantity, trail, limit_offset, peg_offset] = figures;
         Ok(SpecialTerms {
@@ -309,6 +348,8 @@ impl State for SpecialTerms {
             trigger_by: named(names[2], TriggerBy::from_number).map_err(invalid)?,
             self_trade: named(names[3], SelfTradeAction::from_number).map_err(invalid)?,
             self_trade_group,
+            zero_price,
+            zero_stop_price,
         })
     }
 }
@@ -330,7 +371,19 @@ mod tests {
             (Side::Sell, 10, 30, amount, 5, 5),
             (Side::Buy, i64::MAX / 128, i64::MAX / 128, amount, 1, i64::MAX / 64 - 1),
         ] {
-            assert_eq!(trailing_level(side, price, trail, by, tick), expected, "{price} {trail} {by:?}");
+            let found = trailing_level(side, price, trail, by, tick, false);
+            assert_eq!(found, expected, "{price} {trail} {by:?}");
+        }
+        for (side, price, trail, by, tick, expected) in [
+            (Side::Sell, 10, 30, amount, 1, -20),
+            (Side::Sell, 10, 30, amount, 7, -21),
+            (Side::Buy, -40, 30, amount, 1, -10),
+            (Side::Sell, -1_000, 10_000_000, percent, 1, -1_010),
+            (Side::Buy, -1_001, 10_000_000, percent, 1, -990),
+            (Side::Buy, 0, 10_000_000, percent, 1, 0),
+        ] {
+            let found = trailing_level(side, price, trail, by, tick, true);
+            assert_eq!(found, expected, "{price} {trail} {by:?}");
         }
     }
 }

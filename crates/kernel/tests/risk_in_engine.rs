@@ -42,7 +42,7 @@ impl Desk {
             currency: 1,
             venue: 0,
         });
-        share.push(InstrumentPayload { tick: 1, lot: 1, reserved: [0; 3] });
+        share.push(InstrumentPayload { tick: 1, lot: 1, options: 0, reserved: [0; 2] });
         share.push(TextPayload::new("SHARE"));
         desk.tell(share);
         desk.tell(RecordBuffer::new(OpenAccount { currency: 1, shorting: 1, reserved: [0; 2] }));

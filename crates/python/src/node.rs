@@ -16,7 +16,7 @@ use openbell_kernel::command::{
     DepositCash, EngageKillSwitch, HaltTrading, InstrumentPayload, ListInstrument, MassCancel, OpenAccount,
     RegisterParticipant, ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetMatchingPolicy,
     SetReferencePrice, SetRiskLimit, StartTimer, StopParticipant, SubmitOrder, Subscribe, VenuePayload,
-    WithdrawCash,
+    WithdrawCash, instrument_options,
 };
 use openbell_kernel::node::{self, Mode};
 use openbell_kernel::observation::ParticipantSaved;
@@ -203,7 +203,8 @@ impl Node {
         self.enqueue(py, Head::default(), record)
     }
 
-    #[pyo3(signature = (instrument, symbol, *, currency, price_unit_nano, quantity_unit_nano, multiplier_nano, tick, lot, venue))]
+    #[pyo3(signature = (instrument, symbol, *, currency, price_unit_nano, quantity_unit_nano, multiplier_nano, tick, lot, venue,
+        negative_prices=false))]
     #[allow(clippy::too_many_arguments)]
     fn list_instrument(
         &self,
@@ -217,10 +218,12 @@ impl Node {
         tick: i64,
         lot: i64,
         venue: u32,
+        negative_prices: bool,
     ) -> PyResult<()> {
         let body = ListInstrument { price_unit_nano, quantity_unit_nano, multiplier_nano, currency, venue };
         let mut record = RecordBuffer::new(body);
-        record.push(InstrumentPayload { tick, lot, reserved: [0; 3] });
+        let options = u64::from(negative_prices) * instrument_options::NEGATIVE_PRICES;
+        record.push(InstrumentPayload { tick, lot, options, reserved: [0; 2] });
         record.push(text(py, "symbol", symbol)?);
         self.enqueue(py, Head { instrument, ..Head::default() }, record)
     }
@@ -302,7 +305,7 @@ impl Node {
     /// The price that an instrument of our own venue is valued at until it trades.
     fn set_reference_price(&self, py: Python<'_>, instrument: u32, price: i64) -> PyResult<()> {
         let head = Head { instrument, ..Head::default() };
-        self.command(py, head, SetReferencePrice { price, reserved: [0; 3] })
+        self.command(py, head, SetReferencePrice { price, is_known: 0, reserved: [0; 2] })
     }
 
     #[pyo3(signature = (participant, account, *, feed_latency_ns=0, history=0, warm_up=0))]

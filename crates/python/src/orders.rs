@@ -21,8 +21,14 @@ pub struct OrderRecord {
     instrument: u32,
     #[pyo3(get)]
     price_units: i64,
+    /// `price_units` is one, be it 0.
+    #[pyo3(get)]
+    has_price: bool,
     #[pyo3(get)]
     stop_price_units: i64,
+    /// `stop_price_units` is one, be it 0.
+    #[pyo3(get)]
+    has_stop_price: bool,
     #[pyo3(get)]
     quantity_units: i64,
     #[pyo3(get)]
@@ -68,7 +74,9 @@ impl From<&Order> for OrderRecord {
             account: request.account,
             instrument: request.instrument,
             price_units: order.terms.price,
+            has_price: order.has_price,
             stop_price_units: order.terms.stop_price,
+            has_stop_price: order.has_stop_price(),
             quantity_units: order.terms.quantity,
             cumulative_units: order.cumulative_quantity,
             leaves_units: order.leaves_quantity(),

@@ -20,7 +20,7 @@ fn named<T>(py: Python<'_>, field: &str, number: u8, of: fn(u8) -> Option<T>) ->
 impl SpecialTerms {
     #[new]
     #[pyo3(signature = (*, display_quantity=0, minimum_quantity=0, trail=0, trail_by=0, limit_offset=0, peg=0,
-        peg_offset=0, trigger_by=0, self_trade=0, self_trade_group=0))]
+        peg_offset=0, trigger_by=0, self_trade=0, self_trade_group=0, zero_price=false, zero_stop_price=false))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -34,6 +34,8 @@ impl SpecialTerms {
         trigger_by: u8,
         self_trade: u8,
         self_trade_group: u32,
+        zero_price: bool,
+        zero_stop_price: bool,
     ) -> PyResult<Self> {
         Ok(SpecialTerms(Terms {
             display_quantity,
@@ -46,6 +48,8 @@ impl SpecialTerms {
             trigger_by: named(py, "trigger_by", trigger_by, TriggerBy::from_number)?,
             self_trade: named(py, "self_trade", self_trade, SelfTradeAction::from_number)?,
             self_trade_group,
+            zero_price,
+            zero_stop_price,
         }))
     }
 

@@ -46,7 +46,7 @@ fn listing(instrument: u32) -> RecordBuffer {
         venue: 0,
     };
     let mut record = command(0, instrument, body);
-    record.push(InstrumentPayload { tick: 1, lot: 1, reserved: [0; 3] });
+    record.push(InstrumentPayload { tick: 1, lot: 1, options: 0, reserved: [0; 2] });
     record.push(TextPayload::new(["ABC", "XYZ"][instrument as usize % 2]));
     record
 }

@@ -30,6 +30,11 @@ _PRICED = (
 )
 """Types whose new terms are told with their limit; of the others it is the stop price, of a trailing one until it has come."""
 
+ZERO_PRICE = 1
+"""Bit of an order's zeros: a price of 0 is meant. See crates/kernel/src/command.rs."""
+_FOUND_LATER = (OrderType.MARKET_TO_LIMIT, OrderType.TRAILING_STOP_LIMIT)
+"""Types whose limit is found at the venue."""
+
 
 @dataclass(slots=True)
 class KnownOrder:
@@ -42,8 +47,8 @@ class KnownOrder:
     order_type: OrderType
     time_in_force: TimeInForce
     state: OrderState
-    price: int
-    stop_price: int
+    price: int | None
+    stop_price: int | None
     quantity: int
     cumulative_quantity: int = 0
     is_triggered: bool = False
@@ -215,8 +220,8 @@ class AccountProjection:
             quantity=listed.quantity_text(order.quantity),
             cumulative_quantity=listed.quantity_text(order.cumulative_quantity),
             leaves_quantity=listed.quantity_text(order.leaves_quantity),
-            price=listed.price_text(order.price) if order.price else None,
-            stop_price=listed.price_text(order.stop_price) if order.stop_price else None,
+            price=None if order.price is None else listed.price_text(order.price),
+            stop_price=None if order.stop_price is None else listed.price_text(order.stop_price),
             session=order.session,
         )
 
@@ -245,17 +250,19 @@ class AccountProjection:
         if event.flags & REPEATED:
             return
         order_id, client_order_id, price, quantity = event.body
-        packed, stop_price = event.payload[:2]
+        packed, stop_price, _, _, zeros = event.payload
+        order_type = _TYPES[packed >> 8 & 255]
         order = KnownOrder(
             order_id,
             client_order_id,
             event.instrument,
             _SIDES[packed & 255],
-            _TYPES[packed >> 8 & 255],
+            order_type,
             _FORCES[packed >> 16 & 255],
             OrderState.SUBMITTED,
-            price,
-            stop_price,
+            # A type that may go without says nothing by 0; where that is meant, the terms beside it do.
+            price if price or order_type.has_limit or zeros & ZERO_PRICE else None,
+            stop_price if stop_price or order_type.has_stop else None,
             quantity,
             session=packed >> 48 & 65_535,
         )
@@ -293,7 +300,11 @@ class AccountProjection:
         """What follows the market; of a pegged order the price that is kept is its limit, which stays."""
         order = self.open.get(event.body[0])
         if order is not None and order.order_type is not OrderType.PEGGED:
-            order.price, order.stop_price = event.body[2], event.body[3]
+            price, stop_price = event.body[2:]
+            if price or order.order_type in _FOUND_LATER:
+                order.price = price
+            if stop_price or order.order_type.trails:
+                order.stop_price = stop_price
 
     def _triggered(self, event: Event) -> None:
         order = self.open.get(event.body[0])
@@ -321,8 +332,8 @@ class AccountProjection:
             order_type=OrderType(order_type),
             time_in_force=TimeInForce(time_in_force),
             state=OrderState.DENIED,
-            price=0,
-            stop_price=0,
+            price=None,
+            stop_price=None,
             quantity=quantity,
         )
         self._by_client[client_order_id] = order
@@ -369,8 +380,8 @@ def _known(order: OrderRecord) -> KnownOrder:
         order_type=order.order_type,
         time_in_force=order.time_in_force,
         state=order.state,
-        price=order.price_units,
-        stop_price=order.stop_price_units,
+        price=order.price_units if order.has_price else None,
+        stop_price=order.stop_price_units if order.has_stop_price else None,
         quantity=order.quantity_units,
         cumulative_quantity=order.cumulative_units,
         is_triggered=order.is_triggered,

@@ -21,6 +21,7 @@ from openbell.messages.layouts import (
     REPEATED,
     SELL,
     SLOT_SIZE,
+    UNPRICED,
     message_numbers,
     rule_names,
 )
@@ -231,7 +232,7 @@ class ExecutionCodec:
         _, client_order_id, price, stop_price = event.body
         return protocol.OrderRepriced(
             **self._order(event, client_order_id),
-            price=listed.price_text(price),
+            price=None if event.flags & UNPRICED else listed.price_text(price),
             stop_price=listed.price_text(stop_price),
         )
 

@@ -324,6 +324,7 @@ class ExchangeGateway:
                     tick=f"{one.instrument.tick:f}",
                     lot=f"{one.instrument.lot:f}",
                     multiplier=f"{one.instrument.multiplier:f}",
+                    negative_prices=one.negative_prices,
                 )
                 for one in self.listing.instruments.values()
             ),

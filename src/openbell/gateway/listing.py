@@ -45,6 +45,7 @@ class ListedInstrument:
         "known_prices",
         "known_quantities",
         "lot",
+        "negative_prices",
         "number",
         "price_text",
         "quantity_text",
@@ -59,6 +60,7 @@ class ListedInstrument:
         self.currency = instrument.currency
         self.tick = instrument.tick_units
         self.lot = instrument.lot_units
+        self.negative_prices = instrument.negative_prices
         self.price_text = amount_text(instrument.price_unit_nano)
         self.quantity_text = amount_text(instrument.quantity_unit_nano)
         self.known_prices: dict[Decimal, int] = {}

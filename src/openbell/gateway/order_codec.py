@@ -7,7 +7,7 @@ instrument that every client can check itself. Everything else, limits first of 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def new_order(message: Submit, listing: Listing) -> NewOrder:
         _price("stop_price", message.stop_price, listed),
         _options(message),
         _expire_time(message),
-        _special_terms(message, listed) if _says_more(message) else None,
+        _special_terms(message, listed) if _says_more(message) or _zeros(message, listed) else None,
     )
 
 
@@ -154,11 +154,12 @@ def new_terms(message: Replace, listed: ListedInstrument) -> NewTerms:
 
 def _special_terms(message: Submit | Replace, listed: ListedInstrument) -> SpecialTerms | None:
     """The uncommon terms of an order or a replace; None where it has none."""
-    given = {
+    given: dict[str, Any] = {
         "display_quantity": _quantity_or_none("display_quantity", message.display_quantity, listed),
         "limit_offset": _distance("limit_offset", message.limit_offset, listed),
         "peg_offset": _distance("peg_offset", message.peg_offset, listed),
         **_trail(message, listed),
+        **_zeros(message, listed),
     }
     if isinstance(message, Submit):
         given["minimum_quantity"] = _quantity_or_none("minimum_quantity", message.minimum_quantity, listed)
@@ -166,6 +167,14 @@ def _special_terms(message: Submit | Replace, listed: ListedInstrument) -> Speci
         given["trigger_by"] = 0 if message.trigger_by is None else TriggerBy[message.trigger_by].value
         given["self_trade"] = 0 if message.self_trade is None else SelfTradeAction[message.self_trade].value
     return SpecialTerms(**given) if any(given.values()) else None
+
+
+def _zeros(message: Submit | Replace, listed: ListedInstrument) -> dict[str, bool]:
+    """Prices of zero that are meant: without a word a price of 0 is none."""
+    if not listed.negative_prices:
+        return {}
+    given = (("zero_price", message.price), ("zero_stop_price", message.stop_price))
+    return {name: True for name, value in given if value is not None and not value}
 
 
 def _trail(message: Submit | Replace, listed: ListedInstrument) -> dict[str, int]:
@@ -180,7 +189,7 @@ def _trail(message: Submit | Replace, listed: ListedInstrument) -> dict[str, int
         return {"trail": trail, "trail_by": TrailBy.PERCENT.value}
     if amount is None:
         return {"trail": 0, "trail_by": 0}
-    return {"trail": _price("trail_amount", amount, listed), "trail_by": TrailBy.AMOUNT.value}
+    return {"trail": _price("trail_amount", amount, listed, signed=False), "trail_by": TrailBy.AMOUNT.value}
 
 
 def _distance(field: str, value: Decimal | None, listed: ListedInstrument) -> int:
@@ -259,11 +268,12 @@ def _presence(field: str, kind: _Kind) -> ProtocolError:
     return ProtocolError("FIELD_MUST_BE_VALID", message, field=field)
 
 
-def _price(field: str, value: Decimal | None, listed: ListedInstrument) -> int:
+def _price(field: str, value: Decimal | None, listed: ListedInstrument, *, signed: bool = True) -> int:
+    """Price units; 0 where there is no price. Where one of 0 is meant, `_zeros` says so."""
     if value is None:
         return 0
-    # Only what is finite can be looked up.
-    known = listed.known_prices.get(value) if value.is_finite() else None
+    # Only what is finite can be looked up, and a distance may not be what a price may.
+    known = listed.known_prices.get(value) if signed and value.is_finite() else None
     if known is not None:
         return known
     instrument = listed.instrument
@@ -271,10 +281,11 @@ def _price(field: str, value: Decimal | None, listed: ListedInstrument) -> int:
     if units is None or units % listed.tick:
         told = f"a multiple of the tick {instrument.tick}"
         _refuse(f"{field.upper()}_MUST_BE_ON_TICK", field, value, told, limit=instrument.tick)
-    if units <= 0:
+    if units <= 0 and not (listed.negative_prices and signed):
         limit = instrument.price_unit
         _refuse(f"{field.upper()}_MUST_BE_POSITIVE", field, value, "more than zero", limit=limit)
-    _remember(listed.known_prices, value, units)
+    if signed:
+        _remember(listed.known_prices, value, units)
     return units
 
 

@@ -34,7 +34,7 @@ BookSide = tuple[int, int, list[tuple[int, int, int]], list[tuple[int, int, int,
 """One side of a book as `openbell.kernel.Holdings` tells it: instrument, side, levels (price, shown quantity, orders), orders
 (order id, price, shown quantity, open quantity).
 """
-SessionRow = tuple[int, int, int, tuple[int, int, int, int] | None]
+SessionRow = tuple[int, int, int, tuple[int, int, int, int | None] | None]
 """Instrument, session, when it ends by itself, and of its auction price, volume, imbalance and reference price."""
 
 

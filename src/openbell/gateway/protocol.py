@@ -203,6 +203,7 @@ class InstrumentTerms(msgspec.Struct, frozen=True):
     tick: str
     lot: str
     multiplier: str
+    negative_prices: bool = False
 
 
 class Hello(_Sent, tag="hello", kw_only=True, frozen=True):
@@ -339,9 +340,9 @@ class OrderTriggered(_OrderExecution, tag="order_triggered", kw_only=True, froze
 
 
 class OrderRepriced(_OrderExecution, tag="order_repriced", kw_only=True, frozen=True):
-    """The order moved by its own terms: a trailing stop, a peg, one that slid. Price 0: it waits outside the book."""
+    """The order moved by its own terms: a trailing stop, a peg, one that slid. Without a price: it waits outside the book."""
 
-    price: str
+    price: str | None = None
     stop_price: str
 
 

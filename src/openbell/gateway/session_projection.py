@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from openbell.gateway import protocol
 from openbell.gateway.event_codec import Event, number_of
 from openbell.gateway.listing import ListedInstrument
+from openbell.messages.layouts import UNPRICED
 from openbell.model.terms import TradingSession
 from openbell.model.time import iso
 
@@ -19,6 +20,8 @@ ORDER_EVENTS = ("BookOrderAdded", "BookOrderChanged", "BookOrderRemoved")
 WAITING_ORDER_CHANGES = 10_000
 """Changes of orders that wait for one reader; one who lets more wait must subscribe again."""
 
+Auction = tuple[int, int, int, int | None]
+"""Price (which says nothing without a volume), volume, imbalance, and the reference price, where there is one."""
 Queues = dict[tuple[str, int], dict[int, int]]
 """Quantity shown by order id, first in the queue first, by (side, price)."""
 
@@ -57,7 +60,7 @@ class SessionProjection:
         self._sequence = 0
         self._session = TradingSession.CONTINUOUS
         self._until = 0
-        self._indicated: tuple[int, int, int, int] | None = None
+        self._indicated: Auction | None = None
         self._changed = False
         self._session_changed = number_of("TradingSessionChanged")
         self._auction_indicated = number_of("AuctionIndicated")
@@ -68,15 +71,15 @@ class SessionProjection:
             self._session, self._until = TradingSession(event.body[1]), event.body[2]
             self._indicated = None
         elif event.message == self._auction_indicated:
-            self._indicated = event.body
+            price, volume, imbalance, reference = event.body
+            has_reference = not event.flags & UNPRICED
+            self._indicated = (price, volume, imbalance, reference if has_reference else None)
         else:
             return
         self._sequence = event.sequence
         self._changed = True
 
-    def restore(
-        self, session: int, until: int, auction: tuple[int, int, int, int] | None, sequence: int
-    ) -> None:
+    def restore(self, session: int, until: int, auction: Auction | None, sequence: int) -> None:
         """Begin with the session as it stood after `sequence`; `auction` is its price, volume, imbalance, reference price."""
         self._session, self._until, self._indicated = TradingSession(session), until, auction
         self._sequence = sequence
@@ -100,10 +103,10 @@ class SessionProjection:
             price, volume, imbalance, reference = self._indicated
             sign = "-" if imbalance < 0 else ""
             auction = protocol.AuctionTerms(
-                price=listed.price_text(price) if price else None,
+                price=listed.price_text(price) if volume else None,
                 volume=listed.quantity_text(volume) if volume else "0",
                 imbalance=sign + listed.quantity_text(abs(imbalance)) if imbalance else "0",
-                reference_price=listed.price_text(reference) if reference else None,
+                reference_price=None if reference is None else listed.price_text(reference),
             )
         return protocol.SessionTerms(
             instrument=listed.symbol,

@@ -24,6 +24,7 @@ SNAPSHOT = 1 << 2
 CLEAR = 1 << 3
 MAKER = 1 << 4
 REPEATED = 1 << 5
+UNPRICED = 1 << 6
 """Bits of `flags`; see crates/kernel/src/record.rs."""
 
 _TERMS = np.dtype(

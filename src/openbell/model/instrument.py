@@ -35,6 +35,7 @@ class Instrument:
     quantity_unit: Decimal
     multiplier: Decimal
     tick_declared: bool
+    negative_prices: bool
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Instrument:
         quantity_unit: Number | None = None,
         multiplier: Number = 1,
         tick_declared: bool = True,
+        negative_prices: bool = False,
     ) -> None:
         if not isinstance(symbol, str) or not symbol.isprintable() or not symbol or symbol != symbol.strip():
             raise InputError("not a symbol", field="symbol", value=repr(symbol), expected="a printable name")
@@ -62,6 +64,7 @@ class Instrument:
             "quantity_unit": _positive("quantity_unit", lot if quantity_unit is None else quantity_unit),
             "multiplier": _positive("multiplier", multiplier),
             "tick_declared": bool(tick_declared),
+            "negative_prices": bool(negative_prices),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)

@@ -154,6 +154,7 @@ def configuration(settings: ExchangeSettings) -> NDArray[np.uint8]:
             tick=one.tick_units,
             lot=one.lot_units,
             venue=VENUE,
+            negative_prices=one.negative_prices,
         )
     maker, taker, flat = settings.fee_schedule()
     for number, account in enumerate(settings.accounts, start=1):

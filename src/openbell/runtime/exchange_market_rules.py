@@ -54,10 +54,14 @@ class PolicyTable(_Table, frozen=True, kw_only=True):
 
 
 class BandsTable(_Table, frozen=True, kw_only=True):
-    """Widths as shares of the reference price, and what a breach starts for how long (0: until a command ends it)."""
+    """Widths as shares of the reference price and in its currency, of which the wider holds, and what a breach starts for how
+    long (0: until a command ends it).
+    """
 
     static: Amount = 0
     dynamic: Amount = 0
+    static_amount: Amount = 0
+    dynamic_amount: Amount = 0
     on_breach: Literal["VOLATILITY_AUCTION", "HALTED"] = "VOLATILITY_AUCTION"
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0
 
@@ -83,12 +87,15 @@ def add_market_rules(
     _add_policy(commands, number, instrument, rules, accounts, where)
     if rules.reference_price is not None:
         price = _units(f"{where}.reference_price", rules.reference_price, instrument, "price")
-        commands.set_reference_price(number, price)
+        commands.set_reference_price(number, price, is_known=True)
     if rules.bands is not None:
+        _require_absolute_widths(f"{where}.bands", rules.bands, instrument)
         commands.set_price_bands(
             number,
             static_width=_share(f"{where}.bands.static", rules.bands.static, _NANO),
             dynamic_width=_share(f"{where}.bands.dynamic", rules.bands.dynamic, _NANO),
+            static_units=_width(f"{where}.bands.static_amount", rules.bands.static_amount, instrument),
+            dynamic_units=_width(f"{where}.bands.dynamic_amount", rules.bands.dynamic_amount, instrument),
             on_breach=TradingSession[rules.bands.on_breach],
             duration_ns=int(Decimal(str(rules.bands.seconds)) * _NANO),
         )
@@ -168,9 +175,27 @@ def _units(where: str, value: Amount, instrument: Instrument, kind: Literal["pri
         )
     except InputError as error:
         raise ConfigError(f"{where}: {error}") from None
+    may_be = instrument.negative_prices and kind == "price"
+    if units < 0 and not may_be:
+        raise ConfigError(f"{where} is {value}; it must not be below zero")
+    return units
+
+
+def _width(where: str, value: Amount, instrument: Instrument) -> int:
+    units = _units(where, value, instrument, "price")
     if units < 0:
         raise ConfigError(f"{where} is {value}; it must not be below zero")
     return units
+
+
+def _require_absolute_widths(where: str, bands: BandsTable, instrument: Instrument) -> None:
+    """Near a price of zero a share of it is nothing."""
+    widths = (("static", bands.static, bands.static_amount), ("dynamic", bands.dynamic, bands.dynamic_amount))
+    for name, share, amount in widths:
+        if instrument.negative_prices and share and not amount:
+            raise ConfigError(
+                f"{where}.{name} is a share of a price that may be zero; give {name}_amount too"
+            )
 
 
 def _share(where: str, value: Amount, whole: int) -> int:

@@ -53,6 +53,7 @@ class InstrumentTable(MarketRules, frozen=True, kw_only=True):
     tick: Amount = "0.01"
     lot: Amount = 1
     multiplier: Amount = 1
+    negative_prices: bool = False
 
 
 class AccountTable(_Table, frozen=True, kw_only=True):
@@ -324,6 +325,7 @@ def _instrument(table: InstrumentTable) -> Instrument:
             tick=str(table.tick),
             lot=str(table.lot),
             multiplier=str(table.multiplier),
+            negative_prices=table.negative_prices,
         )
     except InputError as error:
         raise ConfigError(f"instruments.{table.symbol}: {error}") from None

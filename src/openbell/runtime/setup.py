@@ -16,7 +16,7 @@ from openbell.engine.session import Session, Stage
 from openbell.engine.source import Source
 from openbell.kernel import Hooks, NewJournal, Node
 from openbell.messages.layouts import HEAD_DTYPE, SLOT_SIZE, message_numbers
-from openbell.model.errors import InputError, StrategyError
+from openbell.model.errors import ConfigError, InputError, StrategyError
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Money
 from openbell.runtime.bar_source import CHUNK_ROWS, BarSource
@@ -479,6 +479,11 @@ def _parts(nano: int) -> list[int]:
 
 
 def _list(node: Node, number: int, instrument: Instrument) -> None:
+    if instrument.negative_prices:
+        raise ConfigError(
+            f"NEGATIVE_PRICES_MUST_BE_SUPPORTED: {instrument.symbol} may have prices of zero and below; only an exchange "
+            "of our own trades them, no simulated venue"
+        )
     node.list_instrument(
         number,
         instrument.symbol,

@@ -231,7 +231,7 @@ fn listing(instrument: u32) -> RecordBuffer {
         currency: 1,
         venue: u32::from(instrument == INSTRUMENTS),
     });
-    record.push(InstrumentPayload { tick: 1, lot: 1, reserved: [0; 3] });
+    record.push(InstrumentPayload { tick: 1, lot: 1, options: 0, reserved: [0; 2] });
     record.push(TextPayload::new(&format!("I{instrument}")));
     record
 }

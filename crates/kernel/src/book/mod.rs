@@ -17,6 +17,7 @@ mod bitmap;
 mod ladder;
 mod live;
 mod matching;
+mod part;
 mod policy;
 mod published;
 mod report;

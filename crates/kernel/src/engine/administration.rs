@@ -8,7 +8,7 @@ use crate::command::{
     AddBarInterval, AddIndicator, CancelTimer, ConfigureVenue, DefineCurrency, DepositCash, EngageKillSwitch,
     HaltTrading, InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant, ReleaseKillSwitch,
     ResumeTrading, SetFeeSchedule, SetRiskLimit, SetSelfTradePrevention, StartTimer, Subscribe, TextPayload,
-    VenuePayload, WithdrawCash,
+    VenuePayload, WithdrawCash, instrument_options,
 };
 use crate::event;
 use crate::instrument::Instrument;
@@ -153,7 +153,9 @@ impl Engine {
             rest.tick,
             rest.lot,
             body.venue as u16,
-        )?;
+        )?
+        .with_negative_prices(rest.options & instrument_options::NEGATIVE_PRICES != 0);
+        self.check_instrument_options(rest.options, &instrument)?;
         // A refused command leaves nothing behind: the name is looked at before the instrument is listed.
         let name = self.new_name(NameKind::Instrument, head.instrument, record)?;
         Arc::make_mut(&mut self.instruments).list(instrument)?;
@@ -162,9 +164,26 @@ impl Engine {
             tick: rest.tick,
             lot: rest.lot,
             venue: u64::from(body.venue),
-            reserved: 0,
+            options: rest.options,
         };
         self.events.emit(About { instrument: head.instrument, ..About::NOTHING }, event);
+        Ok(())
+    }
+
+    /// Only a venue of our own matches at prices of zero and below; what others make of them is not known.
+    fn check_instrument_options(&self, options: u64, instrument: &Instrument) -> Result<(), Refusal> {
+        if options & !instrument_options::NEGATIVE_PRICES != 0 {
+            return Err(Refusal::new(
+                Rule::TermsMustBeKnown,
+                i128::from(instrument_options::NEGATIVE_PRICES),
+                i128::from(options),
+            ));
+        }
+        let kind = self.venues.get(usize::from(instrument.venue)).map_or(VenueKind::Matching, AnyVenue::kind);
+        if instrument.negative_prices && kind != VenueKind::Matching {
+            let (limit, actual) = (VenueKind::Matching as i128, kind as i128);
+            return Err(Refusal::new(Rule::NegativePricesMustBeSupported, limit, actual));
+        }
         Ok(())
     }
 

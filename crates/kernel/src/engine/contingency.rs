@@ -81,13 +81,14 @@ impl Engine {
             return self.cancel_linked(child);
         }
         let Some(order) = self.orders.get_mut(child) else { return Ok(()) };
-        let tick = self.instruments.get(order.request.instrument).map_or(1, |instrument| instrument.tick);
+        let listed = self.instruments.get(order.request.instrument);
+        let (tick, negative_prices) = listed.map_or((1, false), |one| (one.tick, one.negative_prices));
         order.is_held = false;
         if order.request.sizing == Sizing::Units {
             order.terms.quantity = quantity;
         }
         if order.request.offset_nano != 0 {
-            let target = offset_price(price, order.request.offset_nano, tick);
+            let target = offset_price(price, order.request.offset_nano, tick, negative_prices);
             let is_stop = order.request.order_type.has_stop();
             *(if is_stop { &mut order.terms.stop_price } else { &mut order.terms.price }) = target;
         }
@@ -225,11 +226,13 @@ fn protect_together(one: &Order, other: &Order) -> bool {
     reduces(one) && reduces(other)
 }
 
-/// `price` moved by `offset_nano` (10^-9 of it), to the nearest tick, at least one tick.
-fn offset_price(price: i64, offset_nano: i64, tick: i64) -> i64 {
-    let moved = i128::from(price) * (NANO + i128::from(offset_nano));
+/// `price` moved by `offset_nano` (10^-9 of its distance from zero), to the nearest tick. Where prices must be positive it is at
+/// least one tick.
+fn offset_price(price: i64, offset_nano: i64, tick: i64, negative_prices: bool) -> i64 {
+    let moved = i128::from(price) * NANO + i128::from(price).abs() * i128::from(offset_nano);
     let ticks = divide_half_even(moved, NANO * i128::from(tick));
-    i64::try_from(ticks.max(1) * i128::from(tick)).unwrap_or(i64::MAX)
+    let ticks = if negative_prices { ticks } else { ticks.max(1) };
+    i64::try_from(ticks * i128::from(tick)).unwrap_or(if ticks < 0 { i64::MIN } else { i64::MAX })
 }
 
 #[cfg(test)]
@@ -238,8 +241,11 @@ mod tests {
 
     #[test]
     fn an_offset_moves_the_price_to_the_nearest_tick() {
-        assert_eq!(offset_price(10_000, -30_000_000, 1), 9_700);
-        assert_eq!(offset_price(10_001, -30_000_000, 5), 9_700);
-        assert_eq!(offset_price(3, -999_999_999, 5), 5);
+        assert_eq!(offset_price(10_000, -30_000_000, 1, false), 9_700);
+        assert_eq!(offset_price(10_001, -30_000_000, 5, false), 9_700);
+        assert_eq!(offset_price(3, -999_999_999, 5, false), 5);
+        assert_eq!(offset_price(-10_000, -30_000_000, 1, true), -10_300);
+        assert_eq!(offset_price(-10_000, 30_000_000, 1, true), -9_700);
+        assert_eq!(offset_price(3, -999_999_999, 5, true), 0);
     }
 }

@@ -106,8 +106,9 @@ impl Engine {
                 self.events.emit(of(instrument), body);
             }
             Outcome::Indicated { instrument, price, volume, imbalance, reference } => {
-                let body = event::AuctionIndicated { price, volume, imbalance, reference_price: reference };
-                self.events.emit(of(instrument), body);
+                let reference_price = reference.unwrap_or_default();
+                let body = event::AuctionIndicated { price, volume, imbalance, reference_price };
+                self.events.emit(of(instrument).flagged(flags::UNPRICED, reference.is_none()), body);
             }
             Outcome::Uncrossed { instrument, session, price, volume, imbalance } => {
                 let session = session as u64;

@@ -3,8 +3,8 @@
 use super::{About, AnyVenue, Engine, EngineStopped, FillContext};
 use crate::book::{AllocationPolicy, AnyPolicy, LeadShare, PriceSizeTime, PriceTime, TopStep, WHOLE};
 use crate::command::{
-    ChangeTradingSession, LeadPayload, SetMarketData, SetMatchingPolicy, SetOrderSizes, SetPriceBands,
-    SetReferencePrice, SetTickSize, TopStepPayload, policy_kind,
+    BandWidthsPayload, ChangeTradingSession, LeadPayload, SetMarketData, SetMatchingPolicy, SetOrderSizes,
+    SetPriceBands, SetReferencePrice, SetTickSize, TopStepPayload, policy_kind,
 };
 use crate::event;
 use crate::message::Message;
@@ -51,6 +51,7 @@ impl Engine {
 
     fn set_market_rule(&mut self, message: Message, instrument: u32, record: &[Slot]) -> Result<(), Refusal> {
         let (head, time) = (&record[0], self.time);
+        let negative_prices = self.instruments.get(instrument).is_some_and(|listed| listed.negative_prices);
         let venue = self.our_venue(instrument)?;
         let about = About { instrument, ..About::NOTHING };
         match message {
@@ -66,25 +67,35 @@ impl Engine {
             Message::SetPriceBands => {
                 let SetPriceBands { static_width, dynamic_width, on_breach, duration_ns, .. } =
                     SetPriceBands::of(head);
+                let units = payload::<BandWidthsPayload>(record);
                 let bands = PriceBands {
                     static_width,
                     dynamic_width,
+                    static_units: units.map_or(0, |units| units.static_units),
+                    dynamic_units: units.map_or(0, |units| units.dynamic_units),
                     on_breach: session_named(on_breach)?,
                     duration_ns,
                 };
+                if negative_prices {
+                    bands.require_absolute_widths()?;
+                }
                 venue.set_bands(instrument, bands)?;
                 let body =
                     event::PriceBandsSet { static_width, dynamic_width, on_breach, duration_ns, reserved: 0 };
-                self.events.emit(about, body);
+                match units {
+                    None => self.events.emit(about, body),
+                    Some(units) => self.events.emit_with(about, body, units),
+                }
             }
             Message::SetReferencePrice => {
-                let price = SetReferencePrice::of(head).price;
-                venue.set_reference_price(instrument, price)?;
+                let SetReferencePrice { price, is_known, .. } = SetReferencePrice::of(head);
+                let known = reference_price(price, is_known, negative_prices)?;
+                venue.set_reference_price(instrument, known)?;
                 // Until something trades it is what orders are valued at.
-                if price > 0 && self.marks.get(instrument).is_none() {
+                if let (Some(price), None) = (known, self.marks.get(instrument)) {
                     self.marks.set(instrument, price);
                 }
-                self.events.emit(about, event::ReferencePriceSet { price, reserved: [0; 3] });
+                self.events.emit(about, event::ReferencePriceSet { price, is_known, reserved: [0; 2] });
             }
             Message::SetTickSize => {
                 let SetTickSize { from_price, tick, .. } = SetTickSize::of(head);
@@ -140,6 +151,18 @@ impl Engine {
         let Some(AnyVenue::Matching(matching)) = venues.get_mut(venue) else { return Ok(()) };
         matching.change_session(instrument, session, until, *time, &context)
     }
+}
+
+/// The price that a command sets, `None` where it lifts what was set.
+fn reference_price(price: i64, is_known: u64, negative_prices: bool) -> Result<Option<i64>, Refusal> {
+    if is_known > 1 {
+        return Err(out_of_range(1, is_known));
+    }
+    let known = (price != 0 || is_known == 1).then_some(price);
+    if known.is_some_and(|price| price <= 0) && !negative_prices {
+        return Err(Refusal::new(Rule::PriceMustBePositive, 1, i128::from(price)));
+    }
+    Ok(known)
 }
 
 fn session_named(number: u64) -> Result<TradingSession, Refusal> {

@@ -173,6 +173,10 @@ impl VenueContext for FillContext<'_> {
     fn tick(&self, instrument: u32) -> i64 {
         self.view.instruments.get(instrument).map_or(1, |instrument| instrument.tick)
     }
+
+    fn negative_prices(&self, instrument: u32) -> bool {
+        self.view.instruments.get(instrument).is_some_and(|instrument| instrument.negative_prices)
+    }
 }
 
 impl Engine {
@@ -304,17 +308,15 @@ impl Engine {
 
     /// Marks move only when the whole update is in: a fill inside it must not be sized with what comes later.
     fn note_mark(&mut self, message: Message, head: &Slot) {
+        let negative_prices =
+            self.instruments.get(head.instrument).is_some_and(|instrument| instrument.negative_prices);
         let mark = match message {
-            Message::BarObserved => BarObserved::of(head).close,
-            Message::TradeObserved => TradeObserved::of(head).price,
-            Message::QuoteObserved => {
-                let quote = QuoteObserved::of(head);
-                let has_both = quote.bid_price > 0 && quote.ask_price > 0;
-                if has_both { quote.bid_price + (quote.ask_price - quote.bid_price) / 2 } else { 0 }
-            }
-            _ => 0,
+            Message::BarObserved => Some(BarObserved::of(head).close),
+            Message::TradeObserved => Some(TradeObserved::of(head).price),
+            Message::QuoteObserved => middle(&QuoteObserved::of(head), negative_prices),
+            _ => None,
         };
-        if mark > 0 {
+        if let Some(mark) = mark.filter(|&mark| mark > 0 || negative_prices) {
             self.pending_marks.push((head.instrument, mark));
         }
         self.marks_are_due |= head.has(flags::LAST_OF_MESSAGE);
@@ -581,3 +583,14 @@ impl Engine {
 }
 
 pub use administration::NameKind;
+
+/// Half way between bid and offer, where there are both. A side without a quantity has none, and nor has a price of zero or
+/// below where none may be.
+fn middle(quote: &QuoteObserved, negative_prices: bool) -> Option<i64> {
+    let has_both = match negative_prices {
+        true => quote.bid_quantity > 0 && quote.ask_quantity > 0,
+        false => quote.bid_price > 0 && quote.ask_price > 0,
+    };
+    let (bid, ask) = (i128::from(quote.bid_price), i128::from(quote.ask_price));
+    has_both.then(|| i64::try_from(bid + (ask - bid) / 2).ok())?
+}

@@ -78,6 +78,7 @@ impl Engine {
         let mut order = Order::new(order_id, head.source, request);
         if let Some(terms) = special {
             self.orders.insert_special(order_id, terms);
+            order.has_price |= terms.zero_price;
         }
         if let Err(refusal) = self.admit(&order, special.as_ref()) {
             order.state = OrderState::Denied;
@@ -277,7 +278,7 @@ impl Engine {
             stop_price: request.stop_price,
             cause_sequence: payload::<CausePayload>(record).map_or(0, |cause| cause.cause_sequence),
             participant: u64::from(order.participant),
-            reserved: 0,
+            zeros: self.orders.special(order.order_id).map_or(0, |special| special.terms.conditions().zeros),
         };
         let Some(special) = self.orders.special(order.order_id) else {
             return self.events.emit_with(about(order), body, rest);
@@ -297,8 +298,9 @@ impl Engine {
             self.refuse_command(Message::ReplaceOrder, head, &refusal);
             return Ok(());
         };
-        let judged = self.judge_replace(order_id, &body, head.source).and_then(|terms| {
-            let special = self.judge_special_terms(order_id, &terms, &SpecialTerms::said(record)?)?;
+        let judged = SpecialTerms::said(record).and_then(|said| {
+            let terms = self.judge_replace(order_id, &body, head.source, &said)?;
+            let special = self.judge_special_terms(order_id, &terms, said)?;
             Ok((terms, special))
         });
         match judged {
@@ -318,16 +320,19 @@ impl Engine {
         &self,
         order_id: u64,
         terms: &ReplaceTerms,
-        said: &SpecialTerms,
+        mut said: SpecialTerms,
     ) -> Result<Option<SpecialTerms>, Refusal> {
         let Some(order) = self.orders.get(order_id) else { return Ok(None) };
+        said.keep_meaningful_zeros(order.request.order_type);
         let Some(special) = self.orders.special(order_id) else {
             let actual = i128::from(order.request.order_type as u8);
-            let fits = *said == SpecialTerms::default();
+            let fits = said == SpecialTerms::default();
             return if fits { Ok(None) } else { Err(Refusal::new(Rule::TermsMustFitOrderType, 0, actual)) };
         };
         let &ReplaceTerms { price, quantity, stop_price } = terms;
-        let mut merged = special.terms.merged(said);
+        let mut merged = special.terms.merged(&said);
+        merged.zero_price &= price == 0;
+        merged.zero_stop_price &= stop_price == 0;
         // An order that shrinks below what it shows, or must trade on arrival, shows or must trade all of it.
         if said.display_quantity == 0 && quantity > 0 {
             merged.display_quantity = merged.display_quantity.min(quantity);
@@ -345,15 +350,16 @@ impl Engine {
         order_id: u64,
         body: &ReplaceOrder,
         participant: u16,
+        said: &SpecialTerms,
     ) -> Result<ReplaceTerms, Refusal> {
         let order = self.open_order(order_id)?;
         self.check_participant(participant, order.request.account)?;
         self.check_halts(order.request.instrument)?;
-        let keep = |new: i64, old: i64| if new == 0 { old } else { new };
+        let keep = |new: i64, old: i64, is_zero: bool| if new == 0 && !is_zero { old } else { new };
         let terms = ReplaceTerms {
-            price: keep(body.price, order.terms.price),
-            quantity: keep(body.quantity, order.terms.quantity),
-            stop_price: keep(body.stop_price, order.terms.stop_price),
+            price: keep(body.price, order.terms.price, said.zero_price),
+            quantity: keep(body.quantity, order.terms.quantity, false),
+            stop_price: keep(body.stop_price, order.terms.stop_price, said.zero_stop_price),
         };
         if order.request.sizing != Sizing::Units && body.quantity != 0 {
             return Err(Refusal::of(Rule::SizingMustBeSupported));

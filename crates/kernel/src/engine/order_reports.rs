@@ -49,8 +49,8 @@ struct FillReport {
 
 impl FillReport {
     /// A venue reports the fill of a target order with the sign of what was traded; any other trades the
-    /// order's side. `None` for a fill of nothing.
-    fn of(request: &SubmitOrder, report: &VenueReport) -> Option<Self> {
+    /// order's side. `None` for a fill of nothing, or at a price that the instrument cannot have.
+    fn of(request: &SubmitOrder, report: &VenueReport, negative_prices: bool) -> Option<Self> {
         let Outcome::Filled { trade_id, price, quantity, liquidity, .. } = report.outcome else {
             return None;
         };
@@ -63,7 +63,14 @@ impl FillReport {
         };
         let quantity = quantity.checked_abs()?;
         let venue_time = report.venue_time;
-        (price > 0).then_some(FillReport { trade_id, side, price, quantity, liquidity, venue_time })
+        (price > 0 || negative_prices).then_some(FillReport {
+            trade_id,
+            side,
+            price,
+            quantity,
+            liquidity,
+            venue_time,
+        })
     }
 }
 
@@ -155,6 +162,10 @@ impl Engine {
             Outcome::Unknown => self.never_seen(order_id, venue_time),
             Outcome::Repriced { price, stop_price } => {
                 self.repriced(order_id, price, stop_price);
+                Ok(())
+            }
+            Outcome::Unpriced => {
+                self.unpriced(order_id);
                 Ok(())
             }
             Outcome::Reduced { quantity, refusal } => {
@@ -257,13 +268,23 @@ impl Engine {
         self.closed(order_id)
     }
 
+    /// Whether the order's instrument may have prices of zero and below.
+    fn may_be_negative(&self, order_id: u64) -> bool {
+        let order = self.orders.get(order_id);
+        let instrument = order.and_then(|order| self.instruments.get(order.request.instrument));
+        instrument.is_some_and(|instrument| instrument.negative_prices)
+    }
+
     fn replaced(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
+        let lowest = if self.may_be_negative(order_id) { -MAX_UNITS } else { 0 };
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
         // That of an order sized at its fill is a share, and may be negative.
         let in_units = order.request.sizing == Sizing::Units;
         let quantity = if in_units { terms.quantity } else { 0 };
-        let possible = 0..=MAX_UNITS;
-        if ![terms.price, quantity, terms.stop_price].iter().all(|term| possible.contains(term)) {
+        let possible =
+            [terms.price, terms.stop_price].iter().all(|price| (lowest..=MAX_UNITS).contains(price))
+                && (0..=MAX_UNITS).contains(&quantity);
+        if !possible {
             self.unmatched(order_id, Message::VenueOrderReplaced, 0, Unmatched::BadTerms);
             return Ok(());
         }
@@ -274,6 +295,7 @@ impl Engine {
         // What traded before the venue got to the replace stays traded: the total is never less.
         let quantity = if in_units { quantity.max(order.cumulative_quantity) } else { terms.quantity };
         order.terms = ReplaceTerms { quantity, ..terms };
+        order.has_price |= terms.price != 0;
         let has_special_terms = order.has_special_terms();
         order.pending_terms = None;
         order.is_acknowledged = true;
@@ -294,12 +316,22 @@ impl Engine {
     fn repriced(&mut self, order_id: u64, price: i64, stop_price: i64) {
         let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
         let (client_order_id, about) = (order.request.client_order_id, about(order));
+        order.has_price |=
+            order.request.order_type.may_rest() && order.request.order_type != OrderType::Pegged;
         if order.request.order_type != OrderType::Pegged {
             (order.terms.price, order.terms.stop_price) = (price, stop_price);
             let terms = order.terms;
             self.risk.adjusted(order_id, &terms);
         }
         self.events.emit(about, event::OrderRepriced { order_id, client_order_id, price, stop_price });
+    }
+
+    /// What a pegged order follows is gone: it stands nowhere.
+    fn unpriced(&mut self, order_id: u64) {
+        let Some(order) = self.orders.get(order_id).filter(|order| order.is_open()) else { return };
+        let client_order_id = order.request.client_order_id;
+        let body = event::OrderRepriced { order_id, client_order_id, price: 0, stop_price: 0 };
+        self.events.emit(about(order).flagged(flags::UNPRICED, true), body);
     }
 
     fn reduced(&mut self, order_id: u64, quantity: i64, refusal: &Refusal) {
@@ -359,9 +391,10 @@ impl Engine {
         let order_id = report.order_id;
         let is_remote =
             self.venues.get(usize::from(venue)).is_some_and(|venue| venue.kind() == VenueKind::Remote);
+        let negative_prices = self.may_be_negative(order_id);
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
         let possible = |fill: &FillReport| !is_remote || fill.price.max(fill.quantity) <= MAX_UNITS;
-        let Some(fill) = FillReport::of(&order.request, report).filter(possible) else {
+        let Some(fill) = FillReport::of(&order.request, report, negative_prices).filter(possible) else {
             self.unmatched(order_id, Message::VenueOrderFilled, 0, Unmatched::BadFill);
             return Ok(());
         };
@@ -407,7 +440,9 @@ impl Engine {
             return Ok(());
         };
         let report = question.report;
-        let fill = self.orders.get(report.order_id).and_then(|order| FillReport::of(&order.request, &report));
+        let negative_prices = self.may_be_negative(report.order_id);
+        let order = self.orders.get(report.order_id);
+        let fill = order.and_then(|order| FillReport::of(&order.request, &report, negative_prices));
         let Some(fill) =
             fill.filter(|fill| (report.order_id, fill.trade_id) == (body.order_id, body.trade_id))
         else {

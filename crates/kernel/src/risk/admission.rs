@@ -66,7 +66,7 @@ pub(super) fn check_prices(
     let stop = has_stop.then_some((terms.stop_price, Rule::StopPriceMustBeOnTick));
     let prices = [limit, stop];
     for &(price, _) in prices.iter().flatten() {
-        if price <= 0 {
+        if price <= 0 && !instrument.negative_prices {
             return Err(Refusal::new(Rule::PriceMustBePositive, 1, i128::from(price)));
         }
     }
@@ -96,10 +96,11 @@ pub(super) fn check_bounds(
     }
     let limit = if order_type.may_have_limit() { terms.price } else { 0 };
     let stop = if order_type.may_have_stop() { terms.stop_price } else { 0 };
-    let price = limit.max(stop);
+    // The one farther from zero: below it prices are worth as much.
+    let price = if stop.unsigned_abs() > limit.unsigned_abs() { stop } else { limit };
     let quantity = if sizing == Sizing::Units { terms.quantity } else { 1 };
-    let notional = instrument.notional(price, quantity).unwrap_or(Nano::MAX);
-    if price > MAX_UNITS {
+    let notional = instrument.notional(price, quantity).map_or(Nano::MAX, Nano::saturating_abs);
+    if price.unsigned_abs() > MAX_UNITS as u64 {
         return Err(Refusal::new(Rule::FieldMustBeInRange, i128::from(MAX_UNITS), i128::from(price)));
     }
     if notional > MAX_NOTIONAL {

@@ -61,12 +61,12 @@ impl SideInterest {
         }
     }
 
-    /// Price x quantity of all that could trade, in units; `None` when a mark is needed and unknown.
+    /// Price x quantity of all that could trade, in units and far from zero on either side; `None` when a mark is needed and unknown.
     fn units(&self, mark: Option<i64>) -> Option<i128> {
         match self.unpriced {
             _ if self.priced < 0 => None,
             0 => Some(self.priced),
-            unpriced => self.priced.checked_add(unpriced.checked_mul(i128::from(mark?))?),
+            unpriced => self.priced.checked_add(unpriced.checked_mul(i128::from(mark?).abs())?),
         }
     }
 }
@@ -124,7 +124,7 @@ impl OpenInterest {
         mark: Option<i64>,
     ) -> Option<Nano> {
         let held = self.position_after_closing(position);
-        let held_units = if held == 0 { 0 } else { held.abs().checked_mul(i128::from(mark?))? };
+        let held_units = if held == 0 { 0 } else { held.abs().checked_mul(i128::from(mark?).abs())? };
         let long = side_units(held, held_units, &self.buys, mark)?;
         let short = side_units(held.checked_neg()?, held_units, &self.sells, mark)?;
         value_of_units(instrument, held_units.max(long).max(short))

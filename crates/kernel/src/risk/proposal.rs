@@ -40,8 +40,9 @@ impl<'a> Proposal<'a> {
     ) -> Result<Self, Refusal> {
         let account = view.account(order.account)?;
         let mark = view.marks.get(order.instrument);
+        let instrument = view.instrument(order.instrument)?;
         let before = gate.reservations.interest(order.account, order.instrument);
-        let added = interest_at_reference(order, &terms, mark);
+        let added = interest_at_reference(order, &terms, mark, instrument);
         let side = before.side(order.side);
         let side_after = match replaced {
             None => side.plus(&added),
@@ -56,7 +57,7 @@ impl<'a> Proposal<'a> {
             reservations: &gate.reservations,
             view,
             account,
-            instrument: view.instrument(order.instrument)?,
+            instrument,
             position: account.quantity(order.instrument),
             mark,
             before,
@@ -106,7 +107,7 @@ impl<'a> Proposal<'a> {
     fn reference_price(&self) -> Option<i64> {
         match self.order.is_held {
             true => price_bound(self.order.side, self.order.order_type, &self.terms),
-            false => reference_price(self.order, &self.terms, self.mark),
+            false => reference_price(self.order, &self.terms, self.mark, self.instrument),
         }
     }
 
@@ -155,9 +156,11 @@ impl<'a> Proposal<'a> {
             OrderType::StopLimit | OrderType::LimitIfTouched => Some(self.terms.stop_price),
             _ => None,
         };
-        let Some(center) = center.filter(|_| self.terms.price > 0) else { return Ok(()) };
+        // That of one which waits may be decided by its parent's fill.
+        let has_price = self.terms.price != 0 || (self.instrument.negative_prices && !self.order.is_held);
+        let Some(center) = center.filter(|_| has_price) else { return Ok(()) };
         let distance = (i128::from(self.terms.price) - i128::from(center)).abs();
-        let center = i128::from(center).max(1);
+        let center = i128::from(center).abs().max(1);
         if distance * NANO > i128::from(band) * center {
             let actual = (distance * NANO).div_euclid(center) + i128::from(distance * NANO % center != 0);
             return Err(Refusal::new(Rule::PriceMustBeInBand, i128::from(band), actual));
@@ -255,10 +258,17 @@ impl<'a> Proposal<'a> {
 }
 
 /// The worst price the order is known to trade at: its own, or the mark where that is worse for exposure (a sell
-/// above its limit, a stop that the market has passed).
-fn reference_price(order: &Reservation, terms: &ReplaceTerms, mark: Option<i64>) -> Option<i64> {
+/// above its limit, a stop that the market has passed). Where prices may be negative every order is worth the farther from zero.
+fn reference_price(
+    order: &Reservation,
+    terms: &ReplaceTerms,
+    mark: Option<i64>,
+    instrument: &Instrument,
+) -> Option<i64> {
     let own = price_bound(order.side, order.order_type, terms);
+    let mark = mark.map(i64::saturating_abs);
     match (order.order_type, order.side) {
+        _ if instrument.negative_prices => own.max(mark),
         (OrderType::Limit, Side::Sell) | (OrderType::Stop | OrderType::TrailingStop, Side::Buy) => {
             own.max(mark)
         }
@@ -267,10 +277,16 @@ fn reference_price(order: &Reservation, terms: &ReplaceTerms, mark: Option<i64>)
 }
 
 /// What the order holds back, its leaves valued at the reference price.
-fn interest_at_reference(order: &Reservation, terms: &ReplaceTerms, mark: Option<i64>) -> SideInterest {
+fn interest_at_reference(
+    order: &Reservation,
+    terms: &ReplaceTerms,
+    mark: Option<i64>,
+    instrument: &Instrument,
+) -> SideInterest {
     let mut interest = order.interest();
     let leaves = i128::from(terms.quantity.saturating_sub(order.filled).max(0));
-    if let (Some(price), true) = (reference_price(order, terms, mark), interest.priced > 0) {
+    let is_priced = interest.quantity > 0 && interest.unpriced == 0;
+    if let (Some(price), true) = (reference_price(order, terms, mark, instrument), is_priced) {
         interest.priced = interest.priced.max(leaves * i128::from(price));
     }
     interest

@@ -117,22 +117,27 @@ fn worse_of(a: &SideInterest, b: &SideInterest) -> SideInterest {
     }
 }
 
-/// The price an order values itself at: its limit, or the price that will make it a market order. `None` for a
-/// market order, and for one whose price follows from its parent's fill or from the market.
+/// The price an order values itself at, as a distance from zero: its limit, or the price that will make it a market order.
+/// `None` for a market order, and for one whose price follows from the market. Nothing bounds how far below zero an order trades: where
+/// that is permitted whoever judges it looks at the mark too.
 pub(super) fn price_bound(side: Side, order_type: OrderType, terms: &ReplaceTerms) -> Option<i64> {
-    let price = match (order_type, side) {
-        (OrderType::Market, _) => 0,
-        (OrderType::Stop | OrderType::MarketIfTouched | OrderType::TrailingStop, _) => terms.stop_price,
-        (OrderType::Limit | OrderType::MarketToLimit, _)
-        | (OrderType::StopLimit | OrderType::LimitIfTouched, Side::Buy) => terms.price,
+    let (price, stop) = (terms.price.saturating_abs(), terms.stop_price.saturating_abs());
+    let is_below_zero = terms.price < 0 || terms.stop_price < 0;
+    match (order_type, side) {
+        (OrderType::Market, _) => None,
+        (OrderType::Stop | OrderType::MarketIfTouched, _) => Some(stop),
+        (OrderType::Limit, _) => Some(price),
+        (OrderType::StopLimit | OrderType::LimitIfTouched, Side::Buy) if !is_below_zero => Some(price),
+        // Sold at the limit or better, after the market came to the stop.
+        (OrderType::StopLimit | OrderType::LimitIfTouched, _) => Some(price.max(stop)),
+        // These have their price from the market, and 0 before.
+        (OrderType::TrailingStop, _) => Some(stop).filter(|&stop| stop > 0),
+        (OrderType::TrailingStopLimit, _) => Some(price.max(stop)).filter(|&worst| worst > 0),
+        (OrderType::MarketToLimit, _) => Some(price).filter(|&price| price > 0),
         // A limit on what it pays; what it sells at least for says nothing about the most.
-        (OrderType::Pegged, Side::Buy) => terms.price,
-        (OrderType::Pegged, Side::Sell) => 0,
-        // Sold at the limit or better, after the market came to the stop; a trailing one has its limit later.
-        (OrderType::StopLimit | OrderType::LimitIfTouched, Side::Sell)
-        | (OrderType::TrailingStopLimit, _) => terms.price.max(terms.stop_price),
-    };
-    (price > 0).then_some(price)
+        (OrderType::Pegged, Side::Buy) => Some(terms.price).filter(|&price| price > 0),
+        (OrderType::Pegged, Side::Sell) => None,
+    }
 }
 
 /// Open orders of one account.

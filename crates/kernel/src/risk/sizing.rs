@@ -95,7 +95,7 @@ impl RiskGate {
     ) -> Result<Sizer<'a>, Refusal> {
         let account = view.account(account)?;
         let instrument = view.instrument(instrument)?;
-        if price <= 0 {
+        if price <= 0 && !instrument.negative_prices {
             return Err(Refusal::new(Rule::PriceMustBePositive, 1, i128::from(price)));
         }
         let limits = self.limits.applicable(account.id, instrument.id);
@@ -162,7 +162,16 @@ impl Sizer<'_> {
         Refusal::new(Rule::SizedQuantityMustBePositive, i128::from(self.instrument.lot), 0)
     }
 
+    /// A share of equity buys nothing at a price of zero, and less than nothing below.
+    fn require_positive_price(&self) -> Result<(), Refusal> {
+        match self.price > 0 {
+            true => Ok(()),
+            false => Err(Refusal::new(Rule::PriceMustBePositive, 1, i128::from(self.price))),
+        }
+    }
+
     fn percent(&self, side: Side, percent: i64) -> Result<i64, Refusal> {
+        self.require_positive_price()?;
         let valuation = self.positive_equity()?;
         let available = match self.leverage {
             None => Some(valuation.equity),
@@ -182,6 +191,7 @@ impl Sizer<'_> {
     }
 
     fn target(&self, target: i64) -> Result<i64, Refusal> {
+        self.require_positive_price()?;
         let sign = target.signum();
         if sign == 0 {
             return if self.position == 0 { Err(self.nothing_fits()) } else { Ok(-self.position) };

@@ -112,11 +112,13 @@ pub enum Outcome {
     },
     /// The venue never saw the order.
     Unknown,
-    /// The venue moved the order by its own terms; a pegged order that waits has price 0.
+    /// The venue moved the order by its own terms.
     Repriced {
         price: i64,
         stop_price: i64,
     },
+    /// A pegged order has nothing to follow and waits.
+    Unpriced,
     /// The venue cut the order to this total, for this reason.
     Reduced {
         quantity: i64,
@@ -154,7 +156,7 @@ pub enum Outcome {
         price: i64,
         volume: i64,
         imbalance: i64,
-        reference: i64,
+        reference: Option<i64>,
     },
     /// What an auction came to; its trades follow.
     Uncrossed {
@@ -195,6 +197,11 @@ pub trait VenueContext {
 
     /// Tick of an instrument in price units.
     fn tick(&self, instrument: u32) -> i64;
+
+    /// Whether an instrument may have prices of zero and below.
+    fn negative_prices(&self, _instrument: u32) -> bool {
+        false
+    }
 }
 
 /// A place that accepts and matches orders. Implementations are deterministic functions of the calls made.

@@ -178,6 +178,7 @@ impl State for Outcome {
                 out.i64(price);
                 out.i64(stop_price);
             }
+            Outcome::Unpriced => out.u8(25),
             Outcome::Reduced { quantity, ref refusal } => {
                 write_refused(out, 17, refusal);
                 out.i64(quantity);
@@ -192,7 +193,8 @@ impl State for Outcome {
             Outcome::Indicated { instrument, price, volume, imbalance, reference } => {
                 out.u8(21);
                 out.u32(instrument);
-                [price, volume, imbalance, reference].into_iter().for_each(|value| out.i64(value));
+                [price, volume, imbalance].into_iter().for_each(|value| out.i64(value));
+                out.option_i64(reference);
             }
             Outcome::Uncrossed { instrument, session, price, volume, imbalance } => {
                 out.u8(22);
@@ -260,7 +262,7 @@ impl State for Outcome {
                 price: input.i64()?,
                 volume: input.i64()?,
                 imbalance: input.i64()?,
-                reference: input.i64()?,
+                reference: input.option_i64()?,
             },
             22 => Outcome::Uncrossed {
                 instrument: input.u32()?,
@@ -273,6 +275,7 @@ impl State for Outcome {
                 Outcome::BandBreached { instrument: input.u32()?, price: input.i64()?, bound: input.i64()? }
             }
             24 => Outcome::BookOrder { instrument: input.u32()?, shown: State::read(input)? },
+            25 => Outcome::Unpriced,
             16 => Outcome::Repriced { price: input.i64()?, stop_price: input.i64()? },
             17 => {
                 let refusal = State::read(input)?;

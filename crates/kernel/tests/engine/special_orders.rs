@@ -118,6 +118,8 @@ const NONE: SpecialTerms = SpecialTerms {
     trigger_by: None,
     self_trade: None,
     self_trade_group: 0,
+    zero_price: false,
+    zero_stop_price: false,
 };
 
 fn pegged(peg: Peg, peg_offset: i64) -> SpecialTerms {

@@ -116,7 +116,7 @@ pub fn listing(instrument: u32, venue: u32, symbol: &str) -> RecordBuffer {
         venue,
     };
     let mut record = command(0, instrument, body);
-    record.push(InstrumentPayload { tick: 1, lot: 1, reserved: [0; 3] });
+    record.push(InstrumentPayload { tick: 1, lot: 1, options: 0, reserved: [0; 2] });
     record.push(TextPayload::new(symbol));
     record
 }

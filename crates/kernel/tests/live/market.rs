@@ -45,7 +45,7 @@ pub fn configuration() -> Vec<Slot> {
         venue: 0,
     };
     let mut listing = command(0, INSTRUMENT, listing);
-    listing.push(InstrumentPayload { tick: 1, lot: 1, reserved: [0; 3] });
+    listing.push(InstrumentPayload { tick: 1, lot: 1, options: 0, reserved: [0; 2] });
     listing.push(TextPayload::new("ABC"));
     let mut records = vec![currency, venue, listing];
     for account in [BUYER, SELLER] {

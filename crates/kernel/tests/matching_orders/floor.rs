@@ -272,6 +272,7 @@ pub fn line(report: &VenueReport) -> Option<String> {
         Outcome::Triggered { price } => format!("{id} triggered at {price}"),
         Outcome::Unknown => format!("{id} unknown"),
         Outcome::Repriced { price, stop_price } => format!("{id} repriced {price} stop {stop_price}"),
+        Outcome::Unpriced => format!("{id} waits for a price"),
         Outcome::Uncrossed { price, volume, .. } => format!("uncrossed {volume} at {price}"),
         Outcome::Reduced { quantity, refusal } => format!("{id} reduced to {quantity} {}", named(&refusal)),
         _ => return None,

@@ -17,7 +17,7 @@ fn a_primary_peg_joins_the_best_of_its_side_and_follows_it() {
     assert_eq!(floor.cancel(2), ["2 canceled on request", "1 repriced 99 stop 0"]);
     assert_eq!(
         floor.cancel(903),
-        ["903 canceled on request", "1 repriced 0 stop 0"],
+        ["903 canceled on request", "1 waits for a price"],
         "nothing to follow but itself"
     );
     assert_eq!(floor.shows(Buy), [] as [&str; 0]);

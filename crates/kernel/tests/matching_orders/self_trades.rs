@@ -120,6 +120,7 @@ fn what_a_self_trade_prevents_does_not_breach_a_band() {
             dynamic_width: 10_000_000,
             on_breach: TradingSession::VolatilityAuction,
             duration_ns: 0,
+            ..PriceBands::NONE
         };
         floor.venue.set_bands(1, bands).unwrap();
         floor.send(limit(5, Sell, 5, 1_005));

@@ -106,7 +106,7 @@ impl Flow {
             currency: CURRENCY,
             venue: 0,
         });
-        listing.push(InstrumentPayload { tick: 1, lot: 1, reserved: [0; 3] });
+        listing.push(InstrumentPayload { tick: 1, lot: 1, options: 0, reserved: [0; 2] });
         listing.push(TextPayload::new(&format!("S{instrument}")));
         self.push(listing, 0, instrument);
     }

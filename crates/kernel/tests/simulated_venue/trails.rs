@@ -19,6 +19,8 @@ const BY_AMOUNT: SpecialTerms = SpecialTerms {
     trigger_by: None,
     self_trade: None,
     self_trade_group: 0,
+    zero_price: false,
+    zero_stop_price: false,
 };
 
 fn by(trail: i64) -> SpecialTerms {

@@ -40,7 +40,11 @@ fn the_same_commands_give_the_same_events_in_every_build() {
             1 => drop(floor.wait(draw(5))),
             2..8 => drop(floor.cancel(1 + draw(2) as u32, 1 + draw(id))),
             8..12 => drop(floor.replace(1 + draw(2) as u32, 1 + draw(id), 960 + draw(80) as i64, 5)),
-            12 => drop(floor.set(SetReferencePrice { price: 980 + draw(40) as i64, reserved: [0; 3] })),
+            12 => drop(floor.set(SetReferencePrice {
+                price: 980 + draw(40) as i64,
+                is_known: 0,
+                reserved: [0; 2],
+            })),
             _ => {}
         }
     }

@@ -44,7 +44,7 @@ pub fn stage(instruments: u32) -> Vec<RecordBuffer> {
             venue: 0,
         };
         let mut listing = command(0, instrument, listing);
-        listing.push(InstrumentPayload { tick: 1, lot: 1, reserved: [0; 3] });
+        listing.push(InstrumentPayload { tick: 1, lot: 1, options: 0, reserved: [0; 2] });
         listing.push(TextPayload::new(&format!("I{instrument}")));
         records.push(listing);
     }
@@ -107,7 +107,7 @@ impl Floor {
     /// With a reference price, so that orders without a price can be valued.
     pub fn at(reference: i64) -> Self {
         let mut floor = Floor::new();
-        floor.set(SetReferencePrice { price: reference, reserved: [0; 3] });
+        floor.set(SetReferencePrice { price: reference, is_known: 0, reserved: [0; 2] });
         floor
     }
 

@@ -64,7 +64,7 @@ fn refused_commands_change_nothing() {
     assert_eq!(floor.set(SetMarketData { by_order: 2, reserved: [0; 3] }), in_range(1, 2));
     let price = i64::MAX;
     assert_eq!(
-        floor.set(SetReferencePrice { price, reserved: [0; 3] }),
+        floor.set(SetReferencePrice { price, is_known: 0, reserved: [0; 2] }),
         in_range(1 << 56, i128::from(price))
     );
     let unlisted = command(0, 9, ChangeTradingSession { session: 3, until: 0, reserved: [0; 2] });
@@ -88,8 +88,8 @@ fn one_command_changes_the_session_of_every_instrument() {
 #[test]
 fn bands_lie_around_the_reference_rounded_towards_it() {
     let bands = PriceBands { static_width: 99_999_999, ..PriceBands::NONE };
-    let range = bands.for_orders(1_005).unwrap();
+    let range = bands.for_orders(Some(1_005)).unwrap();
     assert_eq!((range.low, range.high), (905, 1_105));
     assert_eq!(range.check(904).unwrap_err().rule, Rule::PriceMustBeWithinBands);
-    assert_eq!(bands.for_orders(0), None, "no reference, no band");
+    assert_eq!(bands.for_orders(None), None, "no reference, no band");
 }

@@ -4,11 +4,11 @@ use std::sync::{Mutex, PoisonError};
 
 use numpy::PyArray1;
 use openbell_kernel::command::{
-    CancelAllOrders, CancelOrder, ChangeTradingSession, ConfigureVenue, DefineCurrency, DepositCash,
-    EngageKillSwitch, HaltTrading, InstrumentPayload, LeadPayload, ListInstrument, MassCancel, OpenAccount,
-    ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetMarketData, SetMatchingPolicy,
-    SetOrderSizes, SetPriceBands, SetReferencePrice, SetRiskLimit, SetSelfTradePrevention, SetTickSize,
-    SubmitOrder, TopStepPayload, WithdrawCash,
+    BandWidthsPayload, CancelAllOrders, CancelOrder, ChangeTradingSession, ConfigureVenue, DefineCurrency,
+    DepositCash, EngageKillSwitch, HaltTrading, InstrumentPayload, LeadPayload, ListInstrument, MassCancel,
+    OpenAccount, ReleaseKillSwitch, ReplaceOrder, ResumeTrading, SetFeeSchedule, SetMarketData,
+    SetMatchingPolicy, SetOrderSizes, SetPriceBands, SetReferencePrice, SetRiskLimit, SetSelfTradePrevention,
+    SetTickSize, SubmitOrder, TopStepPayload, WithdrawCash, instrument_options,
 };
 use openbell_kernel::record::{Body, RecordBuffer, Slot};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce};
@@ -95,7 +95,8 @@ impl Commands {
         self.add(&about(0, 0, ConfigureVenue { venue, kind, currency: 0, reserved: [0; 2] }));
     }
 
-    #[pyo3(signature = (instrument, symbol, *, currency, price_unit_nano, quantity_unit_nano, multiplier_nano, tick, lot, venue))]
+    #[pyo3(signature = (instrument, symbol, *, currency, price_unit_nano, quantity_unit_nano, multiplier_nano, tick, lot, venue,
+        negative_prices=false))]
     #[allow(clippy::too_many_arguments)]
     fn list_instrument(
         &self,
@@ -109,10 +110,12 @@ impl Commands {
         tick: i64,
         lot: i64,
         venue: u32,
+        negative_prices: bool,
     ) -> PyResult<()> {
         let body = ListInstrument { price_unit_nano, quantity_unit_nano, multiplier_nano, currency, venue };
         let mut record = about(0, instrument, body);
-        record.push(InstrumentPayload { tick, lot, reserved: [0; 3] });
+        let options = u64::from(negative_prices) * instrument_options::NEGATIVE_PRICES;
+        record.push(InstrumentPayload { tick, lot, options, reserved: [0; 2] });
         record.push(text(py, "symbol", symbol)?);
         self.add(&record);
         Ok(())
@@ -206,21 +209,31 @@ impl Commands {
         self.add(&about(0, instrument, ChangeTradingSession { session, until, reserved: [0; 2] }));
     }
 
-    #[pyo3(signature = (instrument, *, static_width=0, dynamic_width=0, on_breach=4, duration_ns=0))]
+    #[pyo3(signature = (instrument, *, static_width=0, dynamic_width=0, static_units=0, dynamic_units=0, on_breach=4,
+        duration_ns=0))]
+    #[allow(clippy::too_many_arguments)]
     fn set_price_bands(
         &self,
         instrument: u32,
         static_width: u32,
         dynamic_width: u32,
+        static_units: i64,
+        dynamic_units: i64,
         on_breach: u64,
         duration_ns: u64,
     ) {
         let body = SetPriceBands { static_width, dynamic_width, on_breach, duration_ns, reserved: 0 };
-        self.add(&about(0, instrument, body));
+        let mut record = about(0, instrument, body);
+        if static_units != 0 || dynamic_units != 0 {
+            record.push(BandWidthsPayload { static_units, dynamic_units, reserved: [0; 3] });
+        }
+        self.add(&record);
     }
 
-    fn set_reference_price(&self, instrument: u32, price: i64) {
-        self.add(&about(0, instrument, SetReferencePrice { price, reserved: [0; 3] }));
+    #[pyo3(signature = (instrument, price, *, is_known=false))]
+    fn set_reference_price(&self, instrument: u32, price: i64, is_known: bool) {
+        let is_known = u64::from(is_known);
+        self.add(&about(0, instrument, SetReferencePrice { price, is_known, reserved: [0; 2] }));
     }
 
     fn set_tick_size(&self, instrument: u32, from_price: i64, tick: i64) {

@@ -13,7 +13,7 @@ type InstrumentTuple = (u32, String, u32, i64, i64, i64, i64, i64, u16);
 /// Price, quantity, orders.
 type LevelTuple = (i64, i64, u32);
 /// Instrument, session, when it ends by itself, and of its auction price, volume, imbalance, reference price.
-type SessionTuple = (u32, u8, u64, Option<(i64, i64, i64, i64)>);
+type SessionTuple = (u32, u8, u64, Option<(i64, i64, i64, Option<i64>)>);
 /// Order id, price, what is shown, what is open.
 type OrderTuple = (u64, i64, i64, i64);
 

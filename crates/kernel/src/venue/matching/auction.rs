@@ -13,8 +13,9 @@ use crate::instrument::MAX_UNITS;
 /// What an auction would come to now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Indication {
-    /// 0: nothing would trade.
+    /// 0 where nothing would trade.
     pub price: i64,
+    /// 0: nothing would trade, and the price says nothing.
     pub volume: i64,
     /// What stays unfilled at the price: + of buyers, - of sellers.
     pub imbalance: i64,
@@ -24,11 +25,11 @@ pub struct Indication {
 type Cumulated = (i64, i64);
 
 /// Finds the price from what both sides want, each best price first; market orders stand at the ends of the price
-/// axis. `reference` is 0 where there is none.
+/// axis.
 pub fn find_price(
     bids: impl Iterator<Item = AuctionLevel>,
     asks: impl Iterator<Item = AuctionLevel>,
-    reference: i64,
+    reference: Option<i64>,
 ) -> Indication {
     let (mut bids, mut asks) = (bids.peekable(), asks.peekable());
     let (Some(&best_bid), Some(&best_ask)) = (bids.peek(), asks.peek()) else { return Indication::default() };
@@ -43,7 +44,7 @@ pub fn find_price(
         return Indication::default();
     }
     if candidates.is_empty() {
-        return if reference == 0 { Indication::default() } else { at(&demand, &supply, reference) };
+        return reference.map_or(Indication::default(), |price| at(&demand, &supply, price));
     }
     let results: Vec<Indication> = candidates.iter().map(|&price| at(&demand, &supply, price)).collect();
     let best = |result: &Indication| (-result.volume, result.imbalance.abs());
@@ -53,7 +54,7 @@ pub fn find_price(
 }
 
 /// `equals` in ascending order of price.
-fn among_equals(equals: &[&Indication], reference: i64) -> i64 {
+fn among_equals(equals: &[&Indication], reference: Option<i64>) -> i64 {
     let price = |result: Option<&&Indication>| result.map_or(0, |result| result.price);
     let (lowest, highest) = (price(equals.first()), price(equals.last()));
     if equals.iter().all(|result| result.imbalance > 0) {
@@ -65,7 +66,7 @@ fn among_equals(equals: &[&Indication], reference: i64) -> i64 {
     // The range between the last price that leaves buyers and the first that leaves sellers.
     let low = equals.iter().rfind(|result| result.imbalance > 0).map_or(lowest, |result| result.price);
     let high = equals.iter().find(|result| result.imbalance < 0).map_or(highest, |result| result.price);
-    if reference == 0 { low } else { reference.clamp(low, high) }
+    reference.map_or(low, |price| price.clamp(low, high))
 }
 
 /// Volume and imbalance at one price.
@@ -100,7 +101,8 @@ mod tests {
     }
 
     fn price(bids: &[(i64, i64)], asks: &[(i64, i64)], reference: i64) -> (i64, i64, i64) {
-        let found = find_price(levels(bids).into_iter(), levels(asks).into_iter(), reference);
+        let known = Some(reference).filter(|&price| price != 0);
+        let found = find_price(levels(bids).into_iter(), levels(asks).into_iter(), known);
         (found.price, found.volume, found.imbalance)
     }
 
@@ -136,20 +138,20 @@ mod tests {
     }
 
     fn side() -> impl Strategy<Value = Vec<(i64, i64)>> {
-        prop::collection::btree_map(90i64..110, 1i64..50, 0..12).prop_map(|map| map.into_iter().collect())
+        prop::collection::btree_map(-10i64..10, 1i64..50, 0..12).prop_map(|map| map.into_iter().collect())
     }
 
     proptest! {
         #[test]
-        fn no_other_price_would_trade_more(asks in side(), mut bids in side(), reference in 85i64..115) {
+        fn no_other_price_would_trade_more(asks in side(), mut bids in side(), reference in -15i64..15) {
             bids.reverse();
-            let found = find_price(levels(&bids).into_iter(), levels(&asks).into_iter(), reference);
+            let found = find_price(levels(&bids).into_iter(), levels(&asks).into_iter(), Some(reference));
             let volume = |price: i64| {
                 let buys: i64 = bids.iter().filter(|bid| bid.0 >= price).map(|bid| bid.1).sum();
                 let sells: i64 = asks.iter().filter(|ask| ask.0 <= price).map(|ask| ask.1).sum();
                 (buys.min(sells), buys - sells)
             };
-            let most = (80..120).map(|price| volume(price).0).max().unwrap_or(0);
+            let most = (-20..20).map(|price| volume(price).0).max().unwrap_or(0);
             prop_assert_eq!(found.volume, most);
             if most > 0 {
                 prop_assert_eq!(volume(found.price), (found.volume, found.imbalance));

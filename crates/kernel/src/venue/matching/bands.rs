@@ -1,5 +1,6 @@
 //! The prices an instrument may trade at: static bands around a reference price, dynamic ones around the last trade.
 
+use crate::instrument::MAX_UNITS;
 use crate::money::NANO;
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
@@ -13,10 +14,11 @@ pub struct PriceRange {
 }
 
 impl PriceRange {
-    /// The prices at most `width` (10^-9 of the reference) away from `reference`, rounded towards it.
-    pub fn around(reference: i64, width: u32) -> Self {
+    /// The prices at most `width` (10^-9 of the reference) or `units` away from `reference`, whichever is farther, rounded
+    /// towards it.
+    pub fn around(reference: i64, width: u32, units: i64) -> Self {
         let center = i128::from(reference);
-        let distance = center.abs() * i128::from(width) / NANO;
+        let distance = (center.abs() * i128::from(width) / NANO).max(i128::from(units));
         // Half the width of a price, at most: cannot leave 64 bits.
         let bound = |value: i128| value.clamp(i128::from(i64::MIN / 2), i128::from(i64::MAX / 2)) as i64;
         PriceRange { low: bound(center - distance), high: bound(center + distance) }
@@ -50,6 +52,9 @@ pub struct PriceBands {
     pub static_width: u32,
     /// Around the last trade before the order. An order that would trade outside starts `on_breach`.
     pub dynamic_width: u32,
+    /// The same in price units, 0 for none: a share of a price near zero is nothing. The wider of the two holds.
+    pub static_units: i64,
+    pub dynamic_units: i64,
     /// `VolatilityAuction` or `Halted`.
     pub on_breach: TradingSession,
     /// How long that lasts; 0 until a command ends it.
@@ -61,6 +66,8 @@ impl PriceBands {
     pub const NONE: PriceBands = PriceBands {
         static_width: 0,
         dynamic_width: 0,
+        static_units: 0,
+        dynamic_units: 0,
         on_breach: TradingSession::VolatilityAuction,
         duration_ns: 0,
     };
@@ -73,22 +80,44 @@ impl PriceBands {
         if i128::from(widest) >= NANO {
             return refuse(NANO - 1, i128::from(widest));
         }
+        for units in [self.static_units, self.dynamic_units] {
+            if !(0..=MAX_UNITS).contains(&units) {
+                return refuse(i128::from(MAX_UNITS), i128::from(units));
+            }
+        }
         match self.on_breach {
             TradingSession::VolatilityAuction | TradingSession::Halted => Ok(()),
             other => refuse(TradingSession::VolatilityAuction as i128, other as i128),
         }
     }
 
+    /// A share of a price is no width where prices cross zero.
+    ///
+    /// # Errors
+    /// `BandMustHaveAbsoluteWidth` for a band that has a share only.
+    pub fn require_absolute_widths(&self) -> Result<(), Refusal> {
+        for (share, units) in
+            [(self.static_width, self.static_units), (self.dynamic_width, self.dynamic_units)]
+        {
+            if share > 0 && units == 0 {
+                return Err(Refusal::new(Rule::BandMustHaveAbsoluteWidth, 1, 0));
+            }
+        }
+        Ok(())
+    }
+
     /// Where limit orders may lie.
-    pub fn for_orders(&self, reference: i64) -> Option<PriceRange> {
-        (self.static_width > 0 && reference != 0).then(|| PriceRange::around(reference, self.static_width))
+    pub fn for_orders(&self, reference: Option<i64>) -> Option<PriceRange> {
+        let (width, units) = (self.static_width, self.static_units);
+        let center = reference.filter(|_| width > 0 || units > 0)?;
+        Some(PriceRange::around(center, width, units))
     }
 
     /// Where trades may happen.
-    pub fn for_trades(&self, reference: i64, last: Option<i64>) -> Option<PriceRange> {
-        let around = last.or((reference != 0).then_some(reference));
-        let dynamic = around.filter(|_| self.dynamic_width > 0);
-        let dynamic = dynamic.map(|center| PriceRange::around(center, self.dynamic_width));
+    pub fn for_trades(&self, reference: Option<i64>, last: Option<i64>) -> Option<PriceRange> {
+        let (width, units) = (self.dynamic_width, self.dynamic_units);
+        let dynamic = last.or(reference).filter(|_| width > 0 || units > 0);
+        let dynamic = dynamic.map(|center| PriceRange::around(center, width, units));
         match (self.for_orders(reference), dynamic) {
             (Some(one), Some(other)) => Some(one.and(other)),
             (one, other) => one.or(other),
@@ -100,15 +129,20 @@ impl State for PriceBands {
     fn write(&self, out: &mut StateWriter) {
         out.u32(self.static_width);
         out.u32(self.dynamic_width);
+        out.i64(self.static_units);
+        out.i64(self.dynamic_units);
         out.u8(self.on_breach as u8);
         out.u64(self.duration_ns);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let (static_width, dynamic_width, session) = (input.u32()?, input.u32()?, input.u8()?);
+        let (static_width, dynamic_width) = (input.u32()?, input.u32()?);
+        let (static_units, dynamic_units, session) = (input.i64()?, input.i64()?, input.u8()?);
         let on_breach = TradingSession::from_number(session)
             .ok_or_else(|| input.invalid("trading session", u64::from(session)))?;
-        let bands = PriceBands { static_width, dynamic_width, on_breach, duration_ns: input.u64()? };
+        let duration_ns = input.u64()?;
+        let bands =
+            PriceBands { static_width, dynamic_width, static_units, dynamic_units, on_breach, duration_ns };
         bands.check().map_err(|refusal| input.invalid("price bands", refusal.actual as u64))?;
         Ok(bands)
     }

@@ -20,8 +20,8 @@ pub struct Conditions {
     /// When the session ends by itself; 0 for not.
     pub until: u64,
     pub bands: PriceBands,
-    /// Price of the last auction, or as set by command; 0 for none.
-    pub reference_price: i64,
+    /// Price of the last auction, or as set by command.
+    pub reference_price: Option<i64>,
     /// Tick from a price on, in ascending order of prices.
     pub(super) ticks: Vec<(i64, i64)>,
     /// Smallest and largest quantity of an order, 0 for no bound.
@@ -38,7 +38,7 @@ impl Default for Conditions {
             session: TradingSession::Continuous,
             until: 0,
             bands: PriceBands::NONE,
-            reference_price: 0,
+            reference_price: None,
             ticks: Vec::new(),
             sizes: [0; 2],
             by_order: false,
@@ -187,7 +187,7 @@ impl State for Conditions {
         out.u8(self.session as u8);
         out.u64(self.until);
         self.bands.write(out);
-        out.i64(self.reference_price);
+        out.option_i64(self.reference_price);
         out.length(self.ticks.len());
         for &(from, tick) in &self.ticks {
             out.i64(from);
@@ -205,7 +205,7 @@ impl State for Conditions {
             .ok_or_else(|| input.invalid("trading session", u64::from(session)))?;
         let mut conditions =
             Conditions { session, until: input.u64()?, bands: State::read(input)?, ..Self::default() };
-        conditions.reference_price = input.i64()?;
+        conditions.reference_price = input.option_i64()?;
         for _ in 0..input.length()? {
             let (from, tick) = (input.i64()?, input.i64()?);
             if tick <= 0 || conditions.set_tick(from, tick).is_err() {

@@ -242,6 +242,11 @@ impl MarketBook {
         on_book!(mut self, book => book.uncross_guarded(price, guard, sink))
     }
 
+    /// As [`Book::crossing_part`].
+    pub fn crossing_part(&self, price: i64) -> Book<PriceTime> {
+        on_book!(self, book => book.crossing_part(price))
+    }
+
     /// As [`Book::start_collecting`].
     pub fn start_collecting(&mut self) {
         on_book!(mut self, book => book.start_collecting());

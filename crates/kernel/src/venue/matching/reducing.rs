@@ -179,7 +179,8 @@ impl MatchingVenue {
         let rooms = Rooms::new(context, instrument, &reducing.orders);
         let mut trial = Quantities { orders: &reducing.orders, traded: BTreeMap::new() };
         let guard = MarketGuard::of_rooms(self.owners(), &rooms);
-        market.book.clone().uncross_guarded(price, &guard, &mut trial);
+        // Tried on a copy of what crosses: the rest of the book, and how large it is, does not matter.
+        market.book.crossing_part(price).uncross_guarded(price, &guard, &mut trial);
         let traded = trial.traded;
         let mut is_cut = false;
         for order_id in rooms.capped.into_inner() {

@@ -3,7 +3,8 @@
 //! A change of session happens in this order:
 //!
 //! 1. when an auction ends, or collected orders go on to CONTINUOUS: `Uncrossed`, then its trades and fills;
-//! 2. orders whose time is over: what is left of market orders is canceled; AT_OPEN orders expire when the opening
+//! 2. what is left of market-to-limit orders rests at the auction's price; orders whose time is over: what is left of market
+//!    orders is canceled; AT_OPEN orders expire when the opening
 //!    is over, AT_CLOSE orders after the closing, DAY orders when the instrument closes;
 //! 3. `SessionChanged`;
 //! 4. when the closing auction begins, AT_CLOSE orders come to the book as they arrived;
@@ -20,10 +21,10 @@ use super::market_book::MarketBook;
 use super::owners::MarketGuard;
 use super::shown_orders::ShownOrders;
 use super::{MAX_INSTRUMENTS, Market, MatchingVenue, Place, Ticket, TradedRange};
-use crate::book::{AnyPolicy, check_price};
+use crate::book::{AnyPolicy, NewOrder, check_price};
 use crate::instrument::MAX_UNITS;
 use crate::rules::{Refusal, Rule};
-use crate::terms::{Side, TimeInForce, TradingSession};
+use crate::terms::{OrderType, Side, TimeInForce, TradingSession};
 use crate::venue::{Outcome, VenueContext, VenueOrder};
 
 impl MatchingVenue {
@@ -39,7 +40,7 @@ impl MatchingVenue {
 
     /// What was last told of the auction that collects, and the reference price; `None` where there is none or nothing
     /// would trade.
-    pub fn told_auction(&self, instrument: u32) -> Option<(Indication, i64)> {
+    pub fn told_auction(&self, instrument: u32) -> Option<(Indication, Option<i64>)> {
         let conditions = self.conditions.get(instrument).filter(|one| one.session.is_auction())?;
         let told = conditions.indication;
         (told != Indication::default()).then(|| (told, self.auction_reference(instrument)))
@@ -113,8 +114,8 @@ impl MatchingVenue {
 
     /// # Errors
     /// `FieldMustBeInRange` for a price that cannot be one.
-    pub fn set_reference_price(&mut self, instrument: u32, price: i64) -> Result<(), Refusal> {
-        check_price(price)?;
+    pub fn set_reference_price(&mut self, instrument: u32, price: Option<i64>) -> Result<(), Refusal> {
+        price.map_or(Ok(()), check_price)?;
         self.conditions_mut(instrument)?.reference_price = price;
         self.refresh_fence(instrument);
         Ok(())
@@ -204,6 +205,9 @@ impl MatchingVenue {
         } else {
             None
         };
+        if let Some(price) = traded {
+            self.rest_market_to_limit(instrument, price, time)?;
+        }
         self.retire(instrument, before, session, time);
         self.begin_session(instrument, session, until, time)?;
         if let Some(price) = traded.filter(|_| session == TradingSession::Continuous) {
@@ -231,10 +235,10 @@ impl MatchingVenue {
             return Ok(None);
         }
         let mut indication = self.indicate(instrument);
-        while indication.price != 0 && self.cut_for_auction(instrument, indication.price, time, context) {
+        while indication.volume != 0 && self.cut_for_auction(instrument, indication.price, time, context) {
             indication = self.indicate(instrument);
         }
-        let crosses = indication.price != 0;
+        let crosses = indication.volume != 0;
         if before.is_auction() || crosses {
             let Indication { price, volume, imbalance } = indication;
             let uncrossed = Outcome::Uncrossed { instrument, session: before, price, volume, imbalance };
@@ -243,7 +247,7 @@ impl MatchingVenue {
         if !crosses {
             return Ok(None);
         }
-        self.conditions_mut(instrument)?.reference_price = indication.price;
+        self.conditions_mut(instrument)?.reference_price = Some(indication.price);
         self.at_desk(instrument, Leaving::Canceled, time, Some(context), |book, desk| {
             desk.auction = Some(before);
             match desk.rooms {
@@ -266,10 +270,35 @@ impl MatchingVenue {
         find_price(bids, asks, reference)
     }
 
-    /// The price an auction leans to: that of the last trade, before the first the one set by command; 0 for none.
-    fn auction_reference(&self, instrument: u32) -> i64 {
-        let set = self.conditions.get(instrument).map_or(0, |conditions| conditions.reference_price);
-        self.last_price(instrument).unwrap_or(set)
+    /// The price an auction leans to: that of the last trade, before the first the one set by command.
+    fn auction_reference(&self, instrument: u32) -> Option<i64> {
+        let set = self.conditions.get(instrument).and_then(|conditions| conditions.reference_price);
+        self.last_price(instrument).or(set)
+    }
+
+    /// What an auction left of market-to-limit orders rests at its price, last in the queue there.
+    fn rest_market_to_limit(&mut self, instrument: u32, price: i64, time: u64) -> Result<(), Refusal> {
+        let unpriced = self.live_orders(instrument).into_iter().filter(|(_, price)| price.abs() == MAX_UNITS);
+        let unpriced: Vec<u64> = unpriced.map(|(order_id, _)| order_id).collect();
+        for order_id in unpriced {
+            let is_concerned = |ticket: &&Ticket| ticket.order.order_type == OrderType::MarketToLimit;
+            let Some(mut ticket) = self.tickets.get(order_id).filter(is_concerned).copied() else { continue };
+            self.arrivals += 1;
+            ticket.place = Place::Book(self.arrivals);
+            // It has its limit: from here on it is such an order.
+            (ticket.order.order_type, ticket.order.price) = (OrderType::Limit, price);
+            self.tickets.insert(order_id, ticket);
+            self.report(order_id, time, Outcome::Repriced { price, stop_price: ticket.order.stop_price });
+            let quantity = ticket.leaves() - ticket.excess;
+            let order = NewOrder { quantity, minimum: 0, ..self.book_order(&ticket) };
+            self.at_desk(instrument, Leaving::Known, time, None, |book, desk| {
+                desk.is_moving = true;
+                book.cancel(order_id, desk)?;
+                desk.is_moving = false;
+                book.submit(&order, desk).map(|_| ())
+            })?;
+        }
+        Ok(())
     }
 
     /// Takes out what does not live on in the session `after`.

@@ -20,8 +20,10 @@ pub(super) struct Special {
     pub water: Option<i64>,
     /// Of a trailing stop: the tick of its instrument.
     pub tick: i64,
-    /// Of a pegged order: the price beyond which it does not follow, 0 for none.
-    pub limit: i64,
+    /// Of a trailing stop: its instrument may have prices of zero and below.
+    pub negative_prices: bool,
+    /// Of a pegged order: the price beyond which it does not follow.
+    pub limit: Option<i64>,
 }
 
 impl State for Special {
@@ -30,7 +32,8 @@ impl State for Special {
         out.option(self.proposed.as_ref());
         out.option_i64(self.water);
         out.i64(self.tick);
-        out.i64(self.limit);
+        out.bool(self.negative_prices);
+        out.option_i64(self.limit);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
@@ -39,7 +42,8 @@ impl State for Special {
             proposed: input.option()?,
             water: input.option_i64()?,
             tick: input.i64()?,
-            limit: input.i64()?,
+            negative_prices: input.bool()?,
+            limit: input.option_i64()?,
         })
     }
 }
@@ -100,6 +104,10 @@ impl MatchingVenue {
             return self.match_order(ticket, known, time, context);
         };
         ticket.order.price = price;
+        if order.order_type == OrderType::MarketToLimit {
+            // It has its limit: from here on it is such an order.
+            ticket.order.order_type = OrderType::Limit;
+        }
         if !known {
             self.report(order.order_id, time, Outcome::Accepted { venue_order_id: order.order_id });
         }
@@ -131,7 +139,8 @@ impl MatchingVenue {
                 let price = best - order.side.sign() * context.tick(order.instrument);
                 let refusal =
                     Refusal::new(Rule::PostOnlyMustNotTake, i128::from(best), i128::from(order.price));
-                if price > 0 { Ok(Some(price)) } else { Err(refusal) }
+                let may_be = price > 0 || context.negative_prices(order.instrument);
+                if may_be { Ok(Some(price)) } else { Err(refusal) }
             }
             _ => Ok(None),
         }
@@ -187,8 +196,9 @@ impl MatchingVenue {
         if order.order_type == OrderType::Pegged
             && let Some(special) = self.specials.get_mut(order.order_id)
         {
-            is_changed |= special.limit != order.price;
-            special.limit = order.price;
+            let limit = special.terms.optional_price(order.price);
+            is_changed |= special.limit != limit;
+            special.limit = limit;
             // Where it stands; the pegs are moved after this request.
             order.price = ticket.order.price;
         }

@@ -118,7 +118,7 @@ impl MatchingVenue {
                 let actual = i128::from(ticket.order.order_type as u8);
                 return Err(Refusal::new(Rule::TermsMustFitOrderType, 0, actual));
             };
-            special.limit = ticket.order.price;
+            special.limit = special.terms.optional_price(ticket.order.price);
             ticket.order.price = 0;
         }
         if !known {
@@ -149,7 +149,7 @@ impl MatchingVenue {
         if order.order_type == OrderType::Pegged
             && let Some(special) = self.specials.get_mut(order_id)
         {
-            special.limit = price;
+            special.limit = special.terms.optional_price(price);
             renewed.order.price = 0;
         }
         self.tickets.insert(order_id, renewed);
@@ -236,10 +236,10 @@ impl MatchingVenue {
         let special = self.special(order)?;
         let tick = context.tick(order.instrument);
         let mut price = peg_price(order, special.terms.peg?, special.terms.peg_offset, bests, tick)?;
-        if special.limit != 0 {
+        if let Some(limit) = special.limit {
             price = match order.side {
-                Side::Buy => price.min(special.limit),
-                Side::Sell => price.max(special.limit),
+                Side::Buy => price.min(limit),
+                Side::Sell => price.max(limit),
             };
         }
         let posts = order.options & (options::POST_ONLY | options::SLIDE) != 0;
@@ -249,7 +249,8 @@ impl MatchingVenue {
         {
             price = best - order.side.sign() * tick;
         }
-        (price > 0 && crate::book::check_price(price).is_ok()).then_some(price)
+        let may_be = price > 0 || context.negative_prices(order.instrument);
+        (may_be && crate::book::check_price(price).is_ok()).then_some(price)
     }
 
     /// What a peg follows is gone: it waits outside the book.
@@ -266,7 +267,7 @@ impl MatchingVenue {
             ticket.place = Place::Parked;
             ticket.order.price = 0;
         }
-        self.report(order_id, time, Outcome::Repriced { price: 0, stop_price: 0 });
+        self.report(order_id, time, Outcome::Unpriced);
     }
 
     fn try_whole(&mut self, instrument: u32, time: u64, context: &dyn VenueContext) {

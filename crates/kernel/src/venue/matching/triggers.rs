@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::special::Special;
 use super::{MatchingVenue, Place, Ticket, TradedRange, TriggeredStop};
 use crate::book::{check_price, check_quantity};
 use crate::rules::{Refusal, Rule};
@@ -167,6 +168,15 @@ impl Triggers {
     }
 }
 
+/// The limit of a trailing stop-limit lies beyond its stop; where prices must be positive not below a tick.
+fn set_limit(order: &mut VenueOrder, special: &Special) {
+    if order.order_type != OrderType::TrailingStopLimit {
+        return;
+    }
+    let limit = order.stop_price.saturating_add(order.side.sign() * special.terms.limit_offset);
+    order.price = if special.negative_prices { limit } else { limit.max(special.tick) };
+}
+
 impl MatchingVenue {
     /// What wakes an order, and where it stands in line with others.
     pub(super) fn watch(&self, ticket: &Ticket) -> Watch {
@@ -208,7 +218,8 @@ impl MatchingVenue {
     ) -> Result<(), Refusal> {
         let mut order = *order;
         if order.order_type.trails() {
-            self.start_trail(&mut order, context)?;
+            let given = self.special(&order).and_then(|one| one.terms.optional_stop_price(order.stop_price));
+            self.start_trail(&mut order, given, context)?;
         }
         self.check_stop(&order)?;
         let VenueOrder { order_id, price, stop_price, .. } = order;
@@ -220,8 +231,13 @@ impl MatchingVenue {
         Ok(())
     }
 
-    /// Where a trailing stop begins: at the stop price it came with, else behind the price it follows.
-    fn start_trail(&mut self, order: &mut VenueOrder, context: &dyn VenueContext) -> Result<(), Refusal> {
+    /// Where a trailing stop begins: at the stop price it was given, else behind the price it follows.
+    fn start_trail(
+        &mut self,
+        order: &mut VenueOrder,
+        given: Option<i64>,
+        context: &dyn VenueContext,
+    ) -> Result<(), Refusal> {
         let unpriced = Ticket { order: *order, executed: 0, excess: 0, place: Place::Triggered };
         let watch = self.watch(&unpriced);
         let price = self.watched_price(order.instrument, watch.watched);
@@ -231,19 +247,26 @@ impl MatchingVenue {
         if terms.trail <= 0 {
             return Err(Refusal::new(Rule::TrailMustBePositive, 1, i128::from(terms.trail)));
         }
-        if order.stop_price == 0 {
-            let unknown = Refusal::new(Rule::ReferencePriceMustBeKnown, 0, i128::from(order.instrument));
-            let (price, tick) = (price.ok_or(unknown)?, context.tick(order.instrument));
-            order.stop_price = trailing_level(order.side, price, terms.trail, terms.trail_by, tick);
-        }
-        if order.order_type == OrderType::TrailingStopLimit {
-            order.price = order.stop_price + order.side.sign() * terms.limit_offset;
+        let (tick, negative_prices) =
+            (context.tick(order.instrument), context.negative_prices(order.instrument));
+        order.stop_price = match (given, price) {
+            (Some(stop_price), _) => stop_price,
+            (None, Some(price)) => {
+                trailing_level(order.side, price, terms.trail, terms.trail_by, tick, negative_prices)
+            }
+            (None, None) => {
+                let actual = i128::from(order.instrument);
+                return Err(Refusal::new(Rule::ReferencePriceMustBeKnown, 0, actual));
+            }
+        };
+        if let Some(special) = self.specials.get_mut(order.order_id) {
+            (special.tick, special.negative_prices) = (tick, negative_prices);
+            set_limit(order, special);
         }
         // Before there was any price: whatever comes first is followed.
         let least = -crate::instrument::MAX_UNITS * -watch.direction.sign();
         if let Some(special) = self.specials.get_mut(order.order_id) {
             special.water = Some(price.unwrap_or(least));
-            special.tick = context.tick(order.instrument);
         }
         Ok(())
     }
@@ -352,15 +375,21 @@ impl MatchingVenue {
         self.unwatch(&ticket);
         let Some(special) = self.specials.get_mut(order_id) else { return false };
         special.water = Some(price);
-        let (terms, tick) = (special.terms, special.tick);
-        let level = trailing_level(ticket.order.side, price, terms.trail, terms.trail_by, tick);
+        let special = *special;
+        let terms = special.terms;
+        let level = trailing_level(
+            ticket.order.side,
+            price,
+            terms.trail,
+            terms.trail_by,
+            special.tick,
+            special.negative_prices,
+        );
         let mut moved = ticket;
         let follows = (level - ticket.order.stop_price) * direction.sign() < 0;
         if follows {
             moved.order.stop_price = level;
-            if moved.order.order_type == OrderType::TrailingStopLimit {
-                moved.order.price = level + moved.order.side.sign() * terms.limit_offset;
-            }
+            set_limit(&mut moved.order, &special);
         }
         let watch = self.watch(&moved);
         if let Some(market) = self.market_mut(moved.order.instrument) {
@@ -436,10 +465,8 @@ impl MatchingVenue {
         context: &dyn VenueContext,
     ) -> Result<(), Refusal> {
         if order.order_type.trails() && (is_changed || order.stop_price != old.stop_price) {
-            if order.stop_price == old.stop_price {
-                order.stop_price = 0;
-            }
-            self.start_trail(order, context)?;
+            let given = (order.stop_price != old.stop_price).then_some(order.stop_price);
+            self.start_trail(order, given, context)?;
         }
         self.check_stop(order)
     }

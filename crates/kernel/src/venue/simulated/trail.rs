@@ -62,7 +62,7 @@ impl LiveOrder {
         let (Some(trail), side, stop) = (self.trail, self.terms.side, self.terms.stop_price) else {
             return false;
         };
-        let level = trailing_level(side, price, trail.distance, Some(trail.by), tick);
+        let level = trailing_level(side, price, trail.distance, Some(trail.by), tick, false);
         let moves = stop == 0 || pricing::is_better(side, level, stop);
         if moves {
             self.terms.stop_price = level;
