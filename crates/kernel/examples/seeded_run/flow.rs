@@ -1,19 +1,27 @@
 //! Everything an exchange and a simulated venue are told, from one seed. It looks at nothing but the node's time, so
 //! the same seed gives the same records in every build.
 
+use openbell_kernel::book::SelfTradeAction;
 use openbell_kernel::command::{
-    CancelAllOrders, CancelOrder, ConfigureVenue, DefineCurrency, DepositCash, InstrumentPayload,
-    ListInstrument, OpenAccount, RegisterParticipant, ReplaceOrder, SetFeeSchedule, SetRiskLimit, StartTimer,
-    SubmitOrder, TextPayload, VenuePayload,
+    CancelAllOrders, CancelOrder, ChangeTradingSession, ConfigureVenue, DefineCurrency, DepositCash,
+    InstrumentPayload, ListInstrument, OpenAccount, RegisterParticipant, ReplaceOrder, SetFeeSchedule,
+    SetMarketData, SetMatchingPolicy, SetPriceBands, SetReferencePrice, SetRiskLimit, SetSelfTradePrevention,
+    StartTimer, SubmitOrder, TextPayload, VenuePayload, policy_kind,
 };
 use openbell_kernel::node::{Node, NodeError};
 use openbell_kernel::observation::{QuoteObserved, SessionClosed, TradeObserved};
 use openbell_kernel::record::{Body, RecordBuffer, Slot, flags};
-use openbell_kernel::terms::{OrderType, Side, TimeInForce, VenueKind, options};
+use openbell_kernel::special_terms::SpecialTerms;
+use openbell_kernel::terms::{
+    OrderType, Peg, Side, TimeInForce, TradingSession, TrailBy, TriggerBy, VenueKind, options,
+};
 
 const ACCOUNTS: u64 = 5;
-/// The first two match here, the third is simulated against quotes and trades.
-const INSTRUMENTS: u32 = 3;
+/// The last is simulated against quotes and trades; the others match here: by price and time, pro rata, and as a policy
+/// outside the kernel says.
+const INSTRUMENTS: u32 = 4;
+const OURS: u32 = INSTRUMENTS - 1;
+const POLICIES: [u64; OURS as usize] = [policy_kind::PRICE_TIME, policy_kind::ALLOCATION, policy_kind::ASKED];
 const START: u64 = 1_700_000_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
 const MID: i64 = 10_000;
@@ -73,11 +81,87 @@ impl Flow {
         }
         let fees = SetFeeSchedule { maker_rate: 100_000, taker_rate: 300_000, flat_nano: 0, external: 0 };
         command(node, 0, 0, RecordBuffer::new(fees));
+        self.set_up_markets(node);
         let limit = SetRiskLimit { limit: 4, value: 200, reserved: [0; 2] };
         command(node, 0, 4, RecordBuffer::new(limit));
         let participant =
             RegisterParticipant { feed_latency_ns: SECOND / 50, history: 10, warm_up: 0, reserved: 0 };
         self.timers(node, participant);
+    }
+
+    /// Policies, bands, what is told, and whose orders must not meet.
+    fn set_up_markets(&self, node: &mut Node) {
+        for (instrument, policy) in (1..).zip(POLICIES) {
+            let minimum = i64::from(policy == policy_kind::ALLOCATION);
+            let policy = SetMatchingPolicy { policy, minimum, by_time: 0, leveling: 0, reserved: 0 };
+            command(node, instrument, 0, RecordBuffer::new(policy));
+            command(
+                node,
+                instrument,
+                0,
+                RecordBuffer::new(SetReferencePrice { price: MID, is_known: 1, reserved: [0; 2] }),
+            );
+            let bands = SetPriceBands {
+                static_width: 50_000_000,
+                dynamic_width: 3_000_000,
+                on_breach: TradingSession::VolatilityAuction as u64,
+                duration_ns: SECOND / 2,
+                reserved: 0,
+            };
+            command(node, instrument, 0, RecordBuffer::new(bands));
+        }
+        command(node, 1, 0, RecordBuffer::new(SetMarketData { by_order: 1, reserved: [0; 3] }));
+        for (account, action) in
+            [(2, SelfTradeAction::CancelResting), (3, SelfTradeAction::DecrementAndCancel)]
+        {
+            let prevention = SetSelfTradePrevention { group: 0, action: action as u64, reserved: [0; 2] };
+            command(node, 0, account, RecordBuffer::new(prevention));
+        }
+    }
+
+    /// Lets a stop, a trailing stop, a peg and an iceberg wait far from the market, then opens an auction in every market of
+    /// ours, for a while: whoever saves the state now finds all of it.
+    pub fn begin_auctions(&mut self, node: &mut Node) {
+        for instrument in 1..=OURS {
+            self.change_session(node, instrument, TradingSession::Continuous);
+            self.wait_far_away(node, instrument);
+            self.change_session(node, instrument, TradingSession::OpeningAuction);
+        }
+    }
+
+    fn wait_far_away(&mut self, node: &mut Node, instrument: u32) {
+        let far = |kind: OrderType, price: i64, stop_price: i64| {
+            let order = SubmitOrder::limit(1, instrument, 0, Side::Buy, price, 9);
+            SubmitOrder { order_type: kind, stop_price, ..order }
+        };
+        let plain = SpecialTerms::default();
+        let trail = SpecialTerms { trail: 300, trail_by: Some(TrailBy::Amount), ..SpecialTerms::default() };
+        let peg = SpecialTerms { peg: Some(Peg::Primary), peg_offset: -100, ..SpecialTerms::default() };
+        let iceberg = SpecialTerms { display_quantity: 2, ..SpecialTerms::default() };
+        for (order, special) in [
+            (far(OrderType::Stop, 0, MID + 300), plain),
+            (far(OrderType::TrailingStop, 0, 0), trail),
+            (far(OrderType::Pegged, MID, 0), peg),
+            (far(OrderType::Limit, MID - 300, 0), iceberg),
+        ] {
+            self.orders += 1;
+            self.send(node, &SubmitOrder { client_order_id: self.orders, ..order }, &special);
+        }
+    }
+
+    fn change_session(&mut self, node: &mut Node, instrument: u32, session: TradingSession) {
+        let until = match session {
+            TradingSession::Continuous => 0,
+            _ => node.time().max(START) + 1 + self.below(SECOND),
+        };
+        let body = ChangeTradingSession { session: session as u64, until, reserved: [0; 2] };
+        command(node, instrument, 0, RecordBuffer::new(body));
+    }
+
+    fn another_session(&mut self, node: &mut Node) {
+        let instrument = 1 + self.below(u64::from(OURS)) as u32;
+        let at = self.below(TradingSession::ALL.len() as u64) as usize;
+        self.change_session(node, instrument, TradingSession::ALL[at]);
     }
 
     /// A participant that only listens, and its timers.
@@ -107,7 +191,9 @@ impl Flow {
             return Ok(&self.observed);
         }
         match self.below(100) {
-            0..52 => self.submit(node),
+            0..36 => self.submit(node),
+            36..51 => self.submit_special(node),
+            51 => self.another_session(node),
             52..72 => self.cancel(node),
             72..82 => self.replace(node),
             82..96 => self.feed(node.time().max(START)),
@@ -146,7 +232,53 @@ impl Flow {
         if order.order_type == OrderType::Market {
             order.price = 0;
         }
-        node.command(order.to_record());
+        self.send(node, &order, &SpecialTerms::default());
+    }
+
+    /// One with terms that few orders have, of a market of ours.
+    fn submit_special(&mut self, node: &mut Node) {
+        let (account, instrument) = (self.account(), 1 + self.below(u64::from(OURS)) as u32);
+        let side = if self.below(2) == 0 { Side::Buy } else { Side::Sell };
+        self.orders += 1;
+        let quantity = 1 + self.below(50) as i64;
+        let away = side.sign() * (1 + self.below(40) as i64);
+        let mut order = SubmitOrder::limit(account, instrument, self.orders, side, MID - away, quantity);
+        let mut special = SpecialTerms::default();
+        match self.below(12) {
+            0 | 1 => special.display_quantity = 1 + self.below(quantity as u64) as i64,
+            2 => order.options = options::HIDDEN,
+            3 => order.options = options::ALL_OR_NONE,
+            4 => order.options = options::SLIDE,
+            5 => special.minimum_quantity = 1 + self.below(quantity as u64) as i64,
+            6 => {
+                order.order_type = OrderType::Pegged;
+                order.price = MID + 40 * side.sign();
+                special.peg = Some(Peg::ALL[self.below(3) as usize]);
+                special.peg_offset = self.below(5) as i64 - 2;
+            }
+            7 => {
+                (order.order_type, order.price) = (OrderType::TrailingStop, 0);
+                (special.trail, special.trail_by) = (1 + self.below(20) as i64, Some(TrailBy::Amount));
+                special.trigger_by = Some(TriggerBy::ALL[self.below(3) as usize]);
+            }
+            8 => {
+                (order.order_type, order.price) = (OrderType::MarketIfTouched, 0);
+                order.stop_price = MID - away;
+                special.trigger_by = Some(TriggerBy::ALL[self.below(3) as usize]);
+            }
+            9 => (order.order_type, order.price) = (OrderType::MarketToLimit, 0),
+            10 => order.options = options::REDUCE_ONLY,
+            _ => {
+                order.time_in_force =
+                    if self.below(2) == 0 { TimeInForce::AtOpen } else { TimeInForce::AtClose };
+            }
+        }
+        self.send(node, &order, &special);
+    }
+
+    fn send(&mut self, node: &mut Node, order: &SubmitOrder, special: &SpecialTerms) {
+        let (account, id) = (order.account, order.client_order_id);
+        node.command(order.to_record_with(special));
         if self.recent.len() < RECENT {
             self.recent.push((account, id));
         } else {

@@ -12,12 +12,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use openbell_kernel::disk::RealDisk;
+use openbell_kernel::engine::AnyVenue;
 use openbell_kernel::journal::{Content, Identity, JournalReader, JournalWriter, Settings};
 use openbell_kernel::node::{Input, Mode, Node, Poll};
 use openbell_kernel::record::Slot;
 use openbell_kernel::state::{StateReader, StateWriter};
+use openbell_kernel::terms::OrderType;
 
 use flow::Flow;
+
+/// Records that setting a scene takes, at most.
+const SCENE: u64 = 100;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -98,7 +103,10 @@ fn write(arguments: &Arguments, journal: &Path) -> Outcome<()> {
     while node.sequence() < arguments.records {
         let observed = flow.step(&mut node)?;
         drive(&mut node, observed)?;
-        if node.sequence() >= next && node.sequence() < arguments.records {
+        if node.sequence() >= next && node.sequence() + SCENE < arguments.records {
+            flow.begin_auctions(&mut node);
+            drive(&mut node, &[])?;
+            require_scene(&node)?;
             save(&arguments.directory, &node)?;
             next += every;
         }
@@ -109,9 +117,59 @@ fn write(arguments: &Arguments, journal: &Path) -> Outcome<()> {
 
 fn drive(node: &mut Node, observed: &[Slot]) -> Outcome<()> {
     let mut input = Input::new(observed, None);
-    while node.poll(&mut input, usize::MAX)? != Poll::Idle {} // who is woken only listens
+    loop {
+        match node.poll(&mut input, usize::MAX)? {
+            Poll::Idle => break,
+            Poll::Allocation => {
+                let asked = node.engine().allocation_question();
+                let shares = asked.map(|(_, asked)| last_first(asked.incoming, &asked.resting));
+                node.answer_allocation(&shares.unwrap_or_default());
+            }
+            _ => {} // who is woken only listens
+        }
+    }
     node.take_output();
     Ok(())
+}
+
+/// The matching policy outside the kernel: who came last is served first.
+fn last_first(mut incoming: i64, resting: &[i64]) -> Vec<i64> {
+    let mut shares: Vec<i64> = resting
+        .iter()
+        .rev()
+        .map(|wanted| {
+            let share = incoming.min(*wanted);
+            incoming -= share;
+            share
+        })
+        .collect();
+    shares.reverse();
+    shares
+}
+
+/// A state worth saving has an auction that collects, and stops, icebergs and pegs that wait.
+fn require_scene(node: &Node) -> Outcome<()> {
+    let engine = node.engine();
+    let collecting = engine.venues().iter().any(|venue| match venue {
+        AnyVenue::Matching(venue) => (1..=venue.last_instrument()).any(|instrument| {
+            venue.book(instrument).is_some_and(|book| book.is_collecting() && !book.is_empty())
+        }),
+        _ => false,
+    });
+    let open: Vec<_> = engine.orders().open().collect();
+    let of_type = |kind: OrderType| open.iter().any(|order| order.request.order_type == kind);
+    let icebergs = open.iter().filter_map(|order| engine.orders().special(order.order_id));
+    let scene = [
+        ("an auction that collects", collecting),
+        ("a stop", of_type(OrderType::Stop)),
+        ("a trailing stop", of_type(OrderType::TrailingStop)),
+        ("a peg", of_type(OrderType::Pegged)),
+        ("an iceberg", icebergs.into_iter().any(|special| special.terms.display_quantity > 0)),
+    ];
+    match scene.into_iter().find(|(_, is_there)| !is_there) {
+        Some((missing, _)) => Err(format!("at {} there is not {missing}", node.sequence()).into()),
+        None => Ok(()),
+    }
 }
 
 fn save(directory: &Path, node: &Node) -> Outcome<()> {
