@@ -2,7 +2,7 @@
 //! from a snapshot.
 //!
 //! `cargo bench -p openbell-kernel --bench replay`; `COMMANDS`, `ROUNDS` and `DAYS` make it shorter or longer;
-//! `LOOK_AHEAD=0` applies each record without a look at the next ones.
+//! `WAYS=1` leaves the state hash out, `LOOK_AHEAD=0` applies each record without a look at the next ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_types)]
 
 mod figures;
@@ -37,7 +37,8 @@ fn main() {
         let day = Day { seed: 7, accounts: 64, instruments, live, has_specials: false };
         let (records, before) = Flow::of_day(day, commands);
         println!("{commands} order commands, {live} live orders, {instruments} instruments");
-        for (what, interval) in [("engine, state hash off", None), ("engine, state hash on", Some(1024))] {
+        let ways = [("engine, state hash off", None), ("engine, state hash on", Some(1024))];
+        for (what, interval) in ways.into_iter().take(number("WAYS", 2)) {
             let mut rates: Vec<f64> = (0..rounds).map(|_| apply(&records, before, interval)).collect();
             let rate = median(&mut rates);
             println!("  {what:<32} {:>6.2} M records/s", rate / 1e6);

@@ -291,6 +291,7 @@ impl SubmitOrder {
     ///
     /// # Errors
     /// `TermsMustBeKnown` with the number that names no side, type, time in force, sizing or option.
+    #[inline]
     pub fn from_record(record: &[Slot]) -> Result<Self, Refusal> {
         let head = record.first().ok_or(Refusal::of(Rule::TermsMustBeKnown))?;
         let body: SubmitOrderBody = crate::record::Body::of(head);

@@ -112,6 +112,7 @@ payloads! {
 }
 
 impl RefusalPayload {
+    #[inline]
     pub fn new(refusal: &crate::rules::Refusal) -> Self {
         RefusalPayload {
             limit_low: refusal.limit as u64,

@@ -80,8 +80,22 @@ impl Instrument {
 
     /// Money value of `quantity` at `price`, rounded half-even; `None` when it does not fit 128 bits.
     pub fn notional(&self, price: i64, quantity: i64) -> Option<Nano> {
+        if let (Some(units), Ok(numerator)) =
+            (price.checked_mul(quantity), i64::try_from(self.value_numerator))
+        {
+            // The product of two factors of 64 bits fits.
+            let value = i128::from(units) * i128::from(numerator);
+            return Some(divide_half_even(value, self.value_denominator));
+        }
         let units = i128::from(price).checked_mul(i128::from(quantity))?;
         Some(divide_half_even(units.checked_mul(self.value_numerator)?, self.value_denominator))
+    }
+
+    /// Whether the value of `quantity` at `price` is certainly below 2^90, the bound of an order: two factors below 2^31
+    /// and one below 2^28.
+    #[inline]
+    pub(crate) fn is_far_below_bounds(&self, price: i64, quantity: i64) -> bool {
+        (0..1 << 31).contains(&price) && (0..1 << 31).contains(&quantity) && self.value_numerator < 1 << 28
     }
 
     /// Floor of `quantity` to the lot, toward zero.
@@ -142,6 +156,7 @@ pub struct Instruments {
 }
 
 impl Instruments {
+    #[inline]
     pub fn get(&self, id: u32) -> Option<&Instrument> {
         self.listed.get((id as usize).wrapping_sub(1))
     }

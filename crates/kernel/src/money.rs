@@ -8,7 +8,11 @@ pub const NANO: i128 = 1_000_000_000;
 /// `numerator / denominator`, ties to the even neighbor. The one rounding rule of the project.
 ///
 /// `denominator` must be positive.
+#[inline]
 pub const fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
+    if denominator == 1 {
+        return numerator;
+    }
     let (quotient, remainder) = divide_floor(numerator, denominator);
     let rest = denominator - remainder;
     if remainder > rest || (remainder == rest && quotient % 2 != 0) { quotient + 1 } else { quotient }
@@ -16,6 +20,7 @@ pub const fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
 
 /// Quotient rounded down and the remainder, which is not negative, for a positive `denominator`. One division:
 /// at 128 bits each of `div_euclid` and `rem_euclid` costs one or two calls of their own.
+#[inline]
 pub const fn divide_floor(numerator: i128, denominator: i128) -> (i128, i128) {
     if denominator == 1 {
         return (numerator, 0);

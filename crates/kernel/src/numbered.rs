@@ -15,6 +15,7 @@ impl<K, V> Default for Numbered<K, V> {
 
 impl<K: Copy + Ord + Into<u64>, V> Numbered<K, V> {
     /// Where the key is, or where it belongs.
+    #[inline]
     fn place(&self, key: K) -> Result<usize, usize> {
         let number: u64 = key.into();
         let guess = (number as usize).wrapping_sub(1);
@@ -24,11 +25,13 @@ impl<K: Copy + Ord + Into<u64>, V> Numbered<K, V> {
         }
     }
 
+    #[inline]
     pub fn get(&self, key: &K) -> Option<&V> {
         let place = self.place(*key).ok()?;
         self.entries.get(place).map(|(_, value)| value.as_ref())
     }
 
+    #[inline]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let place = self.place(*key).ok()?;
         self.entries.get_mut(place).map(|(_, value)| value.as_mut())
@@ -50,6 +53,7 @@ impl<K: Copy + Ord + Into<u64>, V> Numbered<K, V> {
     }
 
     /// The value to change, made where there is none.
+    #[inline]
     pub fn get_or_default(&mut self, key: K) -> &mut V
     where
         V: Default,

@@ -1,11 +1,13 @@
 //! The life of every order: one table, one state machine, whatever the venue.
 
 use std::collections::BTreeSet;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use hashbrown::HashTable;
 
 use crate::ascending::Ascending;
 use crate::command::SubmitOrder;
-use crate::hash::Table;
+use crate::hash::FixedHasher;
 use crate::risk::ReplaceTerms;
 use crate::rules::Refusal;
 use crate::special_terms::SpecialTerms;
@@ -84,6 +86,29 @@ impl Order {
             asked_time: 0,
             deadline: 0,
         }
+    }
+
+    /// The venue has it, under this id.
+    pub fn acknowledge(&mut self, venue_order_id: u64) {
+        self.venue_order_id = venue_order_id;
+        self.is_acknowledged = true;
+        self.state = OrderState::Accepted;
+    }
+
+    /// A limit order that its venue accepted, of which nothing is asked, which nothing is linked to and which has only
+    /// plain terms.
+    #[inline]
+    pub fn rests_plainly(&self) -> bool {
+        self.state == OrderState::Accepted
+            && self.request.order_type == OrderType::Limit
+            && matches!(self.request.time_in_force, TimeInForce::Day | TimeInForce::Gtc)
+            && self.request.options & (options::ASIDE | options::REDUCE_ONLY) == 0
+            && !self.has_children
+            && !self.is_held
+            && self.partner == 0
+            && self.wanted_quantity.is_none()
+            && self.pending_terms.is_none()
+            && self.deadline == 0
     }
 
     /// Quantity still to trade; 0 for an order whose quantity the venue has not sized yet.
@@ -219,14 +244,63 @@ impl Default for Recent {
     }
 }
 
+/// Places of orders by account and client's id. Hashed once for a look and what is put in after it.
+#[derive(Clone, Debug, Default)]
+struct ClientIds {
+    table: HashTable<(ClientKey, u32)>,
+}
+
+/// A client's id that no order has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vacancy {
+    key: ClientKey,
+    hash: u64,
+}
+
+impl ClientIds {
+    #[inline]
+    fn hash(key: &ClientKey) -> u64 {
+        FixedHasher.hash_one(key)
+    }
+
+    #[inline]
+    fn get(&self, key: ClientKey) -> Option<u32> {
+        self.table.find(Self::hash(&key), |(other, _)| *other == key).map(|(_, place)| *place)
+    }
+
+    #[inline]
+    fn vacancy(&self, key: ClientKey) -> Option<Vacancy> {
+        let hash = Self::hash(&key);
+        let taken = self.table.find(hash, |(other, _)| *other == key).is_some();
+        (!taken).then_some(Vacancy { key, hash })
+    }
+
+    #[inline]
+    fn fill(&mut self, vacancy: Vacancy, place: u32) {
+        self.table.insert_unique(vacancy.hash, (vacancy.key, place), |(key, _)| Self::hash(key));
+    }
+
+    fn remove(&mut self, key: ClientKey) {
+        if let Ok(entry) = self.table.find_entry(Self::hash(&key), |(other, _)| *other == key) {
+            entry.remove();
+        }
+    }
+
+    fn insert(&mut self, key: ClientKey, place: u32) {
+        self.remove(key);
+        self.fill(Vacancy { key, hash: Self::hash(&key) }, place);
+    }
+}
+
 /// All orders of the session day, dead ones included, in the order of their submission.
 #[derive(Clone, Debug, Default)]
 pub struct Orders {
     /// Order ids ascend: they are sequences.
     orders: TrackedList<Order>,
     places: Ascending,
-    by_client_id: Table<ClientKey, u32>,
-    recent: Recent,
+    by_client_id: ClientIds,
+    /// A trade is about two of them in turn.
+    recent: [Recent; 2],
     /// Those that wait or waited for a parent; follows from the rest and is not saved.
     children: BTreeSet<u64>,
     /// Of those that have any, by order id.
@@ -234,20 +308,32 @@ pub struct Orders {
 }
 
 impl Orders {
+    #[inline]
     pub fn get(&self, order_id: u64) -> Option<&Order> {
         self.orders.get(self.place(order_id)?)
     }
 
     /// The order to change; its hash is taken anew at the next checkpoint.
+    #[inline]
     pub fn get_mut(&mut self, order_id: u64) -> Option<&mut Order> {
         let place = self.place(order_id)?;
-        self.recent = Recent { order_id, place: place as u32 };
+        self.note_recent(order_id, place as u32);
         self.orders.get_mut(place)
     }
 
+    #[inline]
+    fn note_recent(&mut self, order_id: u64, place: u32) {
+        if self.recent[0].order_id != order_id {
+            self.recent = [Recent { order_id, place }, self.recent[0]];
+        }
+    }
+
+    #[inline]
     fn place(&self, order_id: u64) -> Option<usize> {
-        if self.recent.order_id == order_id && order_id != 0 {
-            return Some(self.recent.place as usize);
+        for recent in &self.recent {
+            if recent.order_id == order_id && order_id != 0 {
+                return Some(recent.place as usize);
+            }
         }
         self.places.place(order_id).map(|place| place as usize)
     }
@@ -258,7 +344,32 @@ impl Orders {
 
     /// Where [`Orders::at`] finds it until the end of the session.
     pub(crate) fn place_by_client_id(&self, account: u32, client_order_id: u64) -> Option<u32> {
-        self.by_client_id.get(&ClientKey::new(account, client_order_id)).copied()
+        self.by_client_id.get(ClientKey::new(account, client_order_id))
+    }
+
+    /// The client's id, where no order has it.
+    #[inline]
+    pub(crate) fn vacancy(&self, account: u32, client_order_id: u64) -> Option<Vacancy> {
+        self.by_client_id.vacancy(ClientKey::new(account, client_order_id))
+    }
+
+    #[inline]
+    pub(crate) fn by_client_id_mut(&mut self, account: u32, client_order_id: u64) -> Option<&mut Order> {
+        let place = self.place_by_client_id(account, client_order_id)?;
+        self.orders.get_mut(place as usize)
+    }
+
+    /// Puts in an order whose client's id is free.
+    #[inline]
+    pub(crate) fn insert_in(&mut self, vacancy: Vacancy, order: Order) {
+        let order_id = order.order_id;
+        if order.request.parent != 0 {
+            self.children.insert(order_id);
+        }
+        self.orders.push(order);
+        let place = self.places.push(order_id);
+        self.by_client_id.fill(vacancy, place);
+        self.note_recent(order_id, place);
     }
 
     pub(crate) fn at(&self, place: u32) -> Option<&Order> {
@@ -287,12 +398,17 @@ impl Orders {
         self.orders.push(order);
         let place = self.places.push(order_id);
         self.by_client_id.insert(key, place);
-        self.recent = Recent { order_id, place };
+        self.note_recent(order_id, place);
     }
 
     /// Open orders in the order of their submission.
     pub fn open(&self) -> impl Iterator<Item = &Order> {
         self.orders.iter().filter(|order| order.is_open())
+    }
+
+    /// Whether any order of the day has or had a parent.
+    pub fn has_children(&self) -> bool {
+        !self.children.is_empty()
     }
 
     /// Open orders that have or had a parent, in the order of their submission.
@@ -320,14 +436,14 @@ impl Orders {
     /// Forgets the closed orders: their session day is over.
     pub fn retire_closed(&mut self) {
         let Orders { orders, places, by_client_id, recent, children, specials } = self;
-        *recent = Recent::default();
+        *recent = Default::default();
         places.clear();
         orders.retain(|order| {
             if order.is_open() {
                 by_client_id.insert(ClientKey::of(order), places.push(order.order_id));
                 return true;
             }
-            by_client_id.remove(&ClientKey::of(order));
+            by_client_id.remove(ClientKey::of(order));
             children.remove(&order.order_id);
             if order.has_special_terms() {
                 specials.remove(order.order_id);
@@ -338,8 +454,9 @@ impl Orders {
 
     pub(crate) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
         let specials = self.specials.sum("special terms", hasher);
-        let orders =
-            self.orders.sum_by(|_, order| hasher.hash("order", order.order_id, |out| order.write(out)));
+        let orders = self
+            .orders
+            .sum_by(|_, order| hasher.hash("order", order.order_id, |out| order.write_digest(out)));
         orders.wrapping_add(specials)
     }
 }
@@ -449,6 +566,75 @@ impl State for Order {
     }
 }
 
+impl Order {
+    /// What the state hash is taken of: all that [`State::write`] writes but the id, which is the key, in few pieces, and
+    /// nothing of what most orders do not have. Every field is named, so that one that is added cannot be forgotten.
+    fn write_digest(&self, out: &mut StateWriter) {
+        #[rustfmt::skip]
+        let Order {
+            order_id: _, participant, request, terms, state, is_acknowledged, is_triggered, has_price, pending_terms, wanted_quantity,
+            cumulative_quantity, filled_value: _, venue_order_id: _, is_held: _, partner: _, has_children: _,
+            refusal: _, trade_ids: _, asked_time: _, deadline: _,
+        } = self;
+        #[rustfmt::skip]
+        let SubmitOrder {
+            account, instrument, client_order_id, side: _, order_type: _, time_in_force: _, sizing: _, options: _,
+            session: _, price, quantity, stop_price: _, expire_time: _, parent: _, partner: _, offset_nano: _,
+        } = *request;
+        let filled_value = self.filled_value;
+        let refusal = self.refusal;
+        let has_figures = refusal.is_some_and(|refusal| (refusal.limit | refusal.actual) != 0);
+        let is_common = [*is_acknowledged, self.is_held, self.has_children, *is_triggered, *has_price];
+        let has_uncommon = self.has_uncommon();
+        let flags = is_common.into_iter().chain([refusal.is_some(), has_figures, has_uncommon]);
+        let flags = flags.fold(0, |flags, flag| flags << 1 | u64::from(flag));
+        let kinds = [request.side as u8, request.order_type as u8, request.time_in_force as u8];
+        let kinds = u32::from_le_bytes([kinds[0], kinds[1], kinds[2], request.sizing as u8]);
+        out.words(&[
+            u64::from(account) | u64::from(instrument) << 32,
+            client_order_id,
+            u64::from(kinds) | u64::from(request.options) << 32 | u64::from(*participant) << 48,
+            flags | u64::from(request.session) << 32 | (*state as u64) << 56,
+            price as u64,
+            quantity as u64,
+            terms.price as u64,
+            terms.quantity as u64,
+            *cumulative_quantity as u64,
+            filled_value as u64,
+            (filled_value >> 64) as u64,
+            self.venue_order_id,
+        ]);
+        if let Some(refusal) = refusal {
+            out.u16(refusal.rule as u16);
+            if has_figures {
+                out.i128(refusal.limit);
+                out.i128(refusal.actual);
+            }
+        }
+        if has_uncommon {
+            out.option(pending_terms.as_ref());
+            out.option_i64(*wanted_quantity);
+            out.words(&self.uncommon_words());
+            out.length(self.trade_ids.len());
+            out.words(&self.trade_ids);
+        }
+    }
+
+    fn has_uncommon(&self) -> bool {
+        self.pending_terms.is_some()
+            || self.wanted_quantity.is_some()
+            || !self.trade_ids.is_empty()
+            || self.uncommon_words() != [0; 9]
+    }
+
+    fn uncommon_words(&self) -> [u64; 9] {
+        let SubmitOrder { stop_price, expire_time, parent, partner, offset_nano, .. } = self.request;
+        let [stop_price, offset] = [stop_price, offset_nano].map(|term| term as u64);
+        let now = self.terms.stop_price as u64;
+        [stop_price, now, offset, expire_time, parent, partner, self.partner, self.asked_time, self.deadline]
+    }
+}
+
 impl State for OrderSpecials {
     fn write(&self, out: &mut StateWriter) {
         self.asked.write(out);
@@ -487,5 +673,61 @@ impl State for Orders {
             orders.insert(order);
         }
         Ok(orders)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Rule;
+
+    #[test]
+    fn every_field_of_an_order_is_in_its_digest() {
+        let plain = Order::new(7, 1, SubmitOrder::limit(2, 3, 4, Side::Buy, 5, 6));
+        type Change = fn(&mut Order);
+        let changes: [Change; 33] = [
+            |_| (),
+            |order| order.participant = 9,
+            |order| order.request.account = 9,
+            |order| order.request.instrument = 9,
+            |order| order.request.client_order_id = 9,
+            |order| order.request.side = Side::Sell,
+            |order| order.request.order_type = OrderType::Market,
+            |order| order.request.time_in_force = TimeInForce::Fok,
+            |order| order.request.sizing = Sizing::Percent,
+            |order| order.request.options = options::ASIDE,
+            |order| order.request.price = 9,
+            |order| order.request.quantity = 9,
+            |order| order.request.stop_price = 9,
+            |order| order.request.expire_time = 9,
+            |order| order.request.parent = 9,
+            |order| order.request.partner = 9,
+            |order| order.request.offset_nano = 9,
+            |order| order.terms.price = 9,
+            |order| order.terms.quantity = 9,
+            |order| order.terms.stop_price = 9,
+            |order| order.state = OrderState::Filled,
+            |order| order.is_acknowledged = true,
+            |order| order.is_triggered = true,
+            |order| order.request.session = 9,
+            |order| order.pending_terms = Some(ReplaceTerms::default()),
+            |order| order.wanted_quantity = Some(0),
+            |order| order.cumulative_quantity = 9,
+            |order| order.filled_value = 1 << 64,
+            |order| order.venue_order_id = 9,
+            |order| (order.is_held, order.has_children) = (true, true),
+            |order| order.refusal = Some(Refusal::of(Rule::PartnerMustBeOpen)),
+            |order| order.refusal = Some(Refusal::new(Rule::PartnerMustBeOpen, 0, 9)),
+            |order| (order.trade_ids, order.asked_time, order.deadline) = (vec![9], 8, 7),
+        ];
+        let digests = changes.map(|change| {
+            let (mut order, mut out) = (plain.clone(), StateWriter::new());
+            change(&mut order);
+            order.write_digest(&mut out);
+            out.into_bytes()
+        });
+        for (at, digest) in digests.iter().enumerate() {
+            assert_eq!(digests.iter().position(|other| other == digest), Some(at), "change {at}");
+        }
     }
 }

@@ -107,10 +107,12 @@ macro_rules! body {
         impl $crate::record::Body for $name {
             const MESSAGE: $crate::message::Message = $message;
 
+            #[inline]
             fn of(slot: &$crate::record::Slot) -> Self {
                 zerocopy::transmute!(slot.body)
             }
 
+            #[inline]
             fn to_words(self) -> [u64; 4] {
                 zerocopy::transmute!(self)
             }
@@ -128,6 +130,7 @@ macro_rules! payload {
                 zerocopy::transmute!(continuation.payload)
             }
 
+            #[inline]
             fn to_words(self) -> [u64; 5] {
                 zerocopy::transmute!(self)
             }
@@ -152,16 +155,18 @@ impl Slot {
     };
 
     /// A head slot for `body`, to be stamped with sequence and time by the sequencer.
+    #[inline]
     pub fn new<B: Body>(body: B) -> Slot {
         Slot {
             message: B::MESSAGE as u16,
             slots: 1,
-            version: B::MESSAGE.version(),
+            version: const { B::MESSAGE.version() },
             body: body.to_words(),
             ..Slot::ZERO
         }
     }
 
+    #[inline]
     pub fn as_continuation(&self) -> Continuation {
         zerocopy::transmute!(*self)
     }
@@ -172,6 +177,7 @@ impl Slot {
 }
 
 impl Continuation {
+    #[inline]
     pub fn as_slot(&self) -> Slot {
         zerocopy::transmute!(*self)
     }
@@ -235,6 +241,7 @@ pub fn stamp(record: &mut [Slot], sequence: u64, time: u64) {
 }
 
 /// The payload tagged `P::TAG` of `record`, if it carries one.
+#[inline]
 pub fn payload<P: Payload>(record: &[Slot]) -> Option<P> {
     record.iter().skip(1).map(Slot::as_continuation).find(|c| c.tag == P::TAG).map(|c| P::of(&c))
 }
@@ -248,6 +255,7 @@ pub fn payloads<P: Payload>(record: &[Slot]) -> impl Iterator<Item = P> {
 ///
 /// # Errors
 /// [`RecordError`] names what is wrong; nothing is consumed.
+#[inline]
 pub fn split_first(slots: &[Slot]) -> Result<(&[Slot], &[Slot]), RecordError> {
     let head = slots.first().ok_or(RecordError::Empty)?;
     if Message::from_number(head.message).is_none() {

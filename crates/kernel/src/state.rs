@@ -32,7 +32,8 @@ pub struct StateWriter {
 
 macro_rules! write_integers {
     ($($name:ident: $type:ty),*) => {
-        $(pub fn $name(&mut self, value: $type) { self.bytes.extend_from_slice(&value.to_le_bytes()); })*
+        $(#[inline]
+        pub fn $name(&mut self, value: $type) { self.bytes.extend_from_slice(&value.to_le_bytes()); })*
     };
 }
 
@@ -43,6 +44,7 @@ impl StateWriter {
         Self::default()
     }
 
+    #[inline]
     pub fn bool(&mut self, value: bool) {
         self.u8(u8::from(value));
     }
@@ -62,6 +64,13 @@ impl StateWriter {
         self.i64(value.unwrap_or(0));
     }
 
+    /// Several words in one piece.
+    #[inline]
+    pub fn words(&mut self, words: &[u64]) {
+        self.bytes.extend_from_slice(zerocopy::IntoBytes::as_bytes(words));
+    }
+
+    #[inline]
     pub fn length(&mut self, len: usize) {
         self.u64(len as u64);
     }

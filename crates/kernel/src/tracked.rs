@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, btree_map};
 use std::hash::Hash;
 use std::ops::{Deref, DerefMut};
 
-use hashbrown::hash_map;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::hash::Table;
@@ -214,11 +213,6 @@ tracked! {
     TrackedNumbers, Numbered, [Ord + Into<u64>]
 }
 
-tracked! {
-    /// Entities by integer keys, in no order.
-    TrackedTable, Table, []
-}
-
 impl<K: EntityKey + Ord, V> TrackedMap<K, V> {
     /// The entity to change, made where there is none.
     pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
@@ -280,28 +274,140 @@ impl<K: EntityKey + Ord + Into<u64>, V: PartialEq> PartialEq for TrackedNumbers<
 
 impl<K: EntityKey + Ord + Into<u64>, V: Eq> Eq for TrackedNumbers<K, V> {}
 
+/// Entities by integer keys, in no order. They lie in places that are used again last in, first out, while they are warm;
+/// the table itself has keys and places only.
+#[derive(Clone, Debug)]
+pub struct TrackedTable<K, V> {
+    places: Table<K, u32>,
+    entries: Vec<Option<Entry<V>>>,
+    free: Vec<u32>,
+    changes: Changes<K>,
+}
+
+impl<K, V> Default for TrackedTable<K, V> {
+    fn default() -> Self {
+        TrackedTable {
+            places: Table::default(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            changes: Changes::default(),
+        }
+    }
+}
+
+impl<K: EntityKey, V> TrackedTable<K, V> {
+    #[inline]
+    pub fn get(&self, key: K) -> Option<&V> {
+        let place = *self.places.get(&key)?;
+        self.entries.get(place as usize)?.as_ref().map(|entry| &entry.value)
+    }
+
+    /// The entity to change; it is hashed again at the next sum.
+    #[inline]
+    pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
+        let place = *self.places.get(&key)?;
+        let entry = self.entries.get_mut(place as usize)?.as_mut()?;
+        self.changes.touch(key, entry);
+        Some(&mut entry.value)
+    }
+
+    #[inline]
+    pub fn contains_key(&self, key: K) -> bool {
+        self.places.contains_key(&key)
+    }
+
+    /// Puts an entity in and returns the one it replaces.
+    #[inline]
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        self.changes.keys.push(key);
+        let entry = Some(Entry::new(value));
+        let free = self.free.last().copied();
+        let place = free.unwrap_or(self.entries.len() as u32);
+        if let Some(taken) = self.places.insert(key, place) {
+            // It was there already and keeps its place.
+            self.places.insert(key, taken);
+            let before = std::mem::replace(self.entries.get_mut(taken as usize)?, entry)?;
+            return Some(self.changes.forget(before));
+        }
+        if free.is_some() {
+            self.free.pop();
+            self.entries[place as usize] = entry;
+        } else {
+            self.entries.push(entry);
+        }
+        None
+    }
+
+    #[inline]
+    pub fn remove(&mut self, key: K) -> Option<V> {
+        let place = self.places.remove(&key)?;
+        self.free.push(place);
+        let entry = self.entries.get_mut(place as usize)?.take()?;
+        Some(self.changes.forget(entry))
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// As [`TrackedMap::sum_by`].
+    pub fn sum_by(&mut self, mut hash: impl FnMut(K, &mut V) -> u128) -> u128 {
+        let TrackedTable { places, entries, changes, .. } = self;
+        let mut keys = std::mem::take(&mut changes.keys);
+        for key in keys.drain(..) {
+            let place = places.get(&key).map_or(usize::MAX, |place| *place as usize);
+            let entry = entries.get_mut(place).and_then(Option::as_mut);
+            // One that was removed and put in again is named twice.
+            if let Some(entry) = entry.filter(|entry| entry.is_touched) {
+                let hash = hash(key, &mut entry.value);
+                changes.update(entry, hash);
+            }
+        }
+        changes.keys = keys;
+        changes.sum
+    }
+
+    /// As [`TrackedMap::sum`].
+    pub fn sum(&mut self, kind: &str, hasher: &mut EntityHasher) -> u128
+    where
+        V: State,
+    {
+        self.sum_by(|key, value| hasher.hash(kind, key, |out| value.write(out)))
+    }
+}
+
 impl<K: EntityKey + Ord, V> TrackedTable<K, V> {
     /// The entity to change, made where there is none.
     pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
-        let entry = match self.entries.entry(key) {
-            hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            hash_map::Entry::Vacant(entry) => {
-                self.changes.keys.push(key);
-                entry.insert(Entry::new(make()))
+        if !self.contains_key(key) {
+            self.insert(key, make());
+        }
+        let TrackedTable { places, entries, changes, .. } = self;
+        let place = places.get(&key).map_or(usize::MAX, |place| *place as usize);
+        match entries.get_mut(place).and_then(Option::as_mut) {
+            Some(entry) => {
+                changes.touch(key, entry);
+                &mut entry.value
             }
-        };
-        self.changes.touch(key, entry);
-        &mut entry.value
+            None => unreachable!("it was just put in"),
+        }
     }
 
     /// Entities in no order: only for what does not depend on one.
-    pub fn values(&self) -> impl ExactSizeIterator<Item = &V> {
-        self.entries.values().map(|entry| &entry.value)
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.iter().flatten().map(|entry| &entry.value)
     }
 
     /// Entities in the order of their keys.
     pub fn sorted(&self) -> Vec<(K, &V)> {
-        let mut all: Vec<_> = self.entries.iter().map(|(key, entry)| (*key, &entry.value)).collect();
+        let value = |place: u32| self.entries.get(place as usize)?.as_ref().map(|entry| &entry.value);
+        let mut all: Vec<_> =
+            self.places.iter().filter_map(|(key, place)| Some((*key, value(*place)?))).collect();
         all.sort_unstable_by_key(|(key, _)| *key);
         all
     }
@@ -360,6 +466,7 @@ impl<V> TrackedList<V> {
     }
 
     /// Puts an entity behind the others and says at which place.
+    #[inline]
     pub fn push(&mut self, value: V) -> usize {
         let place = self.len;
         if place.is_multiple_of(PIECE) {
@@ -527,6 +634,38 @@ mod tests {
             }
         }
         assert_eq!(sum(&mut map, &mut Vec::new()), fresh(&map));
+    }
+
+    #[test]
+    fn a_table_is_the_map_it_stands_for_and_sums_the_same() {
+        let (mut table, mut map) = (TrackedTable::<u64, u64>::default(), BTreeMap::new());
+        let mut state = 1u64;
+        let hash = |key: u64, value: u64| u128::from(key) << 64 | u128::from(value);
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let (key, choice) = (state >> 40 & 63, state >> 60);
+            match choice {
+                0..5 => assert_eq!(table.insert(key, state), map.insert(key, state)),
+                5..10 => assert_eq!(table.remove(key), map.remove(&key)),
+                10..12 => {
+                    *table.get_or_insert_with(key, || 1) ^= state;
+                    *map.entry(key).or_insert(1) ^= state;
+                }
+                12 => drop(
+                    table
+                        .get_mut(key)
+                        .map(|value| *value ^= 1)
+                        .zip(map.get_mut(&key).map(|value| *value ^= 1)),
+                ),
+                _ => {
+                    let sum = map.iter().map(|(key, value)| hash(*key, *value)).fold(0, u128::wrapping_add);
+                    assert_eq!(table.sum_by(|key, value| hash(key, *value)), sum);
+                }
+            }
+            assert_eq!((table.get(key), table.len()), (map.get(&key), map.len()));
+        }
+        assert!(table.sorted().into_iter().eq(map.iter().map(|(key, value)| (*key, value))));
+        assert_eq!(table.values().count(), map.len());
     }
 
     #[test]

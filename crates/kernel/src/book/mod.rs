@@ -176,16 +176,26 @@ impl<P: MatchingPolicy> Book<P> {
         guard: &G,
         sink: &mut S,
     ) -> Result<i64, Refusal> {
+        if self.rest_plainly(order, sink) {
+            return Ok(order.quantity);
+        }
+        // A copy, so that only this way has to have the order in memory.
+        self.submit_any(&order.clone(), guard, sink)
+    }
+
+    /// The short way of a new order: rests it if it takes nothing and all its terms are plain; `false`, and nothing done,
+    /// where it must go the long way.
+    #[inline(always)]
+    pub fn rest_plainly<S: ReportSink>(&mut self, order: &NewOrder, sink: &mut S) -> bool {
         if self.rests_plainly(order)
             && let Some(vacancy) = self.live.vacancy(order.order_id)
         {
             sink.accepted(order);
             let slot = self.rest_new(order, order.quantity, sink);
             self.live.fill(vacancy, slot);
-            return Ok(order.quantity);
+            return true;
         }
-        // A copy, so that only this way has to have the order in memory.
-        self.submit_any(&order.clone(), guard, sink)
+        false
     }
 
     #[inline(never)]

@@ -4,7 +4,7 @@ use super::{Engine, EngineStopped};
 use crate::command::SubmitOrder;
 use crate::money::{NANO, divide_half_even};
 use crate::orders::Order;
-use crate::risk::ReplaceTerms;
+use crate::risk::{ReplaceTerms, Reservation};
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderState, Sizing};
 
@@ -81,6 +81,7 @@ impl Engine {
             return self.cancel_linked(child);
         }
         let Some(order) = self.orders.get_mut(child) else { return Ok(()) };
+        let waiting = Reservation::of_open(order);
         let listed = self.instruments.get(order.request.instrument);
         let (tick, negative_prices) = listed.map_or((1, false), |one| (one.tick, one.negative_prices));
         order.is_held = false;
@@ -94,10 +95,12 @@ impl Engine {
         }
         let ReplaceTerms { price: limit, quantity, stop_price } = order.terms;
         let request = SubmitOrder { price: limit, quantity, stop_price, ..order.request };
-        if let Err(refusal) = self.risk.check_release(child, &request, &self.risk_view()) {
+        let released = Reservation::of_open(order);
+        if let Err(refusal) = self.risk.check_release(&request, &self.risk_view()) {
+            self.risk.closed(&waiting);
             return self.deny_released(child, refusal);
         }
-        self.risk.opened(child, &request);
+        self.risk.changed(&waiting, &released);
         self.emit_replaced(child);
         self.send_new(child, Some(price))
     }
@@ -108,7 +111,7 @@ impl Engine {
         order.refusal = Some(refusal);
         let (about, asked) = (super::order_entry::about(order), super::order_entry::asked(&order.request));
         self.emit_denied(about, child, asked, &refusal);
-        self.closed(child)
+        self.after_close(child)
     }
 
     /// Both of a reduce-only pair protect one position: the other keeps what is left of it. Any other pair
@@ -163,8 +166,9 @@ impl Engine {
 
     /// What only reduces may grow with the position it protects; anything else passes the gate.
     fn replace_linked(&mut self, order_id: u64, terms: ReplaceTerms) -> Result<(), EngineStopped> {
-        let reduces = self.orders.get(order_id).is_some_and(|order| order.request.is_reduce_only());
-        match self.risk.check_replace(order_id, &terms, &self.risk_view()) {
+        let Some(order) = self.orders.get(order_id) else { return Ok(()) };
+        let reduces = order.request.is_reduce_only();
+        match self.risk.check_replace(&Reservation::of_open(order), &terms, &self.risk_view()) {
             Err(refusal) if !reduces => {
                 self.emit_replace_rejected(order_id, &refusal);
                 Ok(())

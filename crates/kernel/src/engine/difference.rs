@@ -43,7 +43,7 @@ pub fn differences(here: &Engine, there: &Engine) -> Vec<Difference> {
     participants(&mut found, here, there);
     found.bytes("instruments", here.instruments.as_ref(), there.instruments.as_ref());
     found.bytes("fee schedules", &*here.fees, &*there.fees);
-    found.bytes("risk limits and what open orders hold back", &here.risk, &there.risk);
+    found.bytes("risk limits and kill switches", &here.risk, &there.risk);
     found.field("engine", "halted instruments", &here.halted, &there.halted);
     found.field("engine", "names", &*here.names, &*there.names);
     found.field("engine", "marks to come", &here.pending_marks, &there.pending_marks);

@@ -1,7 +1,10 @@
 //! The events of the record being applied, and whom they go to.
 
+use crate::book::LevelChange;
+use crate::event::BookLevelChanged;
 use crate::message::Message;
 use crate::record::{Body, Continuation, Payload, RecordBuffer, Slot, flags, stamp};
+use crate::terms::Side;
 
 /// Events in the order in which they came about. Reused from record to record.
 #[derive(Clone, Debug, Default)]
@@ -31,10 +34,12 @@ impl Events {
         (self.cause, self.time, self.index) = (cause, time, 0);
     }
 
+    #[inline]
     pub fn emit<B: Body>(&mut self, about: About, body: B) {
         self.push_head(about, Slot::new(body));
     }
 
+    #[inline]
     pub fn emit_with<B: Body, P: Payload>(&mut self, about: About, body: B, payload: P) {
         self.push_head(about, Slot { slots: 2, ..Slot::new(body) });
         let continuation = Continuation {
@@ -50,6 +55,13 @@ impl Events {
         self.slots.push(continuation.as_slot());
     }
 
+    #[inline]
+    pub fn emit_level(&mut self, instrument: u32, level: &LevelChange) {
+        let LevelChange { side, price, quantity, orders } = *level;
+        let body = BookLevelChanged { price, quantity, orders: u64::from(orders), reserved: 0 };
+        self.emit(About { instrument, ..About::NOTHING }.sold(side == Side::Sell), body);
+    }
+
     /// An event that is built by its caller: a body and as many payloads as it needs.
     pub fn emit_record(&mut self, about: About, mut event: RecordBuffer) {
         stamp(event.slots_mut(), self.cause, self.time);
@@ -59,6 +71,7 @@ impl Events {
     }
 
     /// Straight into its place: most records cause several events.
+    #[inline]
     fn push_head(&mut self, about: About, head: Slot) {
         if about.participant != 0 {
             self.addressed.push((self.slots.len() as u32, about.participant));

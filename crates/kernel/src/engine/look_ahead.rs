@@ -31,7 +31,6 @@ impl Engine {
             seen ^= order.map_or(0, touched);
         }
         for order in orders.into_iter().flatten() {
-            seen ^= self.risk.look_up(order.order_id);
             let instrument = self.instruments.get(order.request.instrument);
             let venue = instrument.and_then(|listed| self.venues.get(usize::from(listed.venue)));
             if let Some(AnyVenue::Matching(venue)) = venue {

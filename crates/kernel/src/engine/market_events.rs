@@ -1,6 +1,7 @@
 //! What a venue of our own tells of its markets: trades, levels, orders shown, sessions and auctions.
 
 use super::{About, AnyVenue, Engine};
+use crate::book::LevelChange;
 use crate::event;
 use crate::observation::{QuoteObserved, TradeObserved};
 use crate::record::{Slot, flags};
@@ -10,13 +11,12 @@ use crate::venue::{Outcome, VenueReport};
 
 impl Engine {
     /// Makes the event of a report that is about a market; says whether it was one.
+    #[inline(always)]
     pub(super) fn tell_market(&mut self, report: &VenueReport) -> bool {
         let order_id = report.order_id;
         match report.outcome {
             Outcome::BookLevel { instrument, side, price, quantity, orders } => {
-                let body =
-                    event::BookLevelChanged { price, quantity, orders: u64::from(orders), reserved: 0 };
-                self.events.emit(of(instrument).sold(side == Side::Sell), body);
+                self.events.emit_level(instrument, &LevelChange { side, price, quantity, orders });
                 self.participants.stir(instrument);
             }
             Outcome::Trade {

@@ -2,8 +2,8 @@
 //!
 //! | to change | open |
 //! |---|---|
-//! | what a command does to orders | `order_entry.rs` |
-//! | requests to venues, overdue answers | `requests.rs` |
+//! | what a command does to orders | `order_entry.rs`; the short way of plain ones: `plain.rs` |
+//! | requests to venues, overdue answers | `requests.rs`; those that are answered at once: `at_once.rs` |
 //! | what a venue's report does to an order | `order_reports.rs` |
 //! | what a matching policy outside the kernel answers | `allocations.rs` |
 //! | linked orders | `contingency.rs` |
@@ -15,6 +15,7 @@
 
 mod administration;
 mod allocations;
+mod at_once;
 mod contingency;
 mod difference;
 mod events;
@@ -23,6 +24,7 @@ mod market_events;
 mod market_rules;
 mod order_entry;
 mod order_reports;
+mod plain;
 mod requests;
 mod snapshot;
 
@@ -50,7 +52,7 @@ use crate::tracked::{EntityHasher, Tracked};
 use crate::venue::matching::{DepthBoard, MatchingVenue};
 use crate::venue::remote::RemoteVenue;
 use crate::venue::simulated::SimulatedVenue;
-use crate::venue::{Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
+use crate::venue::{AtWork, Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
 
 pub use difference::{Difference, differences};
 pub use events::{About, Events};
@@ -70,6 +72,8 @@ pub enum AnyVenue {
     Matching(Box<MatchingVenue>),
     Simulated(Box<SimulatedVenue>),
     Remote(RemoteVenue),
+    /// One of ours while it works on a request; never between two records.
+    AtWork(AtWork),
 }
 
 impl AnyVenue {
@@ -78,6 +82,7 @@ impl AnyVenue {
             AnyVenue::Matching(venue) => venue.as_ref(),
             AnyVenue::Simulated(venue) => venue.as_ref(),
             AnyVenue::Remote(venue) => venue,
+            AnyVenue::AtWork(venue) => venue,
         }
     }
 
@@ -86,12 +91,13 @@ impl AnyVenue {
             AnyVenue::Matching(venue) => venue.as_mut(),
             AnyVenue::Simulated(venue) => venue.as_mut(),
             AnyVenue::Remote(venue) => venue,
+            AnyVenue::AtWork(venue) => venue,
         }
     }
 
     pub fn kind(&self) -> VenueKind {
         match self {
-            AnyVenue::Matching(_) => VenueKind::Matching,
+            AnyVenue::Matching(_) | AnyVenue::AtWork(_) => VenueKind::Matching,
             AnyVenue::Simulated(_) => VenueKind::Simulated,
             AnyVenue::Remote(_) => VenueKind::Remote,
         }
@@ -148,6 +154,8 @@ pub struct Engine {
     asking_venue: Option<u16>,
     /// A venue's reports are being applied: requests made meanwhile are answered by the same loop.
     is_pulling: bool,
+    /// For tests only: reports are always pulled, none is applied while its venue is at work.
+    always_pulls: bool,
     /// Venues that got such a request and are not the one being pulled.
     unpulled: Vec<usize>,
     events: Events,
@@ -203,6 +211,7 @@ impl Engine {
             fee_question: None,
             asking_venue: None,
             is_pulling: false,
+            always_pulls: false,
             unpulled: Vec::new(),
             events: Events::default(),
             hasher: EntityHasher::default(),
@@ -506,6 +515,12 @@ impl Engine {
         if let Some(participant) = self.participants.get_mut(participant) {
             participant.is_started = true;
         }
+    }
+
+    /// Has every report pulled, as if no venue were ever idle: the same events and the same state, slower.
+    #[doc(hidden)]
+    pub fn pull_always(&mut self) {
+        self.always_pulls = true;
     }
 
     pub fn sequence(&self) -> u64 {

@@ -1,12 +1,12 @@
 //! Commands about orders: submit, replace, cancel. A command is refused by an event, never silently.
 
-use super::{About, AnyVenue, Engine, EngineStopped};
+use super::{About, AnyVenue, Engine, EngineStopped, Events};
 use crate::command::{CancelOrder, CausePayload, MassCancel, ReplaceOrder, SubmitOrder, SubmitOrderBody};
 use crate::event;
 use crate::message::Message;
-use crate::orders::{Order, order_id};
+use crate::orders::{Order, OrderSpecials, order_id};
 use crate::record::{Body, RecordBuffer, Slot, flags, payload};
-use crate::risk::{ReplaceTerms, check_held_terms, check_terms};
+use crate::risk::{ReplaceTerms, Reservation, check_held_terms, check_terms};
 use crate::rules::{Refusal, Rule};
 use crate::sabotage::{Check, is_removed};
 use crate::special_terms::SpecialTerms;
@@ -46,8 +46,53 @@ pub(super) fn asked(order: &SubmitOrder) -> SubmitOrderBody {
     }
 }
 
+/// `special` are the special terms of an order that has any.
+#[inline]
+pub(super) fn emit_submitted(
+    events: &mut Events,
+    order: &Order,
+    special: Option<&OrderSpecials>,
+    record: &[Slot],
+) {
+    let request = &order.request;
+    let body = event::OrderSubmitted {
+        order_id: order.order_id,
+        client_order_id: request.client_order_id,
+        price: request.price,
+        quantity: request.quantity,
+    };
+    let rest = event::OrderPayload {
+        terms: packed(request),
+        stop_price: request.stop_price,
+        cause_sequence: payload::<CausePayload>(record).map_or(0, |cause| cause.cause_sequence),
+        participant: u64::from(order.participant),
+        zeros: special.map_or(0, |special| special.terms.conditions().zeros),
+    };
+    let Some(special) = special else {
+        return events.emit_with(about(order), body, rest);
+    };
+    let mut event = RecordBuffer::new(body);
+    event.push(rest);
+    special.terms.push(request, &mut event);
+    events.emit_record(about(order), event);
+}
+
+#[inline]
+pub(super) fn emit_accepted(events: &mut Events, order: &Order, venue_time: u64) {
+    let body = event::OrderAccepted {
+        order_id: order.order_id,
+        client_order_id: order.request.client_order_id,
+        venue_order_id: order.venue_order_id,
+        venue_time,
+    };
+    events.emit(about(order), body);
+}
+
 impl Engine {
     pub(super) fn submit_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
+        if self.submit_plainly(record) {
+            return Ok(());
+        }
         let head = &record[0];
         let order_id = order_id(self.shard, head.sequence);
         let read = SubmitOrder::from_record(record)
@@ -88,13 +133,11 @@ impl Engine {
             return Ok(());
         }
         order.is_held = request.parent != 0;
-        self.emit_submitted(&order, record);
-        self.link(&mut order);
-        if order.is_held {
-            self.risk.held(order_id, &order.request);
-        } else {
-            self.risk.opened(order_id, &order.request);
+        emit_submitted(&mut self.events, &order, self.orders.special(order_id), record);
+        if request.parent != 0 || request.partner != 0 {
+            self.link(&mut order);
         }
+        self.risk.opened(&Reservation::of_open(&order));
         let is_held = order.is_held;
         self.orders.insert(order);
         if is_held { self.release_if_parent_traded(order_id) } else { self.send_new(order_id, None) }
@@ -161,7 +204,7 @@ impl Engine {
         venue: u16,
     ) -> Result<(), Refusal> {
         let is_supported = match self.venues.get(usize::from(venue)) {
-            Some(AnyVenue::Matching(_)) => true,
+            Some(AnyVenue::Matching(_) | AnyVenue::AtWork(_)) => true,
             Some(AnyVenue::Simulated(_)) => SimulatedVenue::supports(request, special),
             Some(AnyVenue::Remote(_)) | None => false,
         };
@@ -265,30 +308,6 @@ impl Engine {
         self.events.emit_with(about, body, rest);
     }
 
-    fn emit_submitted(&mut self, order: &Order, record: &[Slot]) {
-        let request = &order.request;
-        let body = event::OrderSubmitted {
-            order_id: order.order_id,
-            client_order_id: request.client_order_id,
-            price: request.price,
-            quantity: request.quantity,
-        };
-        let rest = event::OrderPayload {
-            terms: packed(request),
-            stop_price: request.stop_price,
-            cause_sequence: payload::<CausePayload>(record).map_or(0, |cause| cause.cause_sequence),
-            participant: u64::from(order.participant),
-            zeros: self.orders.special(order.order_id).map_or(0, |special| special.terms.conditions().zeros),
-        };
-        let Some(special) = self.orders.special(order.order_id) else {
-            return self.events.emit_with(about(order), body, rest);
-        };
-        let mut event = RecordBuffer::new(body);
-        event.push(rest);
-        special.terms.push(request, &mut event);
-        self.events.emit_record(about(order), event);
-    }
-
     pub(super) fn replace_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
         let head = &record[0];
         let body = ReplaceOrder::of(head);
@@ -373,7 +392,7 @@ impl Engine {
             };
             self.check_held_terms(&request)?;
         } else {
-            self.risk.check_replace(order_id, &terms, &self.risk_view())?;
+            self.risk.check_replace(&Reservation::of_open(order), &terms, &self.risk_view())?;
         }
         Ok(terms)
     }
@@ -395,16 +414,15 @@ impl Engine {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
         if order.is_held {
             order.terms = terms;
-            let ReplaceTerms { price, quantity, stop_price } = terms;
-            self.risk.held(order_id, &SubmitOrder { price, quantity, stop_price, ..order.request });
             self.settle_special_terms(order_id, true);
             self.emit_replaced(order_id);
             return Ok(());
         }
+        let before = Reservation::of_open(order);
         order.pending_terms = Some(terms);
         order.state = OrderState::PendingReplace;
         let instrument = order.request.instrument;
-        self.risk.pending_replace(order_id, &terms);
+        self.risk.changed(&before, &Reservation::of_open(order));
         self.emit_pending(order_id);
         self.attach(order_id, instrument);
         let ReplaceTerms { price, quantity, stop_price } = terms;
@@ -445,6 +463,9 @@ impl Engine {
 
     pub(super) fn cancel_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
         let head = &record[0];
+        if self.cancel_plainly(head) {
+            return Ok(());
+        }
         let client_order_id = CancelOrder::of(head).client_order_id;
         let found = self.orders.by_client_id(head.account, client_order_id).map(|order| order.order_id);
         let Some(order_id) = found else {

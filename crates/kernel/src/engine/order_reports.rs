@@ -3,7 +3,7 @@
 //! Reports may be late, repeated, out of order or about nothing we know. A fill is booked whatever state its
 //! order is in; what cannot be matched is kept visible as `ObservationUnmatched`.
 
-use super::order_entry::about;
+use super::order_entry::{about, emit_accepted};
 use super::{About, AnyVenue, Engine, EngineStopped, FeeQuestion};
 use crate::command::SubmitOrder;
 use crate::event;
@@ -14,7 +14,7 @@ use crate::observation::FeeAssessed;
 use crate::orders::Order;
 use crate::portfolio::{Booking, BookingKind, FeeSchedule};
 use crate::record::{Body, Slot, flags};
-use crate::risk::ReplaceTerms;
+use crate::risk::{ReplaceTerms, Reservation};
 use crate::rules::{Refusal, Rule};
 use crate::terms::{Liquidity, OrderState, OrderType, Side, Sizing, VenueKind};
 use crate::venue::{Outcome, Venue, VenueReport, VenueRequest};
@@ -112,6 +112,7 @@ impl Engine {
         self.events.emit(About::NOTHING, body);
     }
 
+    #[inline(always)]
     pub(super) fn apply_report(&mut self, venue: u16, report: &VenueReport) -> Result<(), EngineStopped> {
         let order_id = report.order_id;
         if self.tell_market(report) {
@@ -142,6 +143,7 @@ impl Engine {
         if has_wish { self.resume_linked(order_id) } else { Ok(()) }
     }
 
+    #[inline(always)]
     fn apply_outcome(&mut self, venue: u16, report: &VenueReport) -> Result<(), EngineStopped> {
         let (order_id, venue_time) = (report.order_id, report.venue_time);
         match report.outcome {
@@ -194,10 +196,8 @@ impl Engine {
             _ => {}
         }
         let Some(order) = self.orders.get(order_id) else { return Ok(()) };
-        let client_order_id = order.request.client_order_id;
         let is_done = was_open && !order.is_open();
-        let body = event::OrderAccepted { order_id, client_order_id, venue_order_id, venue_time };
-        self.events.emit(about(order), body);
+        emit_accepted(&mut self.events, order, venue_time);
         if is_done { self.closed(order_id) } else { Ok(()) }
     }
 
@@ -294,6 +294,7 @@ impl Engine {
         }
         // What traded before the venue got to the replace stays traded: the total is never less.
         let quantity = if in_units { quantity.max(order.cumulative_quantity) } else { terms.quantity };
+        let before = Reservation::of_open(order);
         order.terms = ReplaceTerms { quantity, ..terms };
         order.has_price |= terms.price != 0;
         let has_special_terms = order.has_special_terms();
@@ -303,11 +304,10 @@ impl Engine {
         if order.state != OrderState::PendingCancel || is_done {
             order.settle();
         }
-        let terms = order.terms;
+        self.risk.changed(&before, &Reservation::of_open(order));
         if has_special_terms {
             self.settle_special_terms(order_id, true);
         }
-        self.risk.replaced(order_id, &terms);
         self.emit_replaced(order_id);
         if is_done { self.closed(order_id) } else { Ok(()) }
     }
@@ -319,9 +319,9 @@ impl Engine {
         order.has_price |=
             order.request.order_type.may_rest() && order.request.order_type != OrderType::Pegged;
         if order.request.order_type != OrderType::Pegged {
+            let before = Reservation::of_open(order);
             (order.terms.price, order.terms.stop_price) = (price, stop_price);
-            let terms = order.terms;
-            self.risk.adjusted(order_id, &terms);
+            self.risk.changed(&before, &Reservation::of_open(order));
         }
         self.events.emit(about, event::OrderRepriced { order_id, client_order_id, price, stop_price });
     }
@@ -336,10 +336,11 @@ impl Engine {
 
     fn reduced(&mut self, order_id: u64, quantity: i64, refusal: &Refusal) {
         let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
+        let before = Reservation::of_open(order);
         order.terms.quantity = quantity.max(order.cumulative_quantity);
-        let (client_order_id, about, terms) = (order.request.client_order_id, about(order), order.terms);
-        self.risk.adjusted(order_id, &terms);
-        let (quantity, rule) = (terms.quantity, refusal.rule as u64);
+        self.risk.changed(&before, &Reservation::of_open(order));
+        let (client_order_id, about) = (order.request.client_order_id, about(order));
+        let (quantity, rule) = (order.terms.quantity, refusal.rule as u64);
         let body = event::OrderReduced { order_id, client_order_id, quantity, rule };
         self.events.emit_with(about, body, event::RefusalPayload::new(refusal));
     }
@@ -348,13 +349,12 @@ impl Engine {
     fn give_up_replace(&mut self, order_id: u64) {
         self.settle_special_terms(order_id, false);
         let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
-        let had_replace = order.pending_terms.take().is_some();
+        let before = Reservation::of_open(order);
+        order.pending_terms = None;
         if order.state != OrderState::PendingCancel || order.has_traded_whole() {
             order.settle();
         }
-        if had_replace {
-            self.risk.replace_rejected(order_id);
-        }
+        self.risk.changed(&before, &Reservation::of_open(order));
     }
 
     fn replace_rejected(&mut self, order_id: u64, refusal: &Refusal) -> Result<(), EngineStopped> {
@@ -469,31 +469,38 @@ impl Engine {
 
     fn book(&mut self, order_id: u64, fill: &FillReport, fee: Nano) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
-        let (request, was_open) = (order.request, order.is_open());
+        let was_open = order.is_open();
+        let SubmitOrder { account, instrument, .. } = order.request;
+        let before = Reservation::of_open(order);
         let is_overfilled = order.fill(fill.price, fill.quantity);
-        let Some(instrument) = self.instruments.get(request.instrument) else {
+        let after = Reservation::of_open(order);
+        let is_linked = order.has_children || order.partner != 0;
+        let is_closed_now = order.state == OrderState::Filled;
+        let Some(instrument) = self.instruments.get(instrument) else {
             return Err(self.stopped(format!("order {order_id} is in an instrument that is not listed")));
         };
         let booking = self
             .portfolio
-            .book_fill(request.account, instrument, fill.side, fill.price, fill.quantity, fee)
+            .book_fill(account, instrument, fill.side, fill.price, fill.quantity, fee)
             .map_err(|refusal| {
                 let rule = refusal.rule.name();
                 self.stopped(format!("fill {} of order {order_id} cannot be booked: {rule}", fill.trade_id))
             })?;
         if was_open {
-            self.risk.filled(order_id, fill.quantity);
+            self.risk.changed(&before, &after);
         }
         self.emit_fill(order_id, fill, saturate(fee), &booking);
         if is_overfilled {
             self.breach_by_overfill(order_id)?;
         }
-        let is_closed_now = self.orders.get(order_id).is_some_and(|order| order.state == OrderState::Filled);
         if was_open && is_closed_now {
-            self.risk.closed(order_id);
+            self.risk.closed(&after);
         }
-        if matches!(booking.kind, BookingKind::Closed | BookingKind::Flipped) {
+        if matches!(booking.kind, BookingKind::Closed | BookingKind::Flipped) && self.orders.has_children() {
             self.cancel_exits(order_id)?;
+        }
+        if !is_linked {
+            return Ok(());
         }
         self.after_fill(order_id, fill.price, fill.quantity)?;
         if was_open && is_closed_now { self.after_close(order_id) } else { Ok(()) }
@@ -586,9 +593,10 @@ impl Engine {
         self.cancel_each(&risky)
     }
 
-    /// The order is closed: its reservations go, and what hangs on it follows.
+    /// The order was open and is closed now: it holds nothing back any more, and what hangs on it follows.
     pub(super) fn closed(&mut self, order_id: u64) -> Result<(), EngineStopped> {
-        self.risk.closed(order_id);
+        let Some(order) = self.orders.get(order_id) else { return Ok(()) };
+        self.risk.closed(&Reservation::of_open(order));
         self.after_close(order_id)
     }
 }

@@ -57,15 +57,21 @@ impl Engine {
 
     /// Hands a request to the venue of `order_id`; to a remote one through the outbox, with a deadline.
     pub(super) fn send(&mut self, request: &VenueRequest, order_id: u64) -> Result<(), EngineStopped> {
-        let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
+        let Some(order) = self.orders.get(order_id) else { return Ok(()) };
         let instrument = order.request.instrument;
         let venue = self.instruments.get(instrument).map_or(0, |instrument| instrument.venue);
-        let Some(target) = self.venues.get_mut(usize::from(venue)) else {
+        if usize::from(venue) >= self.venues.len() {
             return Err(self.stopped(format!("order {order_id} is for venue {venue}, which does not exist")));
         };
+        if self.answers_at_once(venue, request)? {
+            return Ok(());
+        }
+        let Some(target) = self.venues.get_mut(usize::from(venue)) else { return Ok(()) };
         target.get_mut().request(request, self.time);
         if target.kind() == VenueKind::Remote {
-            order.asked_time = self.time;
+            if let Some(order) = self.orders.get_mut(order_id) {
+                order.asked_time = self.time;
+            }
             self.put_in_outbox(request, order_id, venue);
             self.expect_answer(order_id);
         }

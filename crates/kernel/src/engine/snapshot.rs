@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{AnyVenue, Engine, Events, FeeQuestion, OutboxEntry};
+use crate::risk::Reservation;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::VenueKind;
 use crate::tracked::{EntityHasher, Tracked};
@@ -129,6 +130,8 @@ impl State for Engine {
         engine.timers = State::read(input)?;
         engine.participants = State::read(input)?;
         engine.outbox = input.list::<OutboxEntry>()?.into();
+        let Engine { orders, risk, .. } = &mut engine;
+        orders.open().for_each(|order| risk.opened(&Reservation::of_open(order)));
         let waiting = engine.orders.iter().filter(|order| order.deadline != 0);
         engine.deadlines = waiting.map(|order| (order.deadline, order.order_id)).collect();
         engine.events = Events::default();
@@ -143,6 +146,7 @@ impl State for AnyVenue {
             AnyVenue::Matching(venue) => venue.write(out),
             AnyVenue::Simulated(venue) => venue.write(out),
             AnyVenue::Remote(venue) => venue.write(out),
+            AnyVenue::AtWork(_) => {}
         }
     }
 

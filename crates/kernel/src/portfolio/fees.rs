@@ -1,7 +1,6 @@
 //! What a fill costs: a rate for makers, one for takers, a flat part.
 
-use std::collections::BTreeMap;
-
+use crate::hash::Table;
 use crate::money::{NANO, Nano, divide_half_even};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
@@ -72,7 +71,8 @@ impl State for FeeSchedule {
 /// instrument, account, instrument, all. Without any, trading is free.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeeSchedules {
-    schedules: BTreeMap<(u32, u32), FeeSchedule>,
+    /// Looked up for every fill; written in the order of the keys.
+    schedules: Table<(u32, u32), FeeSchedule>,
 }
 
 impl FeeSchedules {
@@ -103,7 +103,9 @@ impl FeeSchedules {
 impl State for FeeSchedules {
     fn write(&self, out: &mut StateWriter) {
         out.length(self.schedules.len());
-        for (&(account, instrument), schedule) in &self.schedules {
+        let mut sorted: Vec<_> = self.schedules.iter().collect();
+        sorted.sort_unstable_by_key(|(place, _)| **place);
+        for (&(account, instrument), schedule) in sorted {
             out.u32(account);
             out.u32(instrument);
             schedule.write(out);
@@ -111,7 +113,7 @@ impl State for FeeSchedules {
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let mut schedules = BTreeMap::new();
+        let mut schedules = Table::default();
         for _ in 0..input.length()? {
             let key = (input.u32()?, input.u32()?);
             schedules.insert(key, FeeSchedule::read(input)?);

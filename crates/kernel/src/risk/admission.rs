@@ -20,6 +20,7 @@ const WHOLE: i64 = 1_000_000_000;
 ///
 /// # Errors
 /// The first rule that is broken, with what it allows and what the order says.
+#[inline]
 pub fn check_terms(order: &SubmitOrder, instrument: &Instrument) -> Result<(), Refusal> {
     let terms = ReplaceTerms::of(order);
     check_quantity(order.sizing, order.quantity, instrument)?;
@@ -48,7 +49,7 @@ pub(super) fn check_quantity(sizing: Sizing, quantity: i64, instrument: &Instrum
     if quantity <= 0 && !is_signed {
         return Err(Refusal::new(Rule::QuantityMustBePositive, 1, i128::from(quantity)));
     }
-    if sizing == Sizing::Units && quantity % instrument.lot != 0 {
+    if sizing == Sizing::Units && instrument.lot != 1 && quantity % instrument.lot != 0 {
         let lot = i128::from(instrument.lot);
         return Err(Refusal::new(Rule::QuantityMustBeOnLot, lot, i128::from(quantity)));
     }
@@ -71,7 +72,7 @@ pub(super) fn check_prices(
         }
     }
     for &(price, on_tick) in prices.iter().flatten() {
-        if price % instrument.tick != 0 {
+        if instrument.tick != 1 && price % instrument.tick != 0 {
             return Err(Refusal::new(on_tick, i128::from(instrument.tick), i128::from(price)));
         }
     }
@@ -99,6 +100,9 @@ pub(super) fn check_bounds(
     // The one farther from zero: below it prices are worth as much.
     let price = if stop.unsigned_abs() > limit.unsigned_abs() { stop } else { limit };
     let quantity = if sizing == Sizing::Units { terms.quantity } else { 1 };
+    if instrument.is_far_below_bounds(price, quantity) {
+        return Ok(());
+    }
     let notional = instrument.notional(price, quantity).map_or(Nano::MAX, Nano::saturating_abs);
     if price.unsigned_abs() > MAX_UNITS as u64 {
         return Err(Refusal::new(Rule::FieldMustBeInRange, i128::from(MAX_UNITS), i128::from(price)));

@@ -36,9 +36,9 @@ impl<'a> RiskView<'a> {
 /// Limits, kill switches and reservations of all accounts.
 ///
 /// The engine calls [`RiskGate::check`], then [`RiskGate::opened`] for an order it accepts, and tells of every
-/// fill, replace and end of it. An order that waits for its parent passes [`RiskGate::check_held`] and is
-/// [`RiskGate::held`] instead: it counts as open and holds nothing back. When released it passes
-/// [`RiskGate::check_release`] and is opened, under the same id, with the quantity and price it then has.
+/// change and of the end of it. An order that waits for its parent passes [`RiskGate::check_held`] instead: it counts as
+/// open and holds nothing back. When released it passes [`RiskGate::check_release`] with the quantity and price it then
+/// has, and holds back what they say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RiskGate {
     pub(super) limits: Tracked<Limits>,
@@ -95,6 +95,17 @@ impl RiskGate {
         self.killed_for(account).map_or(Ok(()), |id| Err(of(id)))
     }
 
+    /// Whether no limit, switch or sum could refuse a plain limit order that passes all other rules.
+    #[inline]
+    pub(crate) fn passes_at_a_glance(&self, id: u32, account: &Account, instrument: &Instrument) -> bool {
+        self.killed.is_empty()
+            && self.limits.is_empty()
+            && account.shorting
+            && !instrument.negative_prices
+            && account.currency == instrument.currency
+            && self.reservations.interest(id, instrument.id).has_room()
+    }
+
     /// Whether the order may go to its venue: rules in the order of [`Rule`], the first broken one refuses.
     /// What is unknown (account, instrument, a price a limit needs) refuses.
     ///
@@ -143,31 +154,24 @@ impl RiskGate {
     /// # Errors
     /// The first of the rules on terms and limits that is broken. The kill switch is not asked again: the order
     /// was accepted before, and mostly it protects a position.
-    pub fn check_release(
-        &self,
-        order_id: u64,
-        order: &SubmitOrder,
-        view: &RiskView<'_>,
-    ) -> Result<(), Refusal> {
+    pub fn check_release(&self, order: &SubmitOrder, view: &RiskView<'_>) -> Result<(), Refusal> {
         check_terms(order, view.instrument(order.instrument)?)?;
         let reservation = Reservation::of(order);
-        let waiting = self.reservations.get(order_id);
-        Proposal::new(self, &reservation, reservation.terms, waiting, view)?.check()
+        let waiting = Reservation::held(order);
+        Proposal::new(self, &reservation, reservation.terms, Some(&waiting), view)?.check()
     }
 
     /// Whether an open order may get new terms, each final: judged by the worse of old and new, since either
     /// may execute until the venue has answered.
     ///
     /// # Errors
-    /// `OrderMustExist`, and as [`RiskGate::check`].
-    pub fn check_replace(
+    /// As [`RiskGate::check`].
+    pub(crate) fn check_replace(
         &self,
-        order_id: u64,
+        open: &Reservation,
         terms: &ReplaceTerms,
         view: &RiskView<'_>,
     ) -> Result<(), Refusal> {
-        let unknown = Refusal::new(Rule::OrderMustExist, 0, i128::from(order_id));
-        let open = self.reservations.get(order_id).ok_or(unknown)?;
         let instrument = view.instrument(open.instrument)?;
         self.check_kill_switch(open.account)?;
         if open.sizing == Sizing::Units && terms.quantity <= open.filled {
@@ -181,53 +185,23 @@ impl RiskGate {
         Proposal::new(self, &proposed, *terms, Some(open), view)?.check()
     }
 
-    /// Holds back what the order could do, O(1). Opening an id again replaces what it held.
-    pub fn opened(&mut self, order_id: u64, order: &SubmitOrder) {
-        self.reservations.open(order_id, Reservation::of(order));
+    /// Holds back what an order could do that is open from now on, O(1); one that waits for its parent is only counted.
+    #[inline]
+    pub(crate) fn opened(&mut self, order: &Reservation) {
+        self.reservations.open(order);
     }
 
-    /// Counts an order that waits for its parent.
-    pub fn held(&mut self, order_id: u64, order: &SubmitOrder) {
-        self.reservations.open(order_id, Reservation::held(order));
-    }
-
-    /// A replace was sent: from now on the worse of old and new terms is held back.
-    pub fn pending_replace(&mut self, order_id: u64, terms: &ReplaceTerms) {
-        self.reservations.change(order_id, |order| order.pending = Some(*terms));
-    }
-
-    /// The venue changed the order's terms, to these.
-    pub fn replaced(&mut self, order_id: u64, terms: &ReplaceTerms) {
-        self.reservations.change(order_id, |order| {
-            order.terms = *terms;
-            order.pending = None;
-        });
-    }
-
-    /// The venue changed the order's terms by itself; what was asked for and not answered stays under way.
-    pub fn adjusted(&mut self, order_id: u64, terms: &ReplaceTerms) {
-        self.reservations.change(order_id, |order| order.terms = *terms);
-    }
-
-    /// The venue refused the replace: the old terms stand.
-    pub fn replace_rejected(&mut self, order_id: u64) {
-        self.reservations.change(order_id, |order| order.pending = None);
-    }
-
-    /// Part of the order executed; what did is held no more. Orders that are not open are ignored: a late
-    /// fill is the portfolio's.
-    pub fn filled(&mut self, order_id: u64, quantity: i64) {
-        self.reservations.change(order_id, |order| order.filled = order.filled.saturating_add(quantity));
+    /// An open order changed: part of it executed, it was released, it has other terms or other terms were asked for, and
+    /// from then on the worse of old and new is held back.
+    #[inline]
+    pub(crate) fn changed(&mut self, before: &Reservation, after: &Reservation) {
+        self.reservations.change(before, after);
     }
 
     /// The order ended, however: it holds nothing and counts no more.
-    pub fn closed(&mut self, order_id: u64) {
-        self.reservations.close(order_id);
-    }
-
-    /// Reads what the gate has of an order, so that it is at hand when it is needed.
-    pub(crate) fn look_up(&self, order_id: u64) -> u64 {
-        self.reservations.get(order_id).map_or(0, |order| order.filled as u64 ^ order.terms.price as u64)
+    #[inline]
+    pub(crate) fn closed(&mut self, order: &Reservation) {
+        self.reservations.close(order);
     }
 
     /// Open orders of `account`, those that wait for their parent included.
@@ -246,7 +220,7 @@ impl RiskGate {
     pub(crate) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
         let limits = self.limits.hash("limits", hasher);
         let killed = hasher.hash("killed", 0u64, |out| self.write_killed(out));
-        limits.wrapping_add(killed).wrapping_add(self.reservations.state_sum(hasher))
+        limits.wrapping_add(killed)
     }
 
     fn write_killed(&self, out: &mut StateWriter) {
@@ -255,17 +229,17 @@ impl RiskGate {
     }
 }
 
+/// Limits and kill switches: what is held back follows from the orders.
 impl State for RiskGate {
     fn write(&self, out: &mut StateWriter) {
         self.limits.write(out);
         self.write_killed(out);
-        self.reservations.write(out);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let limits = Limits::read(input)?;
         let len = input.length()?;
         let killed = (0..len).map(|_| input.u32()).collect::<Result<_, _>>()?;
-        Ok(RiskGate { limits: Tracked::new(limits), killed, reservations: Reservations::read(input)? })
+        Ok(RiskGate { limits: Tracked::new(limits), killed, reservations: Reservations::default() })
     }
 }

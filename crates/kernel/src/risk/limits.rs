@@ -78,6 +78,11 @@ impl Limits {
         Ok(())
     }
 
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
     /// All that were set, by (account, instrument).
     pub fn iter(&self) -> impl Iterator<Item = ((u32, u32), LimitKind, i64)> + '_ {
         self.sets.iter().flat_map(|(&place, set)| {

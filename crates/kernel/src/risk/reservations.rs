@@ -3,9 +3,9 @@
 use super::interest::{OpenInterest, SideInterest};
 use crate::command::SubmitOrder;
 use crate::numbered::Numbered;
+use crate::orders::Order;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::{OrderType, Side, Sizing, TimeInForce, options};
-use crate::tracked::{EntityHasher, TrackedTable};
 
 /// The terms of an order that a replace can change, each final. `quantity` is the total, filled part included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,9 +21,9 @@ impl ReplaceTerms {
     }
 }
 
-/// One open order as risk sees it.
+/// One open order as risk sees it: a view of it that is made when it is needed, never kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reservation {
+pub(crate) struct Reservation {
     pub(super) account: u32,
     pub(super) instrument: u32,
     pub(super) side: Side,
@@ -40,7 +40,20 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// Of an order at its venue.
+    /// What an order that is open would hold back as it is now.
+    #[inline]
+    pub(crate) fn of_open(order: &Order) -> Self {
+        Reservation {
+            is_held: order.is_held,
+            terms: order.terms,
+            pending: order.pending_terms,
+            filled: order.cumulative_quantity,
+            ..Reservation::of(&order.request)
+        }
+    }
+
+    /// Of a new order, on its way to its venue.
+    #[inline]
     pub(super) fn of(order: &SubmitOrder) -> Self {
         Reservation {
             account: order.account,
@@ -59,6 +72,18 @@ impl Reservation {
 
     pub(super) fn held(order: &SubmitOrder) -> Self {
         Reservation { is_held: true, ..Reservation::of(order) }
+    }
+
+    /// What a plain limit order at its venue may still trade: it holds back that, and its price times that.
+    #[inline(always)]
+    fn plain_leaves(&self) -> Option<i64> {
+        let is_plain = matches!(self.order_type, OrderType::Limit)
+            && matches!(self.sizing, Sizing::Units)
+            && self.options & options::REDUCE_ONLY == 0
+            && !self.is_held
+            && self.pending.is_none()
+            && self.terms.price > 0;
+        is_plain.then(|| self.terms.quantity.saturating_sub(self.filled).max(0))
     }
 
     /// Can only bring the position nearer to zero.
@@ -147,85 +172,86 @@ pub(super) struct AccountInterest {
     pub(super) instruments: Numbered<u32, OpenInterest>,
 }
 
-/// Reservations by order id, with their sums kept up to date.
+/// What open orders hold back, in sums per account and instrument. They follow from the orders: whoever opens, changes or
+/// closes one tells of it, and after a restart of all that are open.
 ///
-/// Entries of accounts and instruments stay once they were used, so that orders coming and going allocate
-/// nothing; only those that hold something are part of the state.
+/// Entries of accounts and instruments stay once they were used, so that orders coming and going allocate nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reservations {
-    orders: TrackedTable<u64, Reservation>,
     accounts: Numbered<u32, AccountInterest>,
 }
 
 impl Reservations {
-    pub(super) fn get(&self, order_id: u64) -> Option<&Reservation> {
-        self.orders.get(order_id)
-    }
-
     pub(super) fn account(&self, account: u32) -> Option<&AccountInterest> {
         self.accounts.get(&account)
     }
 
+    #[inline]
     pub(super) fn interest(&self, account: u32, instrument: u32) -> &OpenInterest {
         let account = self.accounts.get(&account);
         account.and_then(|account| account.instruments.get(&instrument)).unwrap_or(OpenInterest::NONE)
     }
 
-    /// Holds back what the order could do. Opening an id again replaces what it held.
-    pub(super) fn open(&mut self, order_id: u64, reservation: Reservation) {
-        if let Some(before) = self.orders.insert(order_id, reservation) {
-            self.release(&before);
-        }
-        let (count, interest) = self.entry(&reservation);
+    /// Holds back what the order could do.
+    #[inline]
+    pub(super) fn open(&mut self, reservation: &Reservation) {
+        let (count, interest) = self.entry(reservation);
         *count += 1;
         interest.orders += 1;
         let side = interest.side_mut(reservation.side);
+        if let Some(leaves) = reservation.plain_leaves() {
+            return side.add_plain(leaves, reservation.terms.price);
+        }
         *side = side.wrapping_plus(&reservation.interest());
     }
 
-    pub(super) fn close(&mut self, order_id: u64) {
-        if let Some(reservation) = self.orders.remove(order_id) {
-            self.release(&reservation);
-        }
-    }
-
-    fn release(&mut self, reservation: &Reservation) {
+    #[inline]
+    pub(super) fn close(&mut self, reservation: &Reservation) {
         let (count, interest) = self.entry(reservation);
         *count -= 1;
         interest.orders -= 1;
         let side = interest.side_mut(reservation.side);
+        if let Some(leaves) = reservation.plain_leaves() {
+            return side.add_plain(-leaves, reservation.terms.price);
+        }
         *side = side.wrapping_minus(&reservation.interest());
     }
 
-    /// Changes one reservation and with it the sums; an order that is not open is left alone.
-    pub(super) fn change(&mut self, order_id: u64, change: impl FnOnce(&mut Reservation)) {
-        let Some(reservation) = self.orders.get_mut(order_id) else { return };
-        let before = *reservation;
-        change(reservation);
-        let after = *reservation;
+    #[inline]
+    pub(super) fn change(&mut self, before: &Reservation, after: &Reservation) {
+        if let (Some(held), Some(holds)) = (before.plain_leaves(), after.plain_leaves()) {
+            let side = self.entry(after).1.side_mut(after.side);
+            side.add_plain(-held, before.terms.price);
+            return side.add_plain(holds, after.terms.price);
+        }
         let (held, holds) = (before.interest(), after.interest());
         if held == holds {
             return;
         }
-        let side = self.entry(&after).1.side_mut(after.side);
+        let side = self.entry(after).1.side_mut(after.side);
         *side = side.wrapping_minus(&held).wrapping_plus(&holds);
     }
 
     /// How many orders the account has, and what it holds back in the instrument.
+    #[inline]
     fn entry(&mut self, reservation: &Reservation) -> (&mut i64, &mut OpenInterest) {
         let account = self.accounts.get_or_default(reservation.account);
         let interest = account.instruments.get_or_default(reservation.instrument);
         (&mut account.orders, interest)
     }
 
-    pub(super) fn state_sum(&mut self, hasher: &mut EntityHasher) -> u128 {
-        self.orders.sum("reservation", hasher)
+    /// Where orders are open, and what they hold back.
+    fn held(&self) -> impl Iterator<Item = (u32, u32, &OpenInterest)> {
+        self.accounts.iter().flat_map(|(&account, interest)| {
+            let held = interest.instruments.iter().filter(|(_, held)| held.orders != 0);
+            held.map(move |(&instrument, held)| (account, instrument, held))
+        })
     }
 }
 
 impl PartialEq for Reservations {
     fn eq(&self, other: &Self) -> bool {
-        self.orders == other.orders
+        self.held().eq(other.held())
     }
 }
 
@@ -240,73 +266,5 @@ impl State for ReplaceTerms {
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         Ok(ReplaceTerms { price: input.i64()?, quantity: input.i64()?, stop_price: input.i64()? })
-    }
-}
-
-impl State for Reservation {
-    fn write(&self, out: &mut StateWriter) {
-        out.u32(self.account);
-        out.u32(self.instrument);
-        out.u8(self.side as u8);
-        out.u8(self.order_type as u8);
-        out.u8(self.time_in_force as u8);
-        out.u8(self.sizing as u8);
-        out.u16(self.options);
-        out.bool(self.is_held);
-        self.terms.write(out);
-        out.bool(self.pending.is_some());
-        self.pending.unwrap_or_default().write(out);
-        out.i64(self.filled);
-    }
-
-    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let (account, instrument) = (input.u32()?, input.u32()?);
-        let number = input.u8()?;
-        let side = Side::from_number(number).ok_or_else(|| input.invalid("side", u64::from(number)))?;
-        let number = input.u8()?;
-        let order_type =
-            OrderType::from_number(number).ok_or_else(|| input.invalid("order type", u64::from(number)))?;
-        let number = input.u8()?;
-        let time_in_force = TimeInForce::from_number(number)
-            .ok_or_else(|| input.invalid("time in force", u64::from(number)))?;
-        let number = input.u8()?;
-        let sizing = Sizing::from_number(number).ok_or_else(|| input.invalid("sizing", u64::from(number)))?;
-        let (options, is_held, terms) = (input.u16()?, input.bool()?, ReplaceTerms::read(input)?);
-        let is_pending = input.bool()?;
-        let pending = Some(ReplaceTerms::read(input)?).filter(|_| is_pending);
-        let filled = input.i64()?;
-        Ok(Reservation {
-            account,
-            instrument,
-            side,
-            order_type,
-            time_in_force,
-            sizing,
-            options,
-            is_held,
-            terms,
-            pending,
-            filled,
-        })
-    }
-}
-
-/// The orders only: their sums follow.
-impl State for Reservations {
-    fn write(&self, out: &mut StateWriter) {
-        out.length(self.orders.len());
-        for (order_id, reservation) in self.orders.sorted() {
-            out.u64(order_id);
-            reservation.write(out);
-        }
-    }
-
-    fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let mut reservations = Reservations::default();
-        for _ in 0..input.length()? {
-            let order_id = input.u64()?;
-            reservations.open(order_id, Reservation::read(input)?);
-        }
-        Ok(reservations)
     }
 }

@@ -23,6 +23,7 @@
 //! An order with expire time t cannot trade with a request made at t: expiry comes first.
 
 mod asking;
+mod at_once;
 mod auction;
 mod bands;
 mod conditions;
@@ -41,6 +42,7 @@ mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::at_work::{Audience, Nobody};
 use super::{Outcome, Venue, VenueContext, VenueOrder, VenueReport, VenueRequest};
 use crate::book::DepthPublisher;
 use crate::record::Slot;
@@ -302,7 +304,8 @@ impl Venue for MatchingVenue {
             last_prices,
             conditions,
             marks,
-            self.tickets.sum("ticket", hasher),
+            self.tickets
+                .sum_by(|order_id, ticket| hasher.hash("ticket", order_id, |out| ticket.write_digest(out))),
             self.specials.sum("special terms", hasher),
             self.self_trade.sum("self-trade prevention", hasher),
             match self.restless.is_empty() {
@@ -466,7 +469,21 @@ impl MatchingVenue {
         leaving: Leaving,
         time: u64,
         context: Option<&dyn VenueContext>,
-        act: impl FnOnce(&mut MarketBook, &mut Desk<'_>) -> Result<(), Refusal>,
+        act: impl FnOnce(&mut MarketBook, &mut Desk<'_, Nobody>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        self.at_desk_with(instrument, leaving, time, context, &mut Nobody, act)
+    }
+
+    /// As [`MatchingVenue::at_desk`], the reports told to `audience`.
+    #[inline(always)]
+    fn at_desk_with<A: Audience>(
+        &mut self,
+        instrument: u32,
+        leaving: Leaving,
+        time: u64,
+        context: Option<&dyn VenueContext>,
+        audience: &mut A,
+        act: impl FnOnce(&mut MarketBook, &mut Desk<'_, A>) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
         let index = (instrument as usize).wrapping_sub(1);
         let Some(market) = self.markets.get_mut(index).and_then(|market| market.as_deref_mut()) else {
@@ -479,6 +496,7 @@ impl MatchingVenue {
         };
         let rooms = context.zip(orders).map(|(context, orders)| Rooms::new(context, instrument, orders));
         let mut desk = Desk {
+            audience,
             reports: &mut self.reports,
             tickets: &mut self.tickets,
             expiries: &mut self.expiries,

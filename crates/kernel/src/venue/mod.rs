@@ -5,6 +5,7 @@
 //! a percent-sized order at the same open see each other, and lets it stop at a fill whose fee an outside
 //! model must first assess.
 
+pub(crate) mod at_work;
 pub mod matching;
 pub mod remote;
 mod saved;
@@ -16,6 +17,7 @@ use crate::special_terms::SpecialTerms;
 use crate::terms::{Liquidity, OrderType, Side, Sizing, TimeInForce, TradingSession};
 use crate::tracked::EntityHasher;
 
+pub use at_work::AtWork;
 use matching::ShownOrder;
 
 /// An order as a venue sees it. Quantities and prices in the instrument's units.

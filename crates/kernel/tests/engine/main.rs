@@ -9,3 +9,4 @@ mod remote_venue;
 mod scene;
 mod special_orders;
 mod stage;
+mod ways;

@@ -73,7 +73,7 @@ proptest! {
             _ = world.gate.check_held(&order, &world.view());
             let terms = ReplaceTerms { price: a, quantity: b, stop_price: c };
             _ = world.gate.check_replace(id, &terms, &world.view());
-            _ = world.gate.check_release(id, &order, &world.view());
+            _ = world.gate.check_release(&order, &world.view());
             world.gate.pending_replace(id, &terms);
             world.gate.filled(id, c);
             _ = world.executable(&at_venue(&order), b, a);

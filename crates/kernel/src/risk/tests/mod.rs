@@ -6,7 +6,10 @@ mod reservations;
 mod sizing;
 mod twin;
 
-use super::{LimitKind, RiskGate, RiskView};
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+
+use super::{LimitKind, ReplaceTerms, Reservation, RiskGate, RiskView};
 use crate::command::SubmitOrder;
 use crate::instrument::{Instrument, Instruments};
 use crate::money::{NANO, Nano};
@@ -33,13 +36,96 @@ pub const FOREIGN: u32 = 4;
 
 pub const ONE: i64 = NANO as i64;
 
+/// The gate and, beside it, the open orders as an engine keeps them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gate {
+    gate: RiskGate,
+    orders: BTreeMap<u64, Reservation>,
+}
+
+impl Deref for Gate {
+    type Target = RiskGate;
+
+    fn deref(&self) -> &RiskGate {
+        &self.gate
+    }
+}
+
+impl DerefMut for Gate {
+    fn deref_mut(&mut self) -> &mut RiskGate {
+        &mut self.gate
+    }
+}
+
+impl Gate {
+    pub fn opened(&mut self, order_id: u64, order: &SubmitOrder) {
+        self.put(order_id, Reservation::of(order));
+    }
+
+    pub fn held(&mut self, order_id: u64, order: &SubmitOrder) {
+        self.put(order_id, Reservation::held(order));
+    }
+
+    fn put(&mut self, order_id: u64, order: Reservation) {
+        if let Some(before) = self.orders.insert(order_id, order) {
+            self.gate.closed(&before);
+        }
+        self.gate.opened(&order);
+    }
+
+    fn change(&mut self, order_id: u64, change: impl FnOnce(&mut Reservation)) {
+        let Some(order) = self.orders.get_mut(&order_id) else { return };
+        let before = *order;
+        change(order);
+        self.gate.changed(&before, order);
+    }
+
+    pub fn pending_replace(&mut self, order_id: u64, terms: &ReplaceTerms) {
+        self.change(order_id, |order| order.pending = Some(*terms));
+    }
+
+    pub fn replaced(&mut self, order_id: u64, terms: &ReplaceTerms) {
+        self.change(order_id, |order| (order.terms, order.pending) = (*terms, None));
+    }
+
+    pub fn replace_rejected(&mut self, order_id: u64) {
+        self.change(order_id, |order| order.pending = None);
+    }
+
+    pub fn filled(&mut self, order_id: u64, quantity: i64) {
+        self.change(order_id, |order| order.filled = order.filled.saturating_add(quantity));
+    }
+
+    pub fn closed(&mut self, order_id: u64) {
+        if let Some(order) = self.orders.remove(&order_id) {
+            self.gate.closed(&order);
+        }
+    }
+
+    /// The gate as it is after a restart: read back, and told of every open order.
+    pub fn restarted(&self) -> Gate {
+        let mut gate = restored(&self.gate);
+        self.orders.values().for_each(|order| gate.opened(order));
+        Gate { gate, orders: self.orders.clone() }
+    }
+
+    pub fn check_replace(
+        &self,
+        order_id: u64,
+        terms: &ReplaceTerms,
+        view: &RiskView<'_>,
+    ) -> Result<(), Refusal> {
+        self.gate.check_replace(&self.orders[&order_id], terms, view)
+    }
+}
+
 #[derive(Clone)]
 pub struct World {
     pub instruments: Instruments,
     pub portfolio: Portfolio,
     pub marks: Marks,
     pub fees: FeeSchedules,
-    pub gate: RiskGate,
+    pub gate: Gate,
 }
 
 impl World {
@@ -49,7 +135,7 @@ impl World {
             portfolio: Portfolio::default(),
             marks: Marks::default(),
             fees: FeeSchedules::default(),
-            gate: RiskGate::default(),
+            gate: Gate::default(),
         };
         for (id, currency, tick, lot) in
             [(SHARE, USD, 1, 1), (CONTRACT, USD, 5, 5), (UNPRICED, USD, 1, 1), (FOREIGN, 2, 1, 1)]

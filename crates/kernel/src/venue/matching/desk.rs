@@ -13,6 +13,7 @@ use crate::book::{
 use crate::rules::{Refusal, Rule};
 use crate::terms::{Liquidity, Side, TradingSession, options};
 use crate::tracked::TrackedTable;
+use crate::venue::at_work::Audience;
 use crate::venue::{Outcome, VenueReport};
 
 /// How an order that goes out of the book is spoken of.
@@ -47,7 +48,9 @@ pub(super) enum Telling {
     Reduced(Refusal),
 }
 
-pub(super) struct Desk<'a> {
+pub(super) struct Desk<'a, A: Audience> {
+    /// Told each report first; what it does not take waits with the others.
+    pub audience: &'a mut A,
     pub reports: &'a mut VecDeque<VenueReport>,
     pub tickets: &'a mut TrackedTable<u64, Ticket>,
     pub expiries: &'a mut BTreeSet<(u64, u64)>,
@@ -77,14 +80,18 @@ pub(super) struct Desk<'a> {
     pub publisher: Option<&'a mut DepthPublisher>,
 }
 
-impl<'a> Desk<'a> {
+impl<'a, A: Audience> Desk<'a, A> {
     /// What stands between an incoming order and the book.
     pub fn guard(&self, account: u32, order_id: u64) -> Option<MarketGuard<'a>> {
         self.owners.guard(account, order_id, self.rooms)
     }
 
+    #[inline(always)]
     fn report(&mut self, order_id: u64, outcome: Outcome) {
-        self.reports.push_back(VenueReport { order_id, venue_time: self.time, outcome });
+        let report = VenueReport { order_id, venue_time: self.time, outcome };
+        if !self.audience.hears(&report) {
+            self.reports.push_back(report);
+        }
     }
 
     fn show(&mut self, change: impl FnOnce(&mut ShownOrders) -> Option<ShownOrder>) {
@@ -133,7 +140,7 @@ impl<'a> Desk<'a> {
     }
 }
 
-impl ReportSink for Desk<'_> {
+impl<A: Audience> ReportSink for Desk<'_, A> {
     const LEVELS: bool = true;
 
     fn accepted(&mut self, order: &NewOrder) {

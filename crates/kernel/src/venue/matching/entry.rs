@@ -1,11 +1,12 @@
 //! Orders on their way into the book, and what changes them: admission, replace, cancel.
 
-use super::desk::{Leaving, Telling};
+use super::desk::{Desk, Leaving, Telling};
 use super::special::submit_guarded;
-use super::{MAX_INSTRUMENTS, MatchingVenue, Place, Ticket, unknown_order};
+use super::{MAX_INSTRUMENTS, MarketBook, MatchingVenue, Place, Ticket, unknown_order};
 use crate::book::{NewOrder, SHOW_ALL, check_price, check_quantity};
 use crate::rules::{Refusal, Rule};
 use crate::terms::{OrderType, Sizing, TimeInForce, options};
+use crate::venue::at_work::{Audience, Nobody};
 use crate::venue::{Outcome, VenueContext, VenueOrder};
 
 impl MatchingVenue {
@@ -19,7 +20,8 @@ impl MatchingVenue {
             } else if self.waits_for_close(order) {
                 self.hold_for_close(order, time)
             } else {
-                self.enter(order, time, context)
+                let ticket = Ticket { order: *order, executed: 0, excess: 0, place: Place::Triggered };
+                self.match_order(ticket, false, time, context)
             }
         });
         self.report_refused(order.order_id, time, result, |refusal| Outcome::Rejected { refusal });
@@ -70,10 +72,24 @@ impl MatchingVenue {
         }
     }
 
-    /// Brings a new order to the book.
-    fn enter(&mut self, order: &VenueOrder, time: u64, context: &dyn VenueContext) -> Result<(), Refusal> {
+    /// Brings a new order that asks for nothing but its price and quantity to the book.
+    pub(super) fn enter_at_once<A: Audience>(
+        &mut self,
+        order: &VenueOrder,
+        time: u64,
+        audience: &mut A,
+    ) -> Result<(), Refusal> {
         let ticket = Ticket { order: *order, executed: 0, excess: 0, place: Place::Triggered };
-        self.match_order(ticket, false, time, context)
+        let new_order = self.book_terms(&ticket)?;
+        self.bring_to_book(ticket, &new_order, Leaving::Canceled, time, None, audience)
+    }
+
+    /// The order as the book takes it.
+    fn book_terms(&self, ticket: &Ticket) -> Result<NewOrder, Refusal> {
+        check_quantity(ticket.order.quantity)?;
+        let new_order = self.book_order(ticket);
+        check_price(new_order.price)?;
+        Ok(new_order)
     }
 
     /// Matches an order that is not in the book; `known` when its client has an `Accepted` already.
@@ -84,25 +100,36 @@ impl MatchingVenue {
         time: u64,
         context: &dyn VenueContext,
     ) -> Result<(), Refusal> {
-        let order = ticket.order;
-        check_quantity(order.quantity)?;
-        let new_order = self.book_order(&ticket);
-        check_price(new_order.price)?;
-        let quantity = self.executable(&order, ticket.leaves(), context)?;
+        let new_order = self.book_terms(&ticket)?;
+        let quantity = self.executable(&ticket.order, ticket.leaves(), context)?;
         ticket.excess = ticket.leaves() - quantity;
-        self.arrivals += 1;
-        ticket.place = Place::Book(self.arrivals);
-        self.keep(ticket);
         let leaving = if known { Leaving::Known } else { Leaving::Canceled };
         // Of what may not trade now nothing can be asked.
         let is_cut = quantity < ticket.leaves();
         let minimum = if is_cut { new_order.minimum.min(quantity) } else { new_order.minimum };
-        let result = self.at_desk(order.instrument, leaving, time, Some(context), |book, desk| {
-            submit_guarded(book, &NewOrder { quantity, minimum, ..new_order }, desk)
+        let new_order = NewOrder { quantity, minimum, ..new_order };
+        self.bring_to_book(ticket, &new_order, leaving, time, Some(context), &mut Nobody)
+    }
+
+    fn bring_to_book<A: Audience>(
+        &mut self,
+        mut ticket: Ticket,
+        new_order: &NewOrder,
+        leaving: Leaving,
+        time: u64,
+        context: Option<&dyn VenueContext>,
+        audience: &mut A,
+    ) -> Result<(), Refusal> {
+        self.arrivals += 1;
+        ticket.place = Place::Book(self.arrivals);
+        self.keep(ticket);
+        let VenueOrder { order_id, instrument, .. } = ticket.order;
+        let result = self.at_desk_with(instrument, leaving, time, context, audience, |book, desk| {
+            submit_guarded(book, new_order, desk)
         });
         if result.is_err() {
             self.arrivals -= 1;
-            self.forget(order.order_id);
+            self.forget(order_id);
         }
         result
     }
@@ -169,24 +196,12 @@ impl MatchingVenue {
         time: u64,
         context: &dyn VenueContext,
     ) -> Result<(), Refusal> {
-        check_quantity(order.quantity)?;
-        let leaves = order.quantity - ticket.executed;
-        if leaves <= 0 {
-            let limit = i128::from(ticket.executed) + 1;
-            return Err(Refusal::new(Rule::QuantityMustBePositive, limit, i128::from(order.quantity)));
-        }
-        check_price(order.price)?;
+        let leaves = check_requote(&ticket, order)?;
         let quantity = self.executable(order, leaves, context)?;
-        let post_only = to_book(order).post_only;
-        let (order_id, terms) = (order.order_id, [order.price, quantity]);
         self.at_desk(order.instrument, Leaving::Canceled, time, Some(context), |book, desk| {
             desk.excess = leaves - quantity;
             desk.telling = telling;
-            let left = match desk.guard(order.account, order_id) {
-                None => book.replace(order_id, order.price, quantity, post_only, desk),
-                Some(guard) => book.replace_guarded(order_id, terms, post_only, &guard, desk),
-            };
-            left.map(|_| ())
+            requote_in_book(book, order, quantity, desk)
         })
     }
 
@@ -220,6 +235,34 @@ impl MatchingVenue {
         self.report(order_id, time, leaving.outcome(Refusal::of(Rule::CanceledByParticipant)));
         true
     }
+}
+
+/// What new terms of an order in the book leave to trade.
+pub(super) fn check_requote(ticket: &Ticket, order: &VenueOrder) -> Result<i64, Refusal> {
+    check_quantity(order.quantity)?;
+    let leaves = order.quantity - ticket.executed;
+    if leaves <= 0 {
+        let limit = i128::from(ticket.executed) + 1;
+        return Err(Refusal::new(Rule::QuantityMustBePositive, limit, i128::from(order.quantity)));
+    }
+    check_price(order.price)?;
+    Ok(leaves)
+}
+
+/// Gives an order in the book its price and `quantity` to trade, under the guard of its owner where it has one.
+pub(super) fn requote_in_book<A: Audience>(
+    book: &mut MarketBook,
+    order: &VenueOrder,
+    quantity: i64,
+    desk: &mut Desk<'_, A>,
+) -> Result<(), Refusal> {
+    let post_only = to_book(order).post_only;
+    let (order_id, terms) = (order.order_id, [order.price, quantity]);
+    let left = match desk.guard(order.account, order_id) {
+        None => book.replace(order_id, order.price, quantity, post_only, desk),
+        Some(guard) => book.replace_guarded(order_id, terms, post_only, &guard, desk),
+    };
+    left.map(|_| ())
 }
 
 /// The order as the book takes it: one that a price woke is a market or a limit order, as its type says.

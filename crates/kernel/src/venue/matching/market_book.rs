@@ -107,6 +107,15 @@ impl MarketBook {
         self.submit_guarded(order, &Unguarded, sink)
     }
 
+    /// The book, where it is one of price-time that trades without bounds.
+    #[inline]
+    pub(super) fn plain_mut(&mut self) -> Option<&mut Book<PriceTime>> {
+        match &mut self.policed {
+            Policed::PriceTime(book) if self.fence.is_none() && !book.is_collecting() => Some(book),
+            _ => None,
+        }
+    }
+
     /// As [`Book::submit_guarded`]. While the book collects, a market order rests unseen at the end of the price
     /// axis, so that it trades first at any price, and orders for an auction rest like others. An order that
     /// would trade outside the fence trades up to it; then the book collects and the rest of the order with it.

@@ -8,6 +8,7 @@ use crate::rules::{Refusal, Rule};
 use crate::special_terms::SpecialTerms;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::{OrderType, TimeInForce, options};
+use crate::venue::at_work::Audience;
 use crate::venue::{Outcome, VenueContext, VenueOrder};
 
 /// What few orders have beside their ticket.
@@ -277,10 +278,10 @@ impl MatchingVenue {
 }
 
 /// Submits under the guard of the order's owner, where it has one.
-pub(super) fn submit_guarded(
+pub(super) fn submit_guarded<A: Audience>(
     book: &mut MarketBook,
     order: &NewOrder,
-    desk: &mut Desk<'_>,
+    desk: &mut Desk<'_, A>,
 ) -> Result<(), Refusal> {
     match desk.guard(order.account, order.order_id) {
         None => book.submit(order, desk).map(|_| ()),

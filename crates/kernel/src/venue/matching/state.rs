@@ -320,6 +320,43 @@ impl State for Ticket {
     }
 }
 
+impl Ticket {
+    /// What the state hash is taken of: all that [`State::write`] writes, in few pieces.
+    pub(super) fn write_digest(&self, out: &mut StateWriter) {
+        let order = &self.order;
+        let (place, number) = self.place.numbers();
+        let terms = [order.side as u8, order.order_type as u8, order.time_in_force as u8, place];
+        out.words(&[
+            u64::from(order.account) | u64::from(order.instrument) << 32,
+            order.client_order_id,
+            u64::from(u32::from_le_bytes(terms)) | u64::from(order.options) << 32,
+            order.price as u64,
+            order.quantity as u64,
+            self.executed as u64,
+            number,
+        ]);
+        let (has_stop, is_timed) = (order.stop_price != 0, order.expire_time != 0);
+        if has_stop || is_timed || self.excess != 0 || order.released_at.is_some() {
+            out.words(&[order.stop_price as u64, order.expire_time, self.excess as u64]);
+            out.u8(order.sizing as u8);
+            out.option_i64(order.released_at);
+        }
+    }
+}
+
+impl Place {
+    /// Its kind, and the number of those that have one.
+    fn numbers(self) -> (u8, u64) {
+        match self {
+            Place::Book(arrival) => (1, arrival),
+            Place::Stop(sequence) => (2, sequence),
+            Place::Triggered => (3, 0),
+            Place::AtClose(arrival) => (4, arrival),
+            Place::Parked => (5, 0),
+        }
+    }
+}
+
 impl State for TriggeredStop {
     fn write(&self, out: &mut StateWriter) {
         out.u64(self.order_id);
