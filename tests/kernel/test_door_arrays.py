@@ -131,8 +131,8 @@ def test_bad_input_names_the_slot_and_what_was_expected() -> None:
     node = new_node()
     with pytest.raises(InputError, match=r"input slot 4: time 5 .* in time order"):
         node.run(unsorted, 0, [])
-    commands = as_slots(records("CancelOrder", 1))
-    with pytest.raises(InputError, match="input slot 0: CancelOrder is not an observation"):
+    commands = as_slots(records("DepositCash", 1))
+    with pytest.raises(InputError, match="input slot 0: DepositCash is neither an observation nor an order"):
         new_node().run(commands, 0, [])
 
 
