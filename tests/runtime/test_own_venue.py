@@ -317,14 +317,17 @@ def test_a_node_that_is_asked_and_has_nobody_to_ask_says_so():
     node = Node()
     node.define_currency(1, "USD")
     node.configure_venue(0, 1)
-    units = {
-        "price_unit_nano": 10**7,
-        "quantity_unit_nano": 10**9,
-        "multiplier_nano": 10**9,
-        "tick": 1,
-        "lot": 1,
-    }
-    node.list_instrument(1, "ABC", currency=1, venue=0, **units)
+    node.list_instrument(
+        1,
+        "ABC",
+        currency=1,
+        price_unit_nano=10**7,
+        quantity_unit_nano=10**9,
+        multiplier_nano=10**9,
+        tick=1,
+        lot=1,
+        venue=0,
+    )
     node.set_matching_policy(1, 4)
     node.open_account(2, 1, shorting=True)
     (slots,) = read_orders(history.frame, instrument=ABC).batches()
