@@ -130,17 +130,44 @@ def test_a_close_is_answered_with_a_close_and_the_end() -> None:
     story_with(tell)
 
 
+def test_a_reader_who_does_not_read_is_cut_off_though_its_buffers_are_full() -> None:
+    async def story() -> None:
+        with floor(private_messages=5) as room:
+            connection = Connection(Front(room.gateway, dict, lambda _: None))
+            slow = Slow(connection)
+            connection.on_ws_connected(slow)  # type: ignore[arg-type]
+            session = next(iter(room.gateway._sessions))
+            for number in range(30):
+                session.push(str(number))
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
+            assert (slow.closed, slow.is_cut) == (4009, False)
+            await asyncio.sleep(1.1)
+            assert slow.is_cut, "it has not answered the close for a second"
+            connection.on_ws_disconnected(slow)  # type: ignore[arg-type]
+
+    run(story)
+
+
 class Slow:
     """A transport whose other side reads nothing after the first frames."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.sent: list[str] = []
+        self.closed = 0
+        self.is_cut = False
 
     def send(self, _: object, frame: str) -> None:
         self.sent.append(frame)
         if len(self.sent) == 3:
             self.connection.pause_writing()
+
+    def send_close(self, code: int, _: bytes) -> None:
+        self.closed = code
+
+    def disconnect(self, _graceful: bool = True) -> None:
+        self.is_cut = True
 
 
 def test_a_reader_who_does_not_read_lets_frames_wait_in_its_session() -> None:

@@ -429,6 +429,31 @@ def test_who_does_not_read_its_executions_is_disconnected_and_loses_nothing() ->
         assert back[0]["resent"] == 10
 
 
+def test_who_asks_and_does_not_read_the_answers_is_disconnected() -> None:
+    with floor(private_messages=10, messages_per_second=10**6) as room:
+        lazy = room.talk("alice")
+        for _ in range(1_000):
+            lazy.session.receive('{"type": "ping"}')
+            assert len(lazy.session._private) <= 20
+        assert lazy.session.closing is not None
+        assert lazy.session.closing[0] == 4009
+        assert lazy.session._waiting_characters == sum(map(len, lazy.session._private))
+
+
+def test_long_answers_count_by_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openbell.gateway.session.MOST_WAITING_CHARACTERS", 10_000)
+    with floor() as room:
+        alice, lazy = room.talk("alice"), room.talk("alice")
+        for number in range(1, 21):
+            alice.say(**order(number))
+        lazy.read()
+        for _ in range(10):
+            lazy.session.receive('{"type": "state"}')
+            assert lazy.session._waiting_characters <= 10_000
+        assert lazy.session.closing is not None
+        assert lazy.session.closing[0] == 4009
+
+
 def test_a_quiet_session_hears_a_heartbeat() -> None:
     with floor() as room:
         alice = room.talk("alice")

@@ -27,6 +27,8 @@ from openbell.gateway.rate_limit import RateLimit
 from openbell.model.terms import Side
 
 _CANCELS = (protocol.Cancel, protocol.CancelAll, protocol.MassCancel)
+MOST_WAITING_CHARACTERS = 64 << 20
+"""Of messages that wait for one connection, whose answers may be long."""
 MOST_REFUSED_IN_A_ROW = 1_000
 """Messages over the rate that are answered before the connection is closed."""
 
@@ -99,6 +101,8 @@ class Session:
         self._cancel_rate = RateLimit(rate, rate, now())
         self._refused_in_a_row = 0
         self._private: deque[str] = deque()
+        self._waiting_characters = 0
+        """Of those."""
         self._subscriptions: dict[tuple[str, int], Subscription] = {}
         self._cancel_on_disconnect = False
         self._has_submitted = False
@@ -219,7 +223,8 @@ class Session:
         if missed is None:
             self._answer(account.state(place))
         else:
-            self._private.extend(map(self._gateway.written, missed))
+            for message_missed in missed:
+                self.push(self._gateway.written(message_missed))
 
     def _missed(self, account: AccountProjection, seen: tuple[int, int]) -> Sequence[str | Event] | None:
         if seen[0] > self._gateway.place[0]:
@@ -362,16 +367,21 @@ class Session:
 
     def push(self, frame: str) -> None:
         """Send a private message, which is never dropped: a reader who lets too many wait is disconnected."""
-        if self.closing is not None:
-            return
-        if len(self._private) >= 2 * self._limits.private_messages:
-            self._private.clear()
-            self.close(
-                Close.TOO_SLOW, f"{2 * self._limits.private_messages} messages wait; reconnect and resume"
-            )
-            return
-        self._private.append(frame)
-        self._wake()
+        if self.closing is None and self._has_room(frame):
+            self._private.append(frame)
+            self._waiting_characters += len(frame)
+            self._wake()
+
+    def _has_room(self, frame: str) -> bool:
+        """Whether what waits may grow by this; if not, nothing waits any more and the connection is closed."""
+        most = 2 * self._limits.private_messages
+        if len(self._private) < most and self._waiting_characters + len(frame) <= MOST_WAITING_CHARACTERS:
+            return True
+        told = f"{len(self._private)} messages of {self._waiting_characters} characters wait; reconnect and resume"
+        self._private.clear()
+        self._waiting_characters = 0
+        self.close(Close.TOO_SLOW, told)
+        return False
 
     def offer(self, channel: str, instrument: int, change: Change) -> None:
         """Send market data, merged with what waits when the reader does not keep up."""
@@ -391,7 +401,9 @@ class Session:
         while True:
             while self._private:
                 self.was_quiet = False
-                yield self._private.popleft()
+                frame = self._private.popleft()
+                self._waiting_characters -= len(frame)
+                yield frame
             ready = self._next_market_frame()
             if ready is None:
                 return
@@ -408,8 +420,12 @@ class Session:
         return None
 
     def _answer(self, message: protocol.Sent) -> None:
-        self._private.append(protocol.encode(message))
-        self._wake()
+        """Send an answer. It waits as executions do, and has no room of its own: who asks and does not read is too slow, too."""
+        frame = protocol.encode(message)
+        if self.closing is not None or self._has_room(frame):
+            self._private.append(frame)
+            self._waiting_characters += len(frame)
+            self._wake()
 
     # -- the end
 

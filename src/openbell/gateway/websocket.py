@@ -183,8 +183,13 @@ class Connection(WSListener):
     def _flush(self) -> None:
         self._is_flush_due = False
         session, transport = self._session, self._transport
-        if session is not None and transport is not None and not self._is_blocked and not self._is_closing:
+        if session is None or transport is None or self._is_closing:
+            return
+        if not self._is_blocked:
             self._send_waiting(session, transport)
+        elif session.closing is not None:
+            # Who does not read is not waited for: what was written is all it gets.
+            self._close(*session.closing)
 
     def _send_waiting(self, session: Session, transport: WSTransport) -> None:
         for frame in session.frames():
