@@ -18,12 +18,12 @@ from openbell.model.errors import ConfigError, InputError, JournalError, Openbel
 from tests.kernel.door_nodes import bar_slots, hooks, new_node
 
 TEXT = {"code", "symbol"}
-BOOLEAN = {"shorting", "external"}
+BOOLEAN = {"shorting", "external", "negative_prices"}
 COMMANDS = [
     "define_currency", "configure_venue", "list_instrument", "open_account", "deposit_cash", "withdraw_cash",
     "set_fee_schedule", "set_risk_limit", "engage_kill_switch", "release_kill_switch", "halt_trading", "resume_trading",
     "register_participant", "subscribe", "add_indicator", "add_bar_interval", "submit_order", "replace_order",
-    "cancel_order", "cancel_all_orders", "start_timer", "cancel_timer", "stop_participant",
+    "cancel_order", "cancel_all_orders", "mass_cancel", "set_reference_price", "start_timer", "cancel_timer", "stop_participant",
 ]  # fmt: skip
 
 SMALL = st.integers(0, 4)
