@@ -1,4 +1,5 @@
-//! Matching, ours against the plain reference: `cargo bench --bench matching [-- COMMANDS ROUNDS SEED]`.
+//! Matching, ours against the plain reference: `cargo bench --bench matching [-- COMMANDS ROUNDS SEED [PART...]]`.
+//! Parts are `usual`, `orders`, `levels`, `books` and `sizes`; without any, all of them.
 //!
 //! Rounds are interleaved and each round gives one ratio per book, because the machine is not the same from
 //! one second to the next; the median of the ratios and their spread are what counts.
@@ -174,13 +175,8 @@ fn print_far_prices() {
     }
 }
 
-fn main() {
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
-    let count = numbers.next().unwrap_or(2_000_000) as usize;
-    let rounds = numbers.next().unwrap_or(11) as usize;
-    let seed = numbers.next().unwrap_or(23);
-    let only_usual = std::env::args().any(|argument| argument == "usual");
-    let flow = flow::generate(Shape::USUAL, count, seed);
+/// The flow of one book that most is said of.
+fn print_usual(flow: &Flow, rounds: usize, seed: u64) {
     let rows: [Row; 6] = [
         ("plain reference, hash index", measure::<Hashed>, true),
         ("plain reference, direct ids", measure::<Direct>, false),
@@ -189,23 +185,43 @@ fn main() {
         ("ours, published after commands", measure::<PublishedBook>, true),
         ("ours, pro rata", measure::<ProRataBook>, false),
     ];
+    let count = flow.commands.len();
     let title = format!("{count} mixed commands, seed {seed}, {rounds} interleaved rounds");
-    let ratios = table(&title, &flow, &rows, rounds);
+    let ratios = table(&title, flow, &rows, rounds);
     tell("native with acks / hash-indexed reference", ratios[2]);
     tell("native with acks / reference with direct ids", ratios[2] / ratios[1]);
     tell("native with level changes / hash-indexed reference", ratios[3]);
     tell("native, published after commands / hash-indexed reference", ratios[4]);
     tell("pro rata / price-time", ratios[5] / ratios[2]);
-    if only_usual {
-        return;
+    print_allocations(flow);
+    compare_latencies::<Hashed>("usual flow", flow);
+}
+
+const PARTS: [&str; 5] = ["usual", "orders", "levels", "books", "sizes"];
+
+fn main() {
+    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    let count = numbers.next().unwrap_or(2_000_000) as usize;
+    let rounds = numbers.next().unwrap_or(11) as usize;
+    let seed = numbers.next().unwrap_or(23);
+    let named: Vec<String> = std::env::args().filter(|argument| PARTS.contains(&argument.as_str())).collect();
+    let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
+    if wanted("usual") {
+        print_usual(&flow::generate(Shape::USUAL, count, seed), rounds, seed);
     }
-    print_allocations(&flow);
-    compare_latencies::<Hashed>("usual flow", &flow);
-    drop(flow);
     let rounds = rounds.div_ceil(2);
-    compare::<LargeHashed>("350,000 live orders", &flow::generate(Shape::MANY_ORDERS, count, seed), rounds);
-    compare::<LargeHashed>("14,000 levels", &flow::generate(Shape::MANY_LEVELS, count, seed), rounds);
-    compare::<SmallHashed>("1,000 books", &flow::generate(Shape::MANY_BOOKS, count, seed), rounds);
-    print_far_prices();
-    print_sizes();
+    if wanted("orders") {
+        let flow = flow::generate(Shape::MANY_ORDERS, count, seed);
+        compare::<LargeHashed>("350,000 live orders", &flow, rounds);
+    }
+    if wanted("levels") {
+        compare::<LargeHashed>("14,000 levels", &flow::generate(Shape::MANY_LEVELS, count, seed), rounds);
+    }
+    if wanted("books") {
+        compare::<SmallHashed>("1,000 books", &flow::generate(Shape::MANY_BOOKS, count, seed), rounds);
+    }
+    if wanted("sizes") {
+        print_far_prices();
+        print_sizes();
+    }
 }

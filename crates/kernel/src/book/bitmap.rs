@@ -62,6 +62,17 @@ impl Bitmap {
         Some(word * 64 + self.words[word].trailing_zeros() as usize)
     }
 
+    /// The highest set bit.
+    pub fn last(&self) -> Option<usize> {
+        let highest = |word: u64| word.ilog2() as usize;
+        if self.top == 0 {
+            return None;
+        }
+        let group = highest(self.top);
+        let word = group * 64 + highest(self.words[self.summary() + group]);
+        Some(word * 64 + highest(self.words[word]))
+    }
+
     /// The lowest set bit at or after `bit`.
     pub fn first_from(&self, bit: usize) -> Option<usize> {
         let word = bit / 64;
@@ -111,9 +122,10 @@ mod tests {
             assert_eq!(map.first_from(start), expected, "from {start}");
         }
         for (index, &bit) in bits.iter().enumerate() {
-            assert_eq!(map.first(), Some(bit));
+            assert_eq!((map.first(), map.last()), (Some(bit), Some(bits[bits.len() - 1])));
             map.clear(bit);
             assert_eq!(map.first(), bits.get(index + 1).copied());
         }
+        assert_eq!(map.last(), None);
     }
 }

@@ -224,11 +224,11 @@ impl Ladder {
         }
     }
 
-    /// Places a window may have.
-    fn most_places(&self) -> usize {
+    /// Places a window may have that has `now` of them.
+    fn most_places(&self, now: usize) -> usize {
         let earned = (self.earlier_far_uses as usize * PLACES_PER_FAR_USE).min(MOST_EARNED_PLACES);
         let filled = self.levels as usize * PLACES_PER_LEVEL;
-        earned.max(filled).max(self.window.len()).min(MAX_BITS)
+        earned.max(filled).max(now).min(MAX_BITS)
     }
 
     /// Lays the window anew, after a use of the map for `key`: over all levels and `key` where it may be so wide,
@@ -236,37 +236,56 @@ impl Ladder {
     fn move_window(&mut self, key: i64) {
         self.earlier_far_uses = self.earlier_far_uses.saturating_add(self.far_uses);
         self.far_uses = 0;
-        let mut all = std::mem::take(&mut self.far);
-        all.extend(self.window_levels());
-        let lowest = all.first_key_value().map_or(key, |(&lowest, _)| lowest.min(key));
-        let highest = all.last_key_value().map_or(key, |(&highest, _)| highest.max(key));
-        let most = self.most_places();
+        let window = std::mem::take(&mut self.window);
+        let occupied = std::mem::take(&mut self.occupied);
+        let (lowest, highest) = self.bounds(&occupied, key);
+        let most = self.most_places(window.len());
         let span = highest.abs_diff(lowest).saturating_add(1);
+        let old_base = self.base;
         let size = if span <= most as u64 {
             let span = span as usize;
             // What is left over lies on both sides: prices go on to move both ways.
-            let size = span.next_power_of_two().max(self.window.len());
+            let size = span.next_power_of_two().max(window.len());
             self.base = window_base(lowest, (size - span) / 2, size);
             size
         } else {
-            let doubled = self.window.len() * 2;
-            let size = if doubled <= most { doubled } else { self.window.len() };
+            let doubled = window.len() * 2;
+            let size = if doubled <= most { doubled } else { window.len() };
             // Most new levels are worse than the best, so it gets the larger part.
             self.base = window_base(self.best_key, size / 4, size);
             size
         };
         self.window = vec![NONE; size];
         self.occupied = Bitmap::new(size);
-        let mut inside = all.split_off(&self.base);
+        let mut inside = self.far.split_off(&self.base);
         let mut beyond = inside.split_off(&(self.base + size as i64));
-        all.append(&mut beyond);
-        self.far = all;
-        for (key, level) in inside {
-            let index = (key - self.base) as usize;
-            self.window[index] = level;
-            self.occupied.set(index);
-        }
+        self.far.append(&mut beyond);
+        inside.into_iter().for_each(|(key, level)| self.lay(key, level));
+        levels_of(&window, &occupied, old_base).for_each(|(key, level)| self.lay(key, level));
         self.far_best = self.far.first_key_value().map_or(NO_KEY, |(&key, _)| key);
+    }
+
+    /// Puts a level where the window as it lies now has it.
+    fn lay(&mut self, key: i64, level: u32) {
+        match self.place(key) {
+            Some(index) => {
+                self.window[index] = level;
+                self.occupied.set(index);
+            }
+            None => {
+                self.far.insert(key, level);
+            }
+        }
+    }
+
+    /// The lowest and the highest of `key` and the keys of all levels, the window's in `occupied`.
+    fn bounds(&self, occupied: &Bitmap, key: i64) -> (i64, i64) {
+        let near =
+            [occupied.first(), occupied.last()].map(|index| index.map(|index| self.base + index as i64));
+        let far =
+            [self.far.first_key_value(), self.far.last_key_value()].map(|entry| entry.map(|entry| *entry.0));
+        let keys = near.into_iter().chain(far).flatten();
+        keys.fold((key, key), |(lowest, highest), key| (lowest.min(key), highest.max(key)))
     }
 
     /// Of the map only what its entries need.
@@ -276,12 +295,7 @@ impl Ladder {
     }
 
     fn window_levels(&self) -> impl Iterator<Item = (i64, u32)> {
-        let mut next = self.occupied.first();
-        std::iter::from_fn(move || {
-            let index = next?;
-            next = self.occupied.first_from(index + 1);
-            Some((self.base + index as i64, self.window[index]))
-        })
+        levels_of(&self.window, &self.occupied, self.base)
     }
 
     /// Levels, best first.
@@ -290,6 +304,16 @@ impl Ladder {
         let after = self.far.range(self.base..).map(|(&key, &level)| (key, level));
         before.chain(self.window_levels()).chain(after)
     }
+}
+
+/// Levels of a window, best first.
+fn levels_of(window: &[u32], occupied: &Bitmap, base: i64) -> impl Iterator<Item = (i64, u32)> {
+    let mut next = occupied.first();
+    std::iter::from_fn(move || {
+        let index = next?;
+        next = occupied.first_from(index + 1);
+        Some((base + index as i64, window[index]))
+    })
 }
 
 #[cfg(test)]

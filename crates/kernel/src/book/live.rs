@@ -5,7 +5,9 @@
 //! six slots. What does not fit its bucket goes to the next ones, and each bucket counts how many passed it, so
 //! that a lookup knows when to stop and a removal leaves no trace.
 //!
-//! Growing makes a table of twice the size and moves one old bucket per insert: no pause grows with the table.
+//! Growing makes a table of twice the size and moves one old bucket per insert: no pause grows with the table. A small
+//! table is moved at once, in a microsecond or two: each insert while one is being left goes a long way, and a thousand
+//! small books that grow were most of the time on it.
 
 use zerocopy::FromZeros;
 
@@ -18,6 +20,12 @@ const PLACES: usize = 6;
 const FULL: usize = 3;
 
 const INITIAL_BITS: u32 = 1;
+
+/// Bits of the first table that a book needs which holds more than a handful of orders: 1 KiB.
+const SMALL_BITS: u32 = 5;
+
+/// Buckets of a table that is moved at once when it grows.
+const MOVED_AT_ONCE: usize = 64;
 
 /// A byte 1 in every lane.
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -139,19 +147,23 @@ impl Buckets {
         }
     }
 
+    /// Inserts the ids of a bucket of another table.
+    fn take_in(&mut self, bucket: &Bucket, slab: &Slab) {
+        for (place, &slot) in bucket.slots.iter().enumerate() {
+            if bucket.word >> (place * 8) & 0xFF != 0 {
+                self.insert(slab.order_id(slot), slot);
+            }
+        }
+    }
+
     fn remove(&mut self, order_id: u64, slab: &Slab) -> u32 {
         let (index, place, slot) = self.locate(order_id, slab);
         if slot == NONE {
             return NONE;
         }
-        self.clear(index, place);
+        self.buckets[index].word &= !(0xFF << (place * 8));
         self.forget_passing(self.home(order_id).0, index);
         slot
-    }
-
-    #[inline(always)]
-    fn clear(&mut self, index: usize, place: usize) {
-        self.buckets[index].word &= !(0xFF << (place * 8));
     }
 
     fn forget_passing(&mut self, mut index: usize, end: usize) {
@@ -231,17 +243,23 @@ impl LiveOrders {
     /// Adds an id that is not there; its order is in `slab` already.
     pub fn insert(&mut self, order_id: u64, slot: u32, slab: &Slab) {
         if self.len >= self.room {
-            if self.left.is_some() { self.move_bucket(slab) } else { self.grow() }
+            if self.left.is_some() { self.move_bucket(slab) } else { self.grow(slab) }
         }
         self.len += 1;
         self.table.insert(order_id, slot);
     }
 
     #[cold]
-    fn grow(&mut self) {
-        let bits = 64 - self.table.shift + 1;
-        let buckets = self.table.len();
-        self.left = Some(Box::new((std::mem::replace(&mut self.table, Buckets::new(bits)), buckets)));
+    fn grow(&mut self, slab: &Slab) {
+        let bits = (64 - self.table.shift + 1).max(SMALL_BITS);
+        let left = std::mem::replace(&mut self.table, Buckets::new(bits));
+        if left.len() <= MOVED_AT_ONCE {
+            left.buckets.iter().for_each(|bucket| self.table.take_in(bucket, slab));
+            self.room = self.table.len() * FULL;
+            return;
+        }
+        let buckets = left.len();
+        self.left = Some(Box::new((left, buckets)));
         self.room = 0;
     }
 
@@ -250,13 +268,9 @@ impl LiveOrders {
     fn move_bucket(&mut self, slab: &Slab) {
         let Some((left, buckets)) = self.left.as_deref_mut() else { return };
         *buckets -= 1;
-        for place in 0..PLACES {
-            if left.buckets[*buckets].word >> (place * 8) & 0xFF != 0 {
-                let slot = left.buckets[*buckets].slots[place];
-                left.clear(*buckets, place);
-                self.table.insert(slab.order_id(slot), slot);
-            }
-        }
+        let bucket = &mut left.buckets[*buckets];
+        self.table.take_in(bucket, slab);
+        bucket.word &= !(PASSED - 1);
         if *buckets == 0 {
             self.left = None;
             self.room = self.table.len() * FULL;
