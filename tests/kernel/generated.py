@@ -18,8 +18,8 @@ from tests.model.engine_twin import EngineTwin
 from tests.model.order_twin import Command, Event, Submit
 
 SEQUENCES = int(os.environ.get("OPENBELL_SEQUENCES", "10000"))
-"""Of all stages together: the exchange, its trading day, its special orders and the bars share them."""
-STAGES, CHUNKS = 4, 8
+"""Of all stages together: the exchange, its trading day, its special orders, both of them together and the bars share them."""
+STAGES, CHUNKS = 5, 8
 """Parts of the sequences that run apart, so that several workers share them."""
 
 SEED = int(os.environ.get("OPENBELL_SEED", secrets.randbelow(10**9)))

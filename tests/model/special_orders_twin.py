@@ -98,6 +98,8 @@ class SpecialOrdersTwin:
         self.arrivals = 0
         self.trades = 0
         self.is_restless = False
+        self.collecting = False
+        """Nothing trades: never in continuous trading."""
         self.told: list[Event] = []
 
     # ---- looking
@@ -320,24 +322,36 @@ class SpecialOrdersTwin:
         """Trades as far as an order reaches; the prices, in order."""
         prices: list[int] = []
         while order.leaves and order in self.orders:
-            there = self.queue(-order.side)
-            if not there or not (order.takes_any_price or (order.price - there[0].price) * order.side >= 0):
+            maker = self.next_against(order)
+            if maker is None:
                 break
-            maker = there[0]
             action = self.prevents(order, maker)
             if action:
                 self.prevent(order, maker, action)
                 continue
-            quantity = min(order.leaves, maker.shown)
-            prices.append(maker.price)
-            self.trades += 1
-            self.told.append(("trade", maker.price, quantity, order.order_id, maker.order_id))
-            order.executed += quantity
-            maker.executed += quantity
-            self.show_less(maker, quantity)
-            if not order.leaves:
-                self.orders.remove(order)
+            quantity = self.quantity_between(order, maker)
+            if quantity:
+                prices.append(maker.price)
+                self.trade(maker.price, quantity, order, maker)
         return prices
+
+    def next_against(self, order: Order) -> Order | None:
+        """The order that it would meet next."""
+        there = self.queue(-order.side)
+        reaches = there and (order.takes_any_price or (order.price - there[0].price) * order.side >= 0)
+        return there[0] if reaches else None
+
+    def quantity_between(self, order: Order, maker: Order) -> int:
+        return min(order.leaves, maker.shown)
+
+    def trade(self, price: int, quantity: int, order: Order, maker: Order) -> None:
+        self.trades += 1
+        self.told.append(("trade", price, quantity, order.order_id, maker.order_id))
+        order.executed += quantity
+        maker.executed += quantity
+        self.show_less(maker, quantity)
+        if not order.leaves:
+            self.orders.remove(order)
 
     def show_less(self, maker: Order, quantity: int) -> None:
         """What is used up is shown anew at the end of the queue, or the order is done."""
@@ -449,11 +463,14 @@ class SpecialOrdersTwin:
             self.line_up((MARK, 0), traded[0], traded[-1])
         if not book_changed:
             return
+        self.watch_bests()
+        self.is_restless = True
+
+    def watch_bests(self) -> None:
         for side in (BUY, SELL):
             price = self.best(side)
             if price is not None:
                 self.line_up((OPPOSITE, side), price, price)
-        self.is_restless = True
 
     # ---- what stands
 
@@ -487,11 +504,13 @@ class SpecialOrdersTwin:
         }
 
     def move_pegs(self) -> None:
+        if self.collecting:
+            return
         trades, bests = self.trades, self.bests_without_pegs()
         for order in sorted(self.orders, key=lambda o: o.order_id):
             if order.kind == PEGGED and order in self.orders:
                 self.move_peg(order, self.peg_target(order, bests))
-            if self.trades != trades:
+            if self.trades != trades or self.collecting:
                 return
 
     def peg_target(self, order: Order, bests: dict[int, int | None]) -> int | None:
@@ -530,6 +549,8 @@ class SpecialOrdersTwin:
         trades = self.trades
         for order in sorted(self.at("parked"), key=lambda o: o.order_id):
             if order.kind != PEGGED and self.could_trade(order) >= order.leaves:
-                self.match(order, known=True)
+                refusal = self.match(order, known=True)
+                if refusal:
+                    self.end(order, "canceled", refusal[0])
             if self.trades != trades:
                 return

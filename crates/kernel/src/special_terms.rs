@@ -240,7 +240,11 @@ impl SpecialTerms {
                     && !has(options::POST_ONLY | options::SLIDE)),
             !is_pegged || !is_immediate,
             !is_pegged || self.minimum_quantity == 0,
-            !is_auction || (kind as u8 <= OrderType::Limit as u8 && self.minimum_quantity == 0),
+            !is_auction
+                || (kind as u8 <= OrderType::Limit as u8
+                    && self.minimum_quantity == 0
+                    // Auctions trade what they can of each order.
+                    && !has(options::ALL_OR_NONE)),
         ];
         require(fits.iter().all(|fits| *fits), misfit(order))
     }

@@ -127,11 +127,14 @@ impl<P: MatchingPolicy> Book<P> {
             if queue.withdraws_first() {
                 continue;
             }
-            let quantity = queue.most_of_first(quantity);
             queue.level = offers;
             if queue.withdraws_first() {
                 continue;
             }
+            // Asked only where there is somebody to trade with: whom it holds back is said to be held back.
+            queue.level = bids;
+            let quantity = queue.most_of_first(quantity);
+            queue.level = offers;
             let before = queue.incoming();
             if let Some(offer) = queue.first() {
                 queue.fill(offer, quantity);

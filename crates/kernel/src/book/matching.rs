@@ -287,15 +287,18 @@ impl<P: MatchingPolicy> Book<P> {
             return found;
         }
         let mut found = 0;
-        // What accounts would have traded so far: it counts where orders may trade only so much.
+        // What accounts would have traded so far, of what this order takes less: it counts where orders may trade only so
+        // much.
         let mut ahead: BTreeMap<u32, i64> = BTreeMap::new();
         for order in self.orders(side.opposite()).take_while(|order| mirror(opposite, order.price) <= limit) {
             match guard.action_on(account, order.account, order.order_id) {
                 None if !guard.limits() => found += order.leaves,
                 None => {
-                    let ahead = ahead.entry(order.account).or_default();
-                    let most = guard.most(order.account, order.order_id, order.leaves, *ahead).unwrap_or(0);
-                    *ahead += most;
+                    let before = ahead.get(&order.account).copied().unwrap_or(0);
+                    let wanted = order.leaves.min(quantity - found);
+                    let most = guard.most(order.account, order.order_id, wanted, before).unwrap_or(0);
+                    *ahead.entry(order.account).or_default() += most;
+                    *ahead.entry(account).or_default() -= most;
                     found += most;
                 }
                 Some(SelfTradeAction::CancelResting) => {}

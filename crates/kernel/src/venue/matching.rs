@@ -489,7 +489,8 @@ impl MatchingVenue {
         let Some(market) = self.markets.get_mut(index).and_then(|market| market.as_deref_mut()) else {
             return Err(Refusal::new(Rule::InstrumentMustBeListed, 0, i128::from(instrument)));
         };
-        let Market { book, standing, triggers, reducing, shown, publisher, is_plain, .. } = market;
+        let Market { book, standing, triggers, reducing, shown, publisher, is_plain, is_changing, .. } =
+            market;
         let (orders, shrunk) = match reducing.as_deref_mut() {
             Some(Reducing { orders, shrunk }) => (Some(&*orders), Some(shrunk)),
             None => (None, None),
@@ -526,10 +527,13 @@ impl MatchingVenue {
         }
         let has_shrunk = reducing.as_deref().is_some_and(|reducing| !reducing.shrunk.is_empty());
         let (is_plain, is_standing) = (*is_plain, standing.is_some());
-        let watches_bests = triggers.has_uncommon() && !book.is_collecting();
+        let watches_bests = triggers.has_uncommon() && !book.is_collecting() && !*is_changing;
         self.clear_gone(instrument);
         if let Some(last) = traded.last {
             self.last_prices.insert(instrument, last);
+            if !self.marks.is_empty() && self.marks.contains_key(instrument) {
+                self.marks.insert(instrument, last);
+            }
             // Those of an auction wait until its session is over.
             if !is_uncrossing {
                 self.line_up_traded(instrument, &traded, time);

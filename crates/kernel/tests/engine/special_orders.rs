@@ -212,6 +212,13 @@ fn what_makes_no_sense_is_denied_by_its_rule_and_the_venue_stays_as_it_was() {
             0,
             9,
         ),
+        (
+            with(SubmitOrder { time_in_force: TimeInForce::AtOpen, ..limit }, options::ALL_OR_NONE),
+            NONE,
+            Rule::TermsMustFitOrderType,
+            0,
+            2,
+        ),
         (with(market, options::SLIDE), NONE, Rule::TermsMustFitOrderType, 0, 1),
         (limit, trailing(5), Rule::TermsMustFitOrderType, 0, 2),
         (limit, pegged(Peg::Mid, 0), Rule::TermsMustFitOrderType, 0, 2),

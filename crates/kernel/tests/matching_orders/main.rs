@@ -8,4 +8,5 @@ mod reducing;
 mod refusals;
 mod restored;
 mod self_trades;
+mod sessions;
 mod triggers;

@@ -144,8 +144,11 @@ impl MatchingVenue {
         if order.options & options::REDUCE_ONLY == 0 {
             return Ok(leaves);
         }
-        let Some(market) = self.market(order.instrument) else { return Ok(leaves) };
-        let Some(best) = market.book.best(order.side.opposite()) else { return Ok(leaves) };
+        // What is collected trades later: the auction sees to it.
+        let market = self.market(order.instrument).filter(|market| !market.book.is_collecting());
+        let Some(market) = market else { return Ok(leaves) };
+        // Shown or not: it takes what is hidden too.
+        let Some(best) = market.book.orders(order.side.opposite()).next() else { return Ok(leaves) };
         let is_limit = to_book(order).order_type == OrderType::Limit;
         if is_limit && !market.book.would_trade(order.side, order.price) {
             return Ok(leaves);

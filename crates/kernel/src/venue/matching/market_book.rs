@@ -3,10 +3,12 @@
 //! Price-time has a book type of its own, so that it pays one predictable branch per request for the others and
 //! nothing per match.
 
+use std::collections::BTreeMap;
+
 use crate::book::{
     AnyPolicy, AskedPolicy, AuctionLevel, Book, BookCancel, BookOrder, BookReplace, BookTrade, Level,
-    LevelChange, MatchingPolicy, NewOrder, PriceTime, QueuePosition, ReportSink, SelfTradeGuard, TopOfBook,
-    Unguarded,
+    LevelChange, MatchingPolicy, NewOrder, PriceTime, QueuePosition, ReportSink, SelfTradeAction,
+    SelfTradeGuard, TopOfBook, Unguarded,
 };
 use crate::book::{BookDecrement, BookRefresh, DepthPublisher};
 use crate::instrument::MAX_UNITS;
@@ -152,8 +154,8 @@ impl MarketBook {
     ) -> Result<i64, Refusal> {
         let is_immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
         let within = NewOrder { order_type: OrderType::Limit, price: breach.bound, ..*order };
-        let trades_within = on_book!(self, book => book.would_trade(order.side, breach.bound))
-            && !self.is_behind(order.side, self.first_price(order.side.opposite()));
+        let is_behind = (breach.price - breach.bound) * order.side.sign() < 0;
+        let trades_within = !is_behind && on_book!(self, book => book.would_trade(order.side, breach.bound));
         if !trades_within {
             self.start_collecting();
         }
@@ -303,36 +305,66 @@ impl MarketBook {
         })
     }
 
-    /// Where `order` would leave the fence, if it would.
+    /// The first trade outside the fence that `order` would make.
     fn breach_of<G: SelfTradeGuard>(&self, order: &NewOrder, guard: &G) -> Option<Breach> {
         let range = self.fence.as_deref()?.range;
+        let sign = order.side.sign();
         let price = (order.order_type == OrderType::Limit).then_some(order.price);
-        let reach = price.unwrap_or(MAX_UNITS * order.side.sign());
-        let opposite = order.side.opposite();
-        let first = self.first_price(opposite).filter(|_| !order.post_only)?;
-        if (reach - first) * order.side.sign() < 0 {
+        let reach = price.unwrap_or(MAX_UNITS * sign);
+        let first = self.first_price(order.side.opposite()).filter(|_| !order.post_only)?;
+        if (reach - first) * sign < 0 {
             return None;
         }
-        let (bound, behind) = match order.side {
-            Side::Buy => (range.high, range.low),
-            Side::Sell => (range.low, range.high),
-        };
-        let order_id = order.order_id;
-        if self.is_behind(order.side, Some(first)) {
-            return Some(Breach { order_id, bound: behind, price: first });
+        if !self.is_behind(order.side, Some(first)) {
+            let bound = if order.side == Side::Buy { range.high } else { range.low };
+            let finds_enough = |limit| {
+                let quantity = order.quantity;
+                let found = on_book!(self, book =>
+                    book.fillable(order.account, order.side, Some(limit), quantity, guard));
+                found >= quantity
+            };
+            // So it is with nearly every order.
+            if (reach - bound) * sign <= 0 || finds_enough(bound) {
+                return None;
+            }
         }
-        if (reach - bound) * order.side.sign() <= 0 {
-            return None;
+        self.first_outside(order, reach, guard)
+    }
+
+    /// Goes along the orders that `order` would meet, as matching does, up to the first with which it would trade outside
+    /// the fence.
+    #[cold]
+    fn first_outside<G: SelfTradeGuard>(&self, order: &NewOrder, reach: i64, guard: &G) -> Option<Breach> {
+        let range = self.fence.as_deref()?.range;
+        let sign = order.side.sign();
+        let mut left = order.quantity;
+        // What accounts would have traded so far, of what this order takes less, as in the book.
+        let mut ahead: BTreeMap<u32, i64> = BTreeMap::new();
+        let met =
+            self.orders(order.side.opposite()).take_while(|resting| (reach - resting.price) * sign >= 0);
+        for resting in met {
+            let wanted = resting.leaves.min(left);
+            match guard.action_on(order.account, resting.account, resting.order_id) {
+                Some(SelfTradeAction::CancelResting) => {}
+                Some(SelfTradeAction::DecrementAndCancel) => left -= wanted,
+                Some(_) => return None,
+                None => {
+                    let before = ahead.get(&resting.account).copied().unwrap_or(0);
+                    let most = guard.most(resting.account, resting.order_id, wanted, before).unwrap_or(0);
+                    if most > 0 && !range.contains(resting.price) {
+                        let bound = if resting.price < range.low { range.low } else { range.high };
+                        return Some(Breach { order_id: order.order_id, bound, price: resting.price });
+                    }
+                    *ahead.entry(resting.account).or_default() += most;
+                    *ahead.entry(order.account).or_default() -= most;
+                    left -= most;
+                }
+            }
+            if left <= 0 {
+                return None;
+            }
         }
-        let within = |limit: Option<i64>| -> i64 {
-            on_book!(self, book => book.fillable(order.account, order.side, limit, order.quantity, guard))
-        };
-        let inside = within(Some(bound));
-        if inside >= order.quantity || within(Some(reach)) == inside {
-            return None;
-        }
-        let beyond = self.orders(opposite).find(|resting| (resting.price - bound) * order.side.sign() > 0)?;
-        Some(Breach { order_id, bound, price: beyond.price })
+        None
     }
 
     /// As [`Book::auction_levels`].
@@ -355,16 +387,25 @@ impl MarketBook {
         self.levels(side).take(count).collect()
     }
 
-    /// As [`Book::fillable`].
+    /// As [`Book::fillable`], up to `price` and within the fence.
     pub fn fillable<G: SelfTradeGuard>(
         &self,
         account: u32,
         side: Side,
-        price: Option<i64>,
+        price: i64,
         quantity: i64,
         guard: &G,
     ) -> i64 {
-        on_book!(self, book => book.fillable(account, side, price, quantity, guard))
+        let price = match (self.fence.as_deref(), side) {
+            (None, _) => price,
+            (Some(fence), Side::Buy) => price.min(fence.range.high),
+            (Some(fence), Side::Sell) => price.max(fence.range.low),
+        };
+        let order = NewOrder { account, ..NewOrder::limit(0, side, price, quantity) };
+        if self.breach_of(&order, guard).is_some() {
+            return 0;
+        }
+        on_book!(self, book => book.fillable(account, side, Some(price), quantity, guard))
     }
 
     pub fn top(&self) -> TopOfBook {

@@ -214,6 +214,10 @@ impl MatchingVenue {
             let traded = TradedRange { low: price, high: price, last: Some(price) };
             self.line_up_traded(instrument, &traded, time);
         }
+        if session == TradingSession::Continuous {
+            // What came to the book meanwhile was nobody's best price yet.
+            self.line_up_bests(instrument, time);
+        }
         if self.market(instrument).is_some_and(|market| market.standing.is_some()) {
             self.disturb(instrument, time);
         }

@@ -81,6 +81,10 @@ impl MatchingVenue {
         }
     }
 
+    fn is_collecting(&self, instrument: u32) -> bool {
+        self.market(instrument).is_some_and(|market| market.book.is_collecting())
+    }
+
     fn standing(&self, instrument: u32) -> Option<&Standing> {
         self.market(instrument)?.standing.as_deref()
     }
@@ -202,7 +206,8 @@ impl MatchingVenue {
         let trades = self.trades;
         for order_id in ids {
             self.move_peg(order_id, bests, time, context);
-            if self.trades != trades {
+            // One that would trade outside its bands has started an auction.
+            if self.trades != trades || self.is_collecting(instrument) {
                 return;
             }
         }
@@ -294,8 +299,8 @@ impl MatchingVenue {
         let reducing = market.reducing.as_deref();
         let rooms = reducing.map(|reducing| Rooms::new(context, order.instrument, &reducing.orders));
         match self.owners().guard(account, order.order_id, rooms.as_ref()) {
-            None => market.book.fillable(account, side, Some(price), quantity, &Unguarded),
-            Some(guard) => market.book.fillable(account, side, Some(price), quantity, &guard),
+            None => market.book.fillable(account, side, price, quantity, &Unguarded),
+            Some(guard) => market.book.fillable(account, side, price, quantity, &guard),
         }
     }
 

@@ -313,9 +313,6 @@ impl MatchingVenue {
         let Some(last) = traded.last else { return };
         let first = if last == traded.high { traded.low } else { traded.high };
         self.line_up_range(instrument, Watched::LastTrade, [first, last], time);
-        if !self.marks.is_empty() && self.marks.contains_key(instrument) {
-            self.marks.insert(instrument, last);
-        }
         self.line_up_range(instrument, Watched::Mark, [first, last], time);
     }
 
