@@ -36,6 +36,7 @@ __all__ = [
     "BookRefused",
     "BookReplaced",
     "BookTrade",
+    "ClosedOrders",
     "Commands",
     "DecodeError",
     "Depth",
@@ -722,6 +723,18 @@ class Fill:
         """When the venue says it happened, UTC nanoseconds."""
 
 @final
+class ClosedOrders:
+    """Orders that can trade no more, some 80 bytes each with its key: a session day may have millions. Never changes."""
+
+    def find(
+        self, account: int, client_order_id: int
+    ) -> tuple[int, int, int, int, int, int, int | None, int | None, int, int, bool, int] | None:
+        """Return an order's order_id, instrument, side, type, time in force, state (numbers); price and stop price (None where it
+        has none), quantity and cumulative quantity in units; whether it was triggered, session. None for one that is not there.
+        """
+    def __len__(self) -> int: ...
+
+@final
 class OrderRecord:
     """An order as it stood when it was looked at, in units. `openbell.strategy` shows users an `Order` instead."""
 
@@ -1199,6 +1212,8 @@ class Node:
 
         One pass over all orders of the session day. Accounts that never sent an order are left out.
         """
+    def closed_orders(self) -> ClosedOrders:
+        """Return every order of the session day that can trade no more, as it is now."""
     def position(self, account: int, instrument: int) -> tuple[int, int, int, int]:
         """Return (quantity in units, cost, realized profit and loss, fees), money in 10^-9 of the currency; zeros when flat."""
     def cash(self, account: int) -> int:

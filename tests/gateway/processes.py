@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -18,10 +19,22 @@ OPENBELL = [sys.executable, "-m", "openbell"]
 
 
 @contextmanager
-def exchange(*arguments: object, stop: int = signal.SIGTERM) -> Iterator[dict[str, Any]]:
-    """A running exchange: what it said when it listened, then under "ended" what it said at its end."""
+def exchange(
+    *arguments: object, stop: int = signal.SIGTERM, limit_addresses: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """A running exchange: what it said when it listened, then under "ended" what it said at its end.
+
+    With `limit_addresses` the system gives it no more bytes of addresses than that.
+    """
+
+    def limit() -> None:
+        if limit_addresses is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (limit_addresses, limit_addresses))
+
     command = [*OPENBELL, "exchange", *map(str, arguments), "--port", "0", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=limit
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     try:

@@ -148,6 +148,47 @@ def test_a_client_that_was_away_is_told_what_came_before_the_last_snapshot(
         assert asyncio.run(return_to_it()) == [OrderAccepted] * 5
 
 
+def test_every_order_of_the_session_day_can_be_asked_for_after_a_restart_from_a_snapshot(
+    tmp_path: Path, keys: tuple[dict[str, str], str]
+) -> None:
+    """More of them than an account keeps messages, all closed before the snapshot."""
+    file = config(
+        tmp_path,
+        accounts='[[accounts]]\nname = "alice"\ncash = 1_000_000_000',
+        keys=keys[1],
+        snapshots="[snapshots]\ninline_bytes = 16777216",
+        sessions="[sessions]\nprivate_messages = 100\nmessages_per_second = 100_000",
+    )
+    arguments, key, count = ("--config", file, "--directory", tmp_path / "x"), keys[0]["alice"], 1_500
+    with exchange(*arguments) as first:
+
+        async def close_orders() -> None:
+            async with ExchangeClient(first["url"], key) as client:
+                for number in range(1, count + 1):
+                    await client.submit(number, "ACME", "BUY", "1", price="10.00")
+                    await client.execution(number)
+                    if number != 7:
+                        await client.cancel(number)
+                        await client.execution(number)
+
+        asyncio.run(close_orders())
+    with exchange(*arguments) as second:
+        assert snapshots_in(tmp_path / "x" / "journal" / "snapshots")[-1][0] == second["sequence"]
+
+        async def ask() -> None:
+            async with ExchangeClient(second["url"], key) as client:
+                for number in range(1, count + 1):
+                    order = await client.order_status(number)
+                    assert order.state == ("ACCEPTED" if number == 7 else "CANCELED")
+                    assert (order.client_order_id, order.quantity, order.price) == (number, "1", "10.00")
+                await client.submit(1, "ACME", "BUY", "1", price="10.00")
+                again = await client.execution(1)
+                assert isinstance(again, OrderAccepted)
+                assert again.repeated, "the id is known, and so is its answer"
+
+        asyncio.run(ask())
+
+
 @pytest.mark.parametrize("bound", ["records = 50", "bytes = 6400", "seconds = 2"])
 @pytest.mark.parametrize("writer", ["followed", "inline"])
 def test_snapshots_come_after_so_many_records_bytes_or_seconds(

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from openbell.gateway import protocol
 from openbell.gateway.client import ExchangeClient, ExchangeError
+from openbell.gateway.reserved_port import reserve
 from openbell.gateway.server import ExchangeServer
 from openbell.model.errors import ConfigError, EngineStopped
 from tests.gateway.floor import Floor, floor
@@ -33,7 +34,7 @@ async def served(**limits) -> AsyncIterator[Served]:
     with floor(**limits) as room:
         failures: list[Exception] = []
         server = ExchangeServer(room.gateway, lambda: {"state": "RUNNING"}, failures.append)
-        await server.start("127.0.0.1", 0)
+        await server.start("127.0.0.1", reserve("127.0.0.1", 0))
         loop = asyncio.get_running_loop()
         loop.add_reader(room.node.fileno(), room.gateway.pump)
         try:
@@ -219,11 +220,10 @@ def test_health_is_there_for_everybody() -> None:
 def test_a_port_that_is_taken_is_told() -> None:
     async def story() -> None:
         async with served() as here:
-            second = ExchangeServer(here.room.gateway, dict, here.failures.append)
             port = int(here.url.split(":")[2].split("/")[0])
             with pytest.raises(
                 ConfigError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"
             ):
-                await second.start("127.0.0.1", port)
+                reserve("127.0.0.1", port)
 
     run(story)

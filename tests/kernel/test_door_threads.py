@@ -77,6 +77,7 @@ def calls(node: Node) -> dict[str, Callable[[], object]]:
         "order": lambda: node.order(1, 1),
         "open_orders": lambda: node.open_orders(1),
         "orders_by_account": lambda: node.orders_by_account(),
+        "closed_orders": lambda: node.closed_orders(),
         "position": lambda: node.position(1, 1),
         "cash": lambda: node.cash(1),
         "equity": lambda: node.equity(1),

@@ -11,7 +11,7 @@ kept:
 * every execution that a client was told is in the journal once, equal and in order, and none in between is missing;
 * every order that a client sent was taken at most once, and exactly once in the end, for it is sent again after a crash;
 * the journal verifies; every state and output hash that the live node wrote is that of the replay; so is the last;
-* every snapshot that is there is the replay's state at its record;
+* every snapshot that was there at any kill is the replay's state at its record, and there were some;
 * positions add up to zero, cash and fees to what was deposited.
 
 What is killed is a process, not the machine: the disk keeps what was written. Lost power is simulated elsewhere.
@@ -37,7 +37,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from openbell.gateway.keys import new_key
-from openbell.kernel import compare_history
+from openbell.kernel import compare_history, snapshots_in
 from openbell.model.instrument import Instrument
 from tests.simulation.acknowledged import check_client, check_conservation, check_orders, replay
 
@@ -51,6 +51,7 @@ SECONDS_TO_SAVE = 4.0
 RECORDS_TO_SAVE = 300
 PORTS = (20_000, 32_000)
 UNFINISHED = "next.snap"
+COLLECTED = "collected"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -243,6 +244,7 @@ class Campaign:
                     _require_alive(clients)
                 server.start(cold=False)
                 server.wait_until_listening()
+                _wait_for_snapshot(folder / "exchange" / "journal" / "snapshots")
                 _finish(clients)
                 ended = server.stop()
         finally:
@@ -273,19 +275,24 @@ class Campaign:
             time.sleep(self.chance.random() ** 2 * 0.6)
         before = _identity(unfinished)
         server.kill(with_follower=with_follower)
+        collect(snapshots, snapshots.parents[2] / COLLECTED)
         # What was being written and was not finished is still there.
         is_inside = with_follower and before not in (None, left_over) and _identity(unfinished) == before
         self.score.while_saving += is_inside and not is_starting
         self.score.with_follower += with_follower
         self.score.kills += 1
 
-    def _check_snapshots(self, journal: Path) -> None:
-        snapshots = journal / "snapshots"
-        if not snapshots.exists():
-            return
-        differences = compare_history(journal, snapshots)
+    def _check_snapshots(self, folder: Path) -> None:
+        """Compare every snapshot that was there at any kill, and those at the end, with the replay's state at its record."""
+        journal, collected = folder / "exchange" / "journal", folder / COLLECTED
+        collect(journal / "snapshots", collected)
+        whole = [sequence for sequence, *_, problem in snapshots_in(collected) if problem is None]
+        assert whole, (
+            "no snapshot was there to be compared with the replay: this generation has proven nothing about them"
+        )
+        differences = compare_history(journal, collected)
         assert not differences, f"a snapshot is not the replay's state: {differences}"
-        self.score.snapshots += len(list(snapshots.glob("*.snap"))) - (snapshots / UNFINISHED).exists()
+        self.score.snapshots += len(whole)
 
     def check(self, folder: Path, ended: dict[str, Any]) -> None:
         """Hold what the clients kept against the journal. Raises AssertionError at the first difference."""
@@ -297,9 +304,17 @@ class Campaign:
         check_conservation(told, numbers, INSTRUMENTS, CASH * len(ACCOUNTS))
         assert told.node.sequence == ended["sequence"]
         assert f"{told.node.state_hash():032x}" == ended["state_hash"], "the replay ends in another state"
-        self._check_snapshots(folder / "exchange" / "journal")
+        self._check_snapshots(folder)
         self.score.hashes_compared += told.hashes_compared + 1
         self.score.records += told.node.sequence
+
+
+def collect(snapshots: Path, collected: Path) -> None:
+    """Keep the snapshots that are there under another name: the exchange removes all but two."""
+    collected.mkdir(exist_ok=True)
+    for one in snapshots.glob("*[0-9].snap"):
+        with suppress(FileNotFoundError, FileExistsError):  # removed meanwhile; collected before
+            (collected / one.name).hardlink_to(one)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -318,6 +333,14 @@ def _wait_for_saving(unfinished: Path, seconds: float) -> bool:
         if _identity(unfinished) not in (None, left_over):
             return True
     return False
+
+
+def _wait_for_snapshot(snapshots: Path) -> None:
+    """Let the exchange trade on until one is whole, so that each generation has one to compare with the replay."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not any(snapshots.glob("*[0-9].snap")):
+        assert time.monotonic() < deadline, f"no snapshot came in {SECONDS_TO_START:g} s of trading"
+        time.sleep(0.05)
 
 
 def _threads(pid: int) -> str:

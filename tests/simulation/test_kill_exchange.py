@@ -122,6 +122,18 @@ def test_the_check_turns_red_for_what_clients_must_not_be_told(
 
 
 @pytest.mark.slow
+def test_the_check_turns_red_where_no_snapshot_was_there_to_compare(
+    killed: tuple[Campaign, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    small, folder, ended = killed
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(copy / "exchange" / "journal" / "snapshots")
+    shutil.rmtree(copy / "collected")
+    with pytest.raises(AssertionError, match="no snapshot was there"):
+        small.check(copy, ended)
+
+
+@pytest.mark.slow
 def test_the_check_turns_red_for_a_journal_that_lost_or_changed_something(
     killed: tuple[Campaign, Path, dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -497,7 +497,7 @@ impl Node {
             sink.append(record, input)?;
             self.uncommitted_slots += record.len();
         }
-        if let Err(stopped) = self.engine.apply(record) {
+        if let Err(stopped) = crate::sabotage::apply(&mut self.engine, record) {
             return Err(self.stopped_by(stopped, record));
         }
         self.is_inside_update = is_partial(&head);

@@ -3,6 +3,9 @@
 //! With the feature `sabotage`, which no product build has, [`remove`] switches one off for the calling thread.
 //! Without it [`is_removed`] is the constant `false`, and the compiler leaves nothing of it.
 
+use crate::engine::{Engine, EngineStopped};
+use crate::record::Slot;
+
 /// A check that can be taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -25,6 +28,27 @@ pub enum Check {
     /// A journal whose cut was not finished does not open.
     CutUnfinished,
 }
+
+/// An order with this client order id makes the engine of a sabotaged build panic, live and at every replay; every other
+/// build takes it as any order.
+pub const PANICKING_ORDER: u64 = 6_660_666_066_600_666;
+
+/// Has the engine apply a record; a sabotaged one may panic.
+#[inline]
+pub(crate) fn apply(engine: &mut Engine, record: &[Slot]) -> Result<(), EngineStopped> {
+    panic_at(record);
+    engine.apply(record)
+}
+
+#[cfg(feature = "sabotage")]
+fn panic_at(record: &[Slot]) {
+    let is_order = record[0].message == crate::message::Message::SubmitOrder as u16;
+    let client_order_id = crate::command::SubmitOrder::from_record(record).map(|read| read.client_order_id);
+    assert!(!is_order || client_order_id != Ok(PANICKING_ORDER), "sabotage: an order that nobody can take");
+}
+
+#[cfg(not(feature = "sabotage"))]
+pub(crate) const fn panic_at(_record: &[Slot]) {}
 
 #[cfg(feature = "sabotage")]
 mod switch {

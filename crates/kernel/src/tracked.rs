@@ -45,9 +45,16 @@ impl<A: EntityKey, B: EntityKey> EntityKey for (A, B) {
 }
 
 /// Hashes entities one after the other in memory that is used again.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct EntityHasher {
     writer: StateWriter,
+}
+
+/// What a hasher has in its buffer is of no further use.
+impl Clone for EntityHasher {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl EntityHasher {

@@ -17,11 +17,12 @@ use openbell_kernel::command::SubmitOrder;
 use openbell_kernel::disk::RealDisk;
 use openbell_kernel::journal::{Content, Durability, Identity, JournalWriter, OpenOptions, Settings};
 use openbell_kernel::live::{
-    self, Failure, InlineSnapshots, LiveError, LiveOptions, OpeningError, configure, restart_with,
+    self, Failure, InlineSnapshots, JournalToFollow, LiveError, LiveOptions, OpeningError, configure,
+    replay_to_end,
 };
 use openbell_kernel::node::Node;
 use openbell_kernel::record::{RecordBuffer, Slot};
-use openbell_kernel::snapshot::{Owner, SNAPSHOTS_NAME, SnapshotPolicy, SnapshotStore};
+use openbell_kernel::snapshot::{AtEnd, Owner, SNAPSHOTS_NAME, SnapshotPolicy, SnapshotStore};
 use pyo3::prelude::*;
 
 use crate::arrays::{SlotArray, slot_array};
@@ -95,8 +96,27 @@ fn inline(
     owner: Owner,
     (most_bytes, records, bytes, interval_ns): InlineTuple,
 ) -> InlineSnapshots {
-    let store = SnapshotStore::new(Arc::new(RealDisk), &directory.join(SNAPSHOTS_NAME), owner);
-    InlineSnapshots { store, policy: SnapshotPolicy { records, bytes, interval_ns }, most_bytes }
+    let snapshots = directory.join(SNAPSHOTS_NAME);
+    let store = SnapshotStore::new(Arc::new(RealDisk), &snapshots, owner);
+    let journal = JournalToFollow { disk: Arc::new(RealDisk), path: directory.to_owned(), snapshots };
+    InlineSnapshots { journal, store, policy: SnapshotPolicy { records, bytes, interval_ns }, most_bytes }
+}
+
+/// The last reasons to refuse a start are looked for, then its journal is opened to be written.
+fn open_for_writing(
+    py: Python<'_>,
+    mut node: Node,
+    journal: AtEnd,
+    seal_key: Option<[u8; 32]>,
+    options: &LiveOptions,
+) -> PyResult<Start> {
+    options.check_clock(SystemClock.now(), node.time()).map_err(|found| live_error(py, &found))?;
+    let opened = py.detach(|| {
+        let (mut writer, _) = journal.go_on(&mut node)?;
+        sign(&mut writer, seal_key)?;
+        Ok(Start { node, writer, snapshots: None })
+    });
+    opened.map_err(|found| opening_error(py, &found))
 }
 
 fn live_error(py: Python<'_>, found: &LiveError) -> PyErr {
@@ -205,13 +225,11 @@ impl LiveNode {
     ) -> PyResult<Self> {
         let opened = py.detach(|| {
             let open = OpenOptions { accept_any_file_system, ..OpenOptions::default() };
-            let (node, mut writer, _) = restart_with(Arc::new(RealDisk), &directory, open)?;
-            sign(&mut writer, seal_key)?;
-            let owner = Owner::of(writer.identity(), 0);
-            let snapshots = inline_snapshots.map(|of| inline(&directory, owner, of));
-            Ok(Start { node, writer, snapshots })
+            let (node, journal) = replay_to_end(Arc::new(RealDisk), &directory, open, &mut |_| ())?;
+            let owner = Owner::of(&journal.journal().identity, 0);
+            Ok((node, journal, inline_snapshots.map(|of| inline(&directory, owner, of))))
         });
-        let start = opened.map_err(|found| opening_error(py, &found))?;
+        let (node, journal, snapshots) = opened.map_err(|found| opening_error(py, &found))?;
         let options = live_options(
             ingress_slots,
             egress_slots,
@@ -221,7 +239,8 @@ impl LiveNode {
             accept_clock,
             depth_levels,
         );
-        LiveNode::start(py, start, options)
+        let start = open_for_writing(py, node, journal, seal_key, &options)?;
+        LiveNode::start(py, Start { snapshots, ..start }, options)
     }
 
     /// Levels of both sides of a book as published, best first, and how often it was; nothing before its first order.

@@ -32,7 +32,7 @@ use crate::arrays::{Row, SlotArray, slot_array};
 use crate::errors::error;
 use crate::hooks::Hooks;
 use crate::new_journal::NewJournal;
-use crate::orders::OrderRecord;
+use crate::orders::{ClosedOrders, OrderRecord};
 use crate::snapshots::state_at;
 use crate::special_terms::{self, SpecialTerms};
 use guard::{FailedHook, Guarded, Inner};
@@ -615,6 +615,12 @@ impl Node {
                 (account, (records(&mut open.into_iter()), records(&mut ended.into_iter())))
             })
             .collect())
+    }
+
+    /// Every order of the session day that can trade no more.
+    fn closed_orders(&self, py: Python<'_>) -> PyResult<ClosedOrders> {
+        let inner = self.read(py)?;
+        Ok(ClosedOrders::of(inner.node.engine().orders().iter()))
     }
 
     /// (quantity, cost, realized, fees) of a position, money in 10^-9.

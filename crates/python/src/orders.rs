@@ -1,5 +1,6 @@
 //! What an order was when it was looked at.
 
+use openbell_kernel::hash::Table;
 use openbell_kernel::orders::Order;
 use openbell_kernel::terms::Sizing;
 use pyo3::prelude::*;
@@ -129,6 +130,86 @@ impl OrderRecord {
     }
 }
 
+/// What is told of a closed order, in 56 bytes: a session day may have millions.
+struct ClosedOrder {
+    order_id: u64,
+    price: i64,
+    stop_price: i64,
+    quantity: i64,
+    cumulative_quantity: i64,
+    instrument: u32,
+    terms: [u8; 4],
+    session: u16,
+    has_price: bool,
+    has_stop_price: bool,
+    is_triggered: bool,
+}
+
+/// The orders of a session day that can trade no more, as they were when their engine was asked. See the stub.
+#[pyclass(frozen, module = "openbell._kernel")]
+pub struct ClosedOrders {
+    orders: Table<(u32, u64), ClosedOrder>,
+}
+
+impl ClosedOrders {
+    pub fn of<'a>(orders: impl Iterator<Item = &'a Order>) -> Self {
+        let closed = orders.filter(|order| !order.is_open()).map(|order| {
+            let request = &order.request;
+            let kept = ClosedOrder {
+                order_id: order.order_id,
+                price: order.terms.price,
+                stop_price: order.terms.stop_price,
+                quantity: order.terms.quantity,
+                cumulative_quantity: order.cumulative_quantity,
+                instrument: request.instrument,
+                terms: [
+                    request.side as u8,
+                    request.order_type as u8,
+                    request.time_in_force as u8,
+                    order.state as u8,
+                ],
+                session: request.session,
+                has_price: order.has_price,
+                has_stop_price: order.has_stop_price(),
+                is_triggered: order.is_triggered,
+            };
+            ((request.account, request.client_order_id), kept)
+        });
+        ClosedOrders { orders: closed.collect() }
+    }
+}
+
+/// Order id, instrument, side, type, time in force, state, price, stop price, quantity, cumulative quantity,
+/// whether it was triggered, session.
+type ClosedRow = (u64, u32, u8, u8, u8, u8, Option<i64>, Option<i64>, i64, i64, bool, u16);
+
+#[pymethods]
+impl ClosedOrders {
+    fn find(&self, account: u32, client_order_id: u64) -> Option<ClosedRow> {
+        let found = self.orders.get(&(account, client_order_id))?;
+        let [side, order_type, time_in_force, state] = found.terms;
+        Some((
+            found.order_id,
+            found.instrument,
+            side,
+            order_type,
+            time_in_force,
+            state,
+            found.has_price.then_some(found.price),
+            found.has_stop_price.then_some(found.stop_price),
+            found.quantity,
+            found.cumulative_quantity,
+            found.is_triggered,
+            found.session,
+        ))
+    }
+
+    fn __len__(&self) -> usize {
+        self.orders.len()
+    }
+}
+
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<ClosedOrders>()?;
     module.add_class::<OrderRecord>()
 }

@@ -6,14 +6,24 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use openbell_kernel::command::CancelOrder;
-use openbell_kernel::journal::{Durability, JournalReader};
+use openbell_kernel::clock::Clock;
+use openbell_kernel::clock::system::SystemClock;
+use openbell_kernel::command::{CancelOrder, SubmitOrder};
+use openbell_kernel::disk::MemoryDisk;
+use openbell_kernel::journal::{Acceptance, Durability, JournalReader, JournalWriter, skip_record};
+use openbell_kernel::live::{
+    Failure, InlineSnapshots, JournalToFollow, LiveError, LiveNode, LiveOptions, configure,
+};
+use openbell_kernel::message::Message;
 use openbell_kernel::record::{RecordBuffer, Slot};
-use openbell_kernel::sabotage::{Check, remove};
+use openbell_kernel::ring::Signal;
+use openbell_kernel::sabotage::{Check, PANICKING_ORDER, remove};
+use openbell_kernel::snapshot::{Owner, SNAPSHOTS_NAME, SnapshotPolicy, SnapshotStore};
+use openbell_kernel::terms::Side;
 use openbell_simulation::clients::{Clients, set_up};
 use openbell_simulation::damage::{Answer, Change, Left, Remains};
 use openbell_simulation::disk::{Broken, SECTOR, SimulatedDisk};
-use openbell_simulation::exchange::{Exchange, Fold, Told, journal_path};
+use openbell_simulation::exchange::{Exchange, Fold, SHARD, Told, identity, journal_path};
 use openbell_simulation::oracle::{Found, Promise, Rule, Violation, Witness};
 use openbell_simulation::random::Random;
 use openbell_simulation::story::{Story, settings_of};
@@ -181,4 +191,76 @@ fn read(disk: &SimulatedDisk) -> Vec<Slot> {
         records.extend_from_slice(batch.slots);
     }
     records
+}
+
+/// Everything a client is told until the node fails, and the failure.
+fn told_until_it_fails(live: &LiveNode) -> (Vec<Slot>, LiveError) {
+    let mut out = Vec::new();
+    loop {
+        if let Err(error) = live.take_outputs(&mut out, usize::MAX) {
+            return (out, error);
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn bid(client_order_id: u64) -> Vec<Slot> {
+    SubmitOrder::limit(1, 1, client_order_id, Side::Buy, 900, 1).to_record().slots().to_vec()
+}
+
+#[test]
+fn a_panic_inside_a_live_engine_is_told_met_again_and_can_be_skipped() {
+    let (disk, path) = (Arc::new(MemoryDisk::new()), journal_path());
+    let configuration: Vec<Slot> = set_up().iter().flat_map(|record| record.slots().to_vec()).collect();
+    let mut writer =
+        JournalWriter::create(disk.clone(), &path, &identity(), settings_of(Durability::Batch)).unwrap();
+    let node = configure(SHARD, &configuration, SystemClock.now(), Some(&mut writer)).unwrap();
+    let panicking = node.sequence() + 2;
+    let snapshots = path.join(SNAPSHOTS_NAME);
+    let store = SnapshotStore::new(disk.clone(), &snapshots, Owner::of(&identity(), 0));
+    let inline = InlineSnapshots {
+        journal: JournalToFollow { disk: disk.clone(), path: path.clone(), snapshots },
+        store: store.clone(),
+        policy: SnapshotPolicy { records: 1, bytes: u64::MAX, interval_ns: u64::MAX },
+        most_bytes: 1 << 20,
+    };
+    let (clock, bell) = (Arc::new(SystemClock), Box::new(Signal::default()));
+    let live =
+        LiveNode::start_saving(node, writer, clock, bell, LiveOptions::default(), Some(inline)).unwrap();
+    assert_eq!(live.submit(&bid(1)).unwrap(), 1);
+    let mut out = Vec::new();
+    while !out.iter().any(|event: &Slot| event.message == Message::OrderAccepted as u16) {
+        live.take_outputs(&mut out, usize::MAX).unwrap();
+    }
+
+    assert_eq!(live.submit(&[bid(PANICKING_ORDER), bid(3)].concat()).unwrap(), 2);
+    let (out, error) = told_until_it_fails(&live);
+    assert!(out.iter().all(|event| event.sequence < panicking), "nothing of a panic is told");
+    let told = error.to_string();
+    assert!(told.contains(&format!("the engine panicked at sequence {panicking}")), "{told}");
+    assert!(told.contains("SubmitOrder("), "{told}");
+    let is_of_engine = |error| matches!(error, LiveError::Failed { failure: Failure::Engine, .. });
+    assert!(is_of_engine(live.submit(&bid(4)).unwrap_err()));
+    assert!(is_of_engine(live.take_outputs(&mut Vec::new(), 1).unwrap_err()));
+    assert!(is_of_engine(live.stop().unwrap_err()));
+    drop(live);
+    assert!(store.sequences().unwrap().iter().all(|&one| one < panicking), "no snapshot of a panic");
+
+    let restart = || openbell_kernel::live::restart(disk.clone(), &path);
+    for _ in 0..2 {
+        let again = restart().unwrap_err().to_string();
+        assert!(again.contains(&format!("the engine panicked at sequence {panicking}")), "{again}");
+        assert!(again.contains("SubmitOrder("), "{again}");
+    }
+    let acceptance = Acceptance {
+        actor: "anna".to_owned(),
+        reason: "a test".to_owned(),
+        time: 0,
+        accept_any_file_system: false,
+    };
+    skip_record(disk.clone(), &path, panicking, &acceptance).unwrap();
+    let (node, _, report) = restart().unwrap();
+    assert_eq!(report.passed_over, [panicking]);
+    assert!(node.engine().orders().by_client_id(1, 1).is_some(), "what was acknowledged is there");
+    assert!(node.engine().orders().by_client_id(1, PANICKING_ORDER).is_none());
 }

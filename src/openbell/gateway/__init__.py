@@ -11,8 +11,10 @@
 | what one connection may do, and what it is sent | `session.py` |
 | all sessions, one node | `exchange_gateway.py` |
 | what a gateway needs of a node | `node_port.py` |
+| the port, before anything is opened | `reserved_port.py` |
 | HTTP and WebSocket | `websocket.py` |
 | the other end | `client.py` |
 
-Only `websocket.py` and `client.py` do input and output; the rest is called by them and can be tested without a network.
+Only `websocket.py`, `server.py`, `reserved_port.py` and `client.py` do input and output; the rest is called by them and can be
+tested without a network.
 """

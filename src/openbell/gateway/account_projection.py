@@ -12,7 +12,7 @@ from openbell.gateway import protocol
 from openbell.gateway.event_codec import Event, events, number_of
 from openbell.gateway.listing import ListedAccount, Listing, money_text
 from openbell.gateway.past import Past, Place, Slots, last_events
-from openbell.kernel import OrderRecord
+from openbell.kernel import ClosedOrders, OrderRecord
 from openbell.messages.layouts import REPEATED
 from openbell.model.terms import OrderState, OrderType, Side, TimeInForce
 
@@ -86,7 +86,7 @@ class AccountProjection:
         self.open: dict[int, KnownOrder] = {}
         self._closed: dict[int, KnownOrder] = {}
         self._by_client: dict[int, KnownOrder] = {}
-        self._recalled: dict[int, OrderRecord] = {}
+        self._recalled: ClosedOrders | None = None
         """Closed orders from before the start, as the engine told them: most are never asked for."""
         self._asked: dict[int, int] = {}
         self.positions: dict[int, int] = {}
@@ -134,13 +134,12 @@ class AccountProjection:
             self._slept = self._earlier = None
         self._past.append(PastMessage(place, frame))
 
-    def restore(self, past: Past, orders: tuple[Sequence[OrderRecord], Sequence[OrderRecord]]) -> None:
-        """Begin where the journal ends: its last executions, and the account's open and last closed orders."""
+    def restore(self, past: Past, still_open: Sequence[OrderRecord], closed: ClosedOrders | None) -> None:
+        """Begin where the journal ends: its last executions, the account's open orders, and what became of the others."""
         self._slept, self._forgotten_until = past.executions(self.account.number)
         if self._forgotten_until == past.beginning:
             self._earlier = past.earlier
-        still_open, closed = orders
-        self._recalled = {order.client_order_id: order for order in closed}
+        self._recalled = closed
         for order in still_open:
             known = _known(order)
             self.open[known.order_id] = self._by_client[known.client_order_id] = known
@@ -194,12 +193,42 @@ class AccountProjection:
         return known.instrument if known is not None else self._asked.get(client_order_id)
 
     def order(self, client_order_id: int) -> KnownOrder | None:
-        """An open order, or one of the last that closed."""
+        """An open order, one of the last that closed, or any that had closed before the start."""
         known = self._by_client.get(client_order_id)
-        if known is None and client_order_id in self._recalled:
-            known = self._by_client[client_order_id] = _known(self._recalled.pop(client_order_id))
-            self._close(known, known.state)
-        return known
+        if known is not None or self._recalled is None:
+            return known
+        row = self._recalled.find(self.account.number, client_order_id)
+        if row is None:
+            return None
+        (
+            order_id,
+            instrument,
+            side,
+            order_type,
+            force,
+            state,
+            price,
+            stop_price,
+            quantity,
+            traded,
+            triggered,
+            of,
+        ) = row
+        return KnownOrder(
+            order_id,
+            client_order_id,
+            instrument,
+            _SIDES[side],
+            _TYPES[order_type],
+            _FORCES[force],
+            OrderState(state),
+            price,
+            stop_price,
+            quantity,
+            traded,
+            triggered,
+            of,
+        )
 
     def is_open(self, client_order_id: int) -> bool:
         """Whether an order of that id can still trade."""

@@ -102,7 +102,7 @@ class ExchangeGateway:
         """Begin where a journal ends: `past` has gathered its last events, `standing` is what its engine has there."""
         self.place = past.place
         for number, account in self.accounts.items():
-            account.restore(past, standing.orders.get(number, ((), ())))
+            account.restore(past, standing.orders.get(number, ()), standing.closed)
             account.cash_nano = standing.cash.get(number, 0)
         for number, instrument, quantity in standing.positions:
             if number in self.accounts:
@@ -134,7 +134,7 @@ class ExchangeGateway:
         """
         left = [
             (account, order)
-            for account, (still_open, _) in standing.orders.items()
+            for account, still_open in standing.orders.items()
             if account in self.accounts
             for order in still_open
             if order.options & CANCEL_ON_DISCONNECT

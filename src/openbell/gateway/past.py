@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from openbell.gateway.event_codec import EXECUTIONS, Event, events, number_of
 from openbell.gateway.market_projection import KEPT_TRADES
-from openbell.kernel import Holdings, Node, OrderRecord, RecentEvents
+from openbell.kernel import ClosedOrders, Holdings, Node, OrderRecord, RecentEvents
 from openbell.messages.layouts import HEAD_DTYPE, SLOT_SIZE
 
 Slots = NDArray[np.uint8]
@@ -25,8 +25,6 @@ Place = tuple[int, int]
 _CONTINUATION = number_of("Continuation")
 LAST_INDEX = 2**16 - 1
 """No event of a sequence has a higher one."""
-RESTORED_ORDERS = 1_000
-"""Closed orders of an account that are known when an exchange goes on: the last that were submitted."""
 _EXECUTIONS, _TRADES = 0, 1
 _WHOLE_BOOK = 2**31
 
@@ -42,8 +40,10 @@ SessionRow = tuple[int, int, int, tuple[int, int, int, int | None] | None]
 class Standing:
     """What an engine has where a journal ends."""
 
-    orders: Mapping[int, tuple[Sequence[OrderRecord], Sequence[OrderRecord]]]
-    """By account: open orders, oldest first, and the last closed ones."""
+    orders: Mapping[int, Sequence[OrderRecord]]
+    """Open orders by account, oldest first."""
+    closed: ClosedOrders
+    """Every other order of the session day: the engine keeps them, and so do its snapshots."""
     positions: Sequence[tuple[int, int, int]]
     """Account, instrument, quantity; none that is flat."""
     cash: Mapping[int, int]
@@ -58,7 +58,8 @@ class Standing:
         """Ask an engine that has replayed the journal."""
         holdings = Holdings(engine, depth=_WHOLE_BOOK)
         return cls(
-            orders=engine.orders_by_account(closed=RESTORED_ORDERS),
+            orders={account: still_open for account, (still_open, _) in engine.orders_by_account().items()},
+            closed=engine.closed_orders(),
             positions=holdings.positions,
             cash={account: engine.cash(account) for account in accounts},
             books=holdings.books,

@@ -43,10 +43,10 @@ class ExchangeServer:
         self.url = ""
         """Where clients connect, once it listens."""
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 takes a free one. Raises ConfigError where that is not possible."""
+    async def start(self, host: str, reserved: socket.socket) -> None:
+        """Listen at what `reserve` has reserved on `host`. Raises ConfigError where that is not possible."""
         limits = self._front.gateway.limits
-        listening = _bound(host, port)
+        listening = _listening(reserved)
         scheme = "ws" if self._secrets is None else "wss"
         shown = f"[{host}]" if ":" in host else host
         self.url = f"{scheme}://{shown}:{listening.getsockname()[1]}{PATH}"
@@ -86,16 +86,10 @@ def _secrets(certificate: Path | None, private_key: Path | None) -> ssl.SSLConte
     return context
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _listening(reserved: socket.socket) -> socket.socket:
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}"
-        ) from error
-    listening.setblocking(False)
-    return listening
+        reserved.listen(_BACKLOG)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {reserved.getsockname()}: {error.strerror}") from error
+    reserved.setblocking(False)
+    return reserved

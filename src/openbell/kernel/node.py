@@ -39,6 +39,7 @@ import numpy as np
 
 from openbell._kernel import (
     Bar,
+    ClosedOrders,
     Fill,
     Holdings,
     Hooks,
@@ -60,6 +61,7 @@ __all__ = [
     "OUTBOX_DTYPE",
     "VALUATION_DTYPE",
     "Bar",
+    "ClosedOrders",
     "Fill",
     "Holdings",
     "Hooks",

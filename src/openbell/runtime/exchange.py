@@ -1,6 +1,6 @@
 """An exchange at work: the node on its threads, the gateway and its server around it.
 
-start: open or begin the directory, one replay for engine and gateway -> listen -> look at what was before the snapshot
+start: take the port -> open or begin the directory, one replay for engine and gateway -> listen -> look at what was before it
 stop:  stop listening -> take what is durable -> end the journal on purpose
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openbell.gateway.reserved_port import reserve
 from openbell.model.errors import ConfigError
 from openbell.runtime.earlier_past import EarlierPast
 from openbell.runtime.exchange_directory import JOURNAL, Accepted, Restarted, restart
@@ -115,6 +117,10 @@ class Exchange:
 
     async def run(self, listening: Callable[[Listening], None]) -> Ending:
         """Start, serve, stop."""
+        with reserve(self._settings.server.host, self._settings.server.port) as reserved:
+            return await self._run_at(reserved, listening)
+
+    async def _run_at(self, reserved: socket.socket, listening: Callable[[Listening], None]) -> Ending:
         upkeep = ExchangeUpkeep(self._directory, self._settings)
         # While the kernel replays, this thread needs no interpreter: what comes next is imported meanwhile.
         threading.Thread(target=import_module, args=("openbell.gateway.server",), daemon=True).start()
@@ -124,7 +130,7 @@ class Exchange:
         node, earlier = restarted.node, self._earlier(restarted)
         upkeep.start(node)
         try:
-            return await self._serve(restarted, earlier, upkeep, listening)
+            return await self._serve(reserved, restarted, earlier, upkeep, listening)
         finally:
             earlier.stop()
             upkeep.stop()
@@ -134,6 +140,7 @@ class Exchange:
 
     async def _serve(
         self,
+        reserved: socket.socket,
         restarted: Restarted,
         earlier: EarlierPast,
         upkeep: ExchangeUpkeep,
@@ -153,7 +160,7 @@ class Exchange:
             private_key=_path(server_table.private_key),
         )
         _spare_the_collector()
-        await server.start(server_table.host, server_table.port)
+        await server.start(server_table.host, reserved)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._over.set)

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 pub use memory::MemoryDisk;
-pub use real::RealDisk;
+pub use real::{RealDisk, lower_priority};
 
 /// A place with directories and files.
 pub trait Disk: Debug + Send + Sync {
@@ -110,6 +110,17 @@ pub trait DiskFile: Debug + Send + Sync {
     /// # Errors
     /// As the operating system answers.
     fn set_length(&mut self, length: u64) -> io::Result<()>;
+
+    /// Gives the file so many bytes and its place on the disk for them, as far as the system can do that at once; what is
+    /// read there is 0. Writing them afterwards changes less of the file system's own records. Does nothing where there
+    /// is no such call.
+    ///
+    /// # Errors
+    /// As the operating system answers.
+    fn reserve(&mut self, length: u64) -> io::Result<()> {
+        let _ = length;
+        Ok(())
+    }
 
     /// Returns once the file's contents survive a power cut. After an error nothing is known about any write
     /// since the last success; the caller must not try again.

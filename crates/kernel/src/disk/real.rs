@@ -106,9 +106,29 @@ impl DiskFile for RealFile {
         self.0.set_len(length)
     }
 
+    #[cfg(target_os = "linux")]
+    fn reserve(&mut self, length: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        match fallocate(&self.0, FallocateFlags::empty(), 0, length) {
+            // a file system without the call: zeros are written all the same
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_data()
     }
+}
+
+/// Lets the calling thread run when no other needs the processor, as far as the system can tell threads apart; one that
+/// refuses changes nothing.
+pub fn lower_priority(niceness: i32) {
+    #[cfg(target_os = "linux")]
+    rustix::process::setpriority_process(Some(rustix::thread::gettid()), niceness).ok();
+    #[cfg(not(target_os = "linux"))]
+    let _ = niceness;
 }
 
 /// The operating system gives the lock back when the file is closed, also after a crash.

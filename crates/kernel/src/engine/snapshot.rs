@@ -87,8 +87,8 @@ fn read_names(input: &mut StateReader<'_>) -> Result<BTreeMap<(u8, u32), String>
     let mut names = BTreeMap::new();
     for _ in 0..input.length()? {
         let key = (input.u8()?, input.u32()?);
-        let name = std::str::from_utf8(input.bytes()?).map_err(|_| input.invalid("UTF-8 name", 0))?;
-        names.insert(key, name.to_owned());
+        let name = std::str::from_utf8(input.bytes()?).map(str::to_owned);
+        names.insert(key, name.map_err(|_| input.invalid("UTF-8 name", 0))?);
     }
     Ok(names)
 }

@@ -310,8 +310,8 @@ pub fn skip_record(
     acceptance: &Acceptance,
 ) -> Result<u64, JournalError> {
     acceptance.check()?;
-    let (mut writer, recovery) = JournalWriter::open_with(disk.clone(), path, &acceptance.options())?;
-    let report = &recovery.report;
+    let examined = JournalWriter::examine(disk.clone(), path, &acceptance.options(), &mut |_| ())?;
+    let report = examined.report().clone();
     let cannot = |found: String| JournalError::CannotSkip { path: path.to_owned(), sequence, found };
     if !(report.first_sequence..=report.last_sequence).contains(&sequence) {
         let (first, last) = (report.first_sequence, report.last_sequence);
@@ -320,6 +320,7 @@ pub fn skip_record(
     if skipped(&mut JournalReader::open(disk, path)?)?.contains(&sequence) {
         return Err(cannot("it is skipped already".to_owned()));
     }
+    let (mut writer, _) = examined.go_on()?;
     let record = RecordBuffer::new(RecordSkipped { skipped_sequence: sequence, reserved: [0; 3] });
     let record = with_texts(record, &acceptance.actor, &acceptance.reason);
     let time = acceptance.time.max(report.last_time);

@@ -8,7 +8,7 @@ use crate::disk::{Disk, DiskFile};
 
 use super::batch::chain;
 use super::error::{JournalError, Place};
-use super::next_segment::{self, PreparedFile};
+use super::next_segment::{self, PIECE_BYTES, PreparedFile};
 use super::position::Position;
 use super::reader::place;
 use super::retention::remove_sealed_before;
@@ -21,6 +21,9 @@ use super::watermark::WatermarkFile;
 /// current one is half full.
 const FILL_RATE: u64 = 4;
 const FILL_LEAST: u64 = 64 << 10;
+/// Where a thread prepares it, it may fill 3 bytes for every 2 that are written: done after two thirds of a segment, before
+/// the reserve begins.
+const FILL_STEP: (u64, u64) = (3, 2);
 
 /// Whether the disk has room for what comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub(super) struct SegmentLog {
     /// Here, or with the thread; with neither only after the thread was lost to a panic.
     upkeep: Option<Upkeep>,
     thread: Option<UpkeepThread>,
+    /// What the thread may fill and was not told of yet: it is not woken for less than a piece.
+    allowed: u64,
     watermark: Option<WatermarkFile>,
     /// Whether everything written was synced, or need not be.
     is_synced: bool,
@@ -145,6 +150,7 @@ impl SegmentLog {
             shortage: None,
             upkeep: Some(upkeep),
             thread: None,
+            allowed: 0,
             watermark,
             is_synced: true,
         }
@@ -317,6 +323,7 @@ impl SegmentLog {
                     Some(prepared) => self.prepared = Some(prepared?),
                     None => thread.ask(self.prepared.is_none()),
                 }
+                thread.fill_more(budget);
                 Ok(self.prepared.is_some())
             }
             (None, None) => Err(self.lost_thread()),
@@ -330,7 +337,8 @@ impl SegmentLog {
         if is_early || self.prepared.is_some() || !self.settings.durability.fills() {
             return Ok(());
         }
-        let mut done = self.prepare(FILL_RATE.saturating_mul(written) + FILL_LEAST).map(|_| ());
+        let fillable = self.fillable(written);
+        let mut done = self.prepare(fillable).map(|_| ());
         let left = self.settings.segment_size.saturating_sub(self.current.offset);
         // nobody may be let into the reserve without knowing that it is one
         if done.is_ok() && left <= self.settings.reserve_bytes() && self.shortage.is_none() {
@@ -341,6 +349,15 @@ impl SegmentLog {
             Err(JournalError::DiskFull { .. }) => Ok(()),
             other => other,
         }
+    }
+
+    /// How much is to be filled for `written` bytes.
+    fn fillable(&mut self, written: u64) -> u64 {
+        if self.thread.is_none() {
+            return FILL_RATE.saturating_mul(written) + FILL_LEAST;
+        }
+        self.allowed += written * FILL_STEP.0 / FILL_STEP.1;
+        if self.allowed < PIECE_BYTES { 0 } else { std::mem::take(&mut self.allowed) }
     }
 
     /// From now on a thread does what is due beside the commits.

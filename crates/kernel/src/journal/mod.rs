@@ -45,10 +45,10 @@
 //! | a watermark without a whole slot, or none | damaged |
 //! | a read that fails | [`JournalError::Failed`] |
 //!
-//! Opening for writing refuses everything but a clean end and a torn tail, and touches nothing then. A torn tail is
-//! kept as a copy, cut off, and its cut is journaled (`JournalCut`), but in the mode `none`. In `interval` mode the
-//! system may have written a later batch before an earlier one since the last sync, so a hole above the watermark is
-//! a torn tail whatever follows it.
+//! Opening for writing refuses everything but a clean end and a torn tail, and touches nothing then; whoever has reasons
+//! of its own to refuse looks at what was [`Examined`] before it goes on. A torn tail is kept as a copy, cut off, and its
+//! cut is journaled (`JournalCut`), but in the mode `none`. In `interval` mode the system may have written a later batch
+//! before an earlier one since the last sync, so a hole above the watermark is a torn tail whatever follows it.
 //!
 //! What this cannot tell: in the modes without a watermark (`os`, `none`), and in the others in the time between a
 //! sync and the write of the watermark that follows it, damage inside the *last* batch, or a loss of whole batches at
@@ -91,7 +91,7 @@ pub use position::Position;
 pub use proof::{Proof, Touched, prove};
 pub use reader::{Batch, JournalReader, Records};
 pub(crate) use recovery::or_unfinished_cut;
-pub use recovery::{Cut, OpenOptions, Recovery};
+pub use recovery::{Cut, Examined, OpenOptions, Recovery};
 pub use report::{Report, Tail, verify};
 pub use reseal::reseal;
 pub use seals::{EntryKind, SealKey};

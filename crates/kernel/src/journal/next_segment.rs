@@ -15,8 +15,9 @@ use super::segment::{NEXT_NAME, SegmentHeader, Settings, header_chain, segment_p
 
 /// Zeros written at once.
 const FILL_BYTES: usize = 1 << 20;
-/// Zeros are synced every so many bytes, so that no sync of a commit has to wait for a whole segment of them.
-const SYNC_BYTES: u64 = 8 << 20;
+/// Zeros are written and synced in pieces of so many bytes where commits go on beside them: a sync of a commit may have to
+/// wait for one. Smaller ones cost more syncs than they save; the figures are in docs/decisions/0024.
+pub(super) const PIECE_BYTES: u64 = 128 << 10;
 
 /// Makes the file `next.seg`.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(super) struct NextSegment {
 #[derive(Debug)]
 struct Filling {
     file: Box<dyn DiskFile>,
+    is_reserved: bool,
     filled: u64,
     synced: u64,
 }
@@ -56,11 +58,11 @@ impl NextSegment {
             None => {
                 let created = self.disk.create(&self.path);
                 let file = created.map_err(|error| failed("create the next segment", size, error))?;
-                Filling { file, filled: 0, synced: 0 }
+                Filling { file, is_reserved: false, filled: 0, synced: 0 }
             }
         };
         let until = filling.filled.saturating_add(budget).min(size);
-        if let Err(error) = fill_with_zeros(filling.file.as_mut(), &mut filling.filled, until) {
+        if let Err(error) = filling.reserve(size).and_then(|()| filling.fill(until)) {
             let needed = size - filling.filled;
             self.filling = Some(filling);
             return Err(failed("fill the next segment", needed, error));
@@ -77,8 +79,22 @@ impl NextSegment {
 }
 
 impl Filling {
+    /// All of its place on the disk at once: else the file system would have to find some, and write down where, for every
+    /// piece, and commits would wait for that.
+    fn reserve(&mut self, size: u64) -> io::Result<()> {
+        if !self.is_reserved && size > 0 {
+            self.file.reserve(size)?;
+        }
+        self.is_reserved = true;
+        Ok(())
+    }
+
+    fn fill(&mut self, until: u64) -> io::Result<()> {
+        fill_with_zeros(self.file.as_mut(), &mut self.filled, until)
+    }
+
     fn sync(&mut self, settings: Settings, is_full: bool) -> io::Result<()> {
-        let is_due = is_full || self.filled - self.synced >= SYNC_BYTES;
+        let is_due = is_full || self.filled - self.synced >= PIECE_BYTES;
         if settings.durability.syncs() && is_due {
             self.file.sync()?;
             self.synced = self.filled;

@@ -12,8 +12,8 @@ use super::error::{JournalError, JournalRule, Place};
 use super::log::{Current, SegmentLog};
 use super::next_segment::fill_with_zeros;
 use super::position::Position;
-use super::reader::{JournalReader, OpenSegment, place, segment_header, unsupported};
-use super::report::{Report, Tail, read_to_end};
+use super::reader::{Batch, JournalReader, OpenSegment, place, segment_header, unsupported};
+use super::report::{Report, Tail, watch_to_end};
 use super::seals::{Ended, SealFile};
 use super::segment::{
     Content, FORMAT_VERSION, LOCK_NAME, RULES_VERSION, SegmentHeader, Settings, segment_path,
@@ -131,13 +131,83 @@ pub(crate) fn or_unfinished_cut(disk: &dyn Disk, path: &Path, met: JournalError)
     }
 }
 
-/// `finishes_cut`: goes on although a cut was begun, for whoever finishes it.
-pub(super) fn recover(
+/// A journal that is locked, read to its end and judged fit to be continued. Nothing of it was changed: whoever finds
+/// another reason to refuse drops this, and every byte is as it was.
+#[derive(Debug)]
+pub struct Examined {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    lock: Box<dyn DiskLock>,
+    report: Report,
+    segment: OpenSegment,
+    /// And what ended and is not sealed yet.
+    sealed: Option<(SealFile, Vec<Ended>)>,
+    time: u64,
+}
+
+impl Examined {
+    /// What was found; its `tail` is what will be cut.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Makes the journal ready to be written: what was left unsynced is made durable, a torn tail is kept as a copy and cut
+    /// off.
+    pub(super) fn make_ready(self) -> Result<Ready, JournalError> {
+        let Examined { disk, path, lock, report, segment, sealed, time } = self;
+        let header = segment.header.clone();
+        let sealed = match sealed {
+            Some((mut seals, ended)) => {
+                seals.confirm()?;
+                Some((seals, ended))
+            }
+            None => None,
+        };
+        let (mut current, length) = reopen(disk.as_ref(), segment, &report)?;
+        let cut = match &report.tail {
+            Tail::Clean if !journals_cuts(&report.settings) => None,
+            Tail::Clean => unreported_cut(disk.as_ref(), &path, &current)?,
+            Tail::Torn { place, rule, found, bytes } => {
+                let copy = keep_copy(disk.as_ref(), &path, &current, *bytes, &report.settings)?;
+                let (place, rule, found) = (place.clone(), Some(*rule), found.clone());
+                Some(Cut { place, rule, found, bytes: *bytes, copy })
+            }
+        };
+        let torn = match &report.tail {
+            Tail::Clean => 0,
+            Tail::Torn { bytes, .. } => *bytes,
+        };
+        restore_end(&mut current, length, torn, &report)?;
+        let watermark = match report.watermark {
+            Some(_) => Some(confirm_durable(disk.as_ref(), &path, &report)?),
+            None => None,
+        };
+        let (seals, ended) = sealed.map_or((None, Vec::new()), |(seals, ended)| (Some(seals), ended));
+        let mut upkeep = Upkeep::new(disk.clone(), &path, &header, seals, ended);
+        upkeep.turn_to(header.segment.saturating_add(1), report.last_sequence.saturating_add(1));
+        let log = SegmentLog::resume(disk, &path, &header, current, upkeep, watermark);
+        Ok(Ready { log, lock, recovery: Recovery { report, cut }, time })
+    }
+}
+
+/// A journal to go on with.
+pub(super) struct Ready {
+    pub log: SegmentLog,
+    pub lock: Box<dyn DiskLock>,
+    pub recovery: Recovery,
+    /// See [`OpenOptions::time`].
+    pub time: u64,
+}
+
+/// Locks a journal, reads all of it and judges it; `watch` is shown its batches. `finishes_cut`: goes on although a cut was
+/// begun, for whoever finishes it.
+pub(super) fn examine(
     disk: Arc<dyn Disk>,
     path: &Path,
     options: &OpenOptions,
     finishes_cut: bool,
-) -> Result<(SegmentLog, Box<dyn DiskLock>, Recovery), JournalError> {
+    watch: &mut dyn FnMut(&Batch<'_>),
+) -> Result<Examined, JournalError> {
     let reader = JournalReader::begin(disk.clone(), path, options.snapshot);
     let reader = reader.map_err(|error| match finishes_cut {
         true => error,
@@ -146,38 +216,14 @@ pub(super) fn recover(
     check_continuable(disk.as_ref(), path, &reader, options, finishes_cut)?;
     let lock = take_lock(disk.as_ref(), path)?;
     let mut reader = JournalReader::begin(disk.clone(), path, options.snapshot)?;
-    let tail = read_to_end(&mut reader)?;
+    let tail = watch_to_end(&mut reader, watch)?;
     let report = Report { tail, ..reader.report().clone() };
     let (segment, numbers) = reader.into_segment();
-    let header = segment.header.clone();
-    let sealed = match header.has_seals() {
-        true => Some(open_seals(&disk, path, &header, &numbers)?),
+    let sealed = match segment.header.has_seals() {
+        true => Some(open_seals(&disk, path, &segment.header, &numbers)?),
         false => None,
     };
-    let (mut current, length) = reopen(disk.as_ref(), segment, &report)?;
-    let cut = match &report.tail {
-        Tail::Clean if !journals_cuts(&report.settings) => None,
-        Tail::Clean => unreported_cut(disk.as_ref(), path, &current)?,
-        Tail::Torn { place, rule, found, bytes } => {
-            let copy = keep_copy(disk.as_ref(), path, &current, *bytes, &report.settings)?;
-            let (place, rule, found) = (place.clone(), Some(*rule), found.clone());
-            Some(Cut { place, rule, found, bytes: *bytes, copy })
-        }
-    };
-    let torn = match &report.tail {
-        Tail::Clean => 0,
-        Tail::Torn { bytes, .. } => *bytes,
-    };
-    restore_end(&mut current, length, torn, &report)?;
-    let watermark = match report.watermark {
-        Some(_) => Some(confirm_durable(disk.as_ref(), path, &report)?),
-        None => None,
-    };
-    let (seals, ended) = sealed.map_or((None, Vec::new()), |(seals, ended)| (Some(seals), ended));
-    let mut upkeep = Upkeep::new(disk.clone(), path, &header, seals, ended);
-    upkeep.turn_to(header.segment.saturating_add(1), report.last_sequence.saturating_add(1));
-    let log = SegmentLog::resume(disk, path, &header, current, upkeep, watermark);
-    Ok((log, lock, Recovery { report, cut }))
+    Ok(Examined { disk, path: path.to_owned(), lock, report, segment, sealed, time: options.time })
 }
 
 /// The seals, and the segments that ended before the last one and have none yet. The last seal must be that of the

@@ -8,7 +8,7 @@ use crate::disk::Disk;
 use super::batch::BatchHeader;
 use super::error::{JournalError, JournalRule, Place};
 use super::position::Position;
-use super::reader::JournalReader;
+use super::reader::{Batch, JournalReader};
 use super::segment::{Identity, SegmentHeader, Settings};
 
 /// How the journal ends.
@@ -139,9 +139,17 @@ pub fn verify(disk: Arc<dyn Disk>, path: &Path) -> Result<Report, JournalError> 
 
 /// Reads what is left; only a torn tail is no error.
 pub(super) fn read_to_end(reader: &mut JournalReader) -> Result<Tail, JournalError> {
+    watch_to_end(reader, &mut |_| ())
+}
+
+/// As [`read_to_end`]; `watch` is shown every batch.
+pub(super) fn watch_to_end(
+    reader: &mut JournalReader,
+    watch: &mut dyn FnMut(&Batch<'_>),
+) -> Result<Tail, JournalError> {
     loop {
         match reader.next_batch() {
-            Ok(Some(_)) => {}
+            Ok(Some(batch)) => watch(&batch),
             Ok(None) => return Ok(Tail::Clean),
             Err(JournalError::TornTail { place, rule, found, bytes }) => {
                 return Ok(Tail::Torn { place, rule, found, bytes });

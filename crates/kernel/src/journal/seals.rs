@@ -330,7 +330,7 @@ impl SealFile {
         Ok(SealFile::new(disk, directory, file, header, Seals::default()))
     }
 
-    /// Opens the file of a journal to be continued.
+    /// Opens the file of a journal to be continued and changes nothing; [`SealFile::confirm`] comes before the next entry.
     pub(super) fn open(
         disk: Arc<dyn Disk>,
         directory: &Path,
@@ -353,10 +353,7 @@ impl SealFile {
         }
         let file = disk.open(&path, Access::ReadWrite);
         let file = file.map_err(|error| JournalError::unreachable("open the seals", &path, error))?;
-        let mut opened = SealFile::new(disk, directory, file, header, seals);
-        let confirmed = opened.confirm_last();
-        confirmed.map_err(|error| JournalError::unreachable("sync the seals", &path, error))?;
-        Ok(opened)
+        Ok(SealFile::new(disk, directory, file, header, seals))
     }
 
     fn new(
@@ -377,6 +374,14 @@ impl SealFile {
             key: None,
             hashing: None,
         }
+    }
+
+    /// Makes what an earlier process left ready to be continued.
+    pub(super) fn confirm(&mut self) -> Result<(), JournalError> {
+        let confirmed = self.confirm_last();
+        confirmed.map_err(|error| {
+            JournalError::unreachable("sync the seals", &self.directory.join(SEALS_NAME), error)
+        })
     }
 
     /// Writes the last entry once more: a sync that failed in an earlier process may have dropped it from the disk

@@ -7,16 +7,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, lower_priority};
 
 use super::error::{JournalError, Place};
-use super::next_segment::{NextSegment, PreparedFile};
+use super::next_segment::{NextSegment, PIECE_BYTES, PreparedFile};
 use super::reader::place;
 use super::seals::{Ended, SealFile};
 use super::segment::{NEXT_NAME, SegmentHeader};
 
-/// Bytes filled or hashed between two looks at what else there is to do.
-const STEP_BYTES: u64 = 2 << 20;
+/// Bytes hashed between two looks at what else there is to do.
+const STEP_BYTES: u64 = 1 << 20;
+/// Of the thread: filling and sealing must not keep commits from a processor, and must not fall behind either.
+const NICENESS: i32 = 5;
 
 #[derive(Debug)]
 pub(super) struct Upkeep {
@@ -74,6 +76,8 @@ enum Task {
     Work {
         prepare: bool,
     },
+    /// So many more bytes of the next segment may be filled.
+    Fill(u64),
     End(Ended),
     GiveBack,
 }
@@ -112,6 +116,14 @@ impl UpkeepThread {
         }
     }
 
+    /// Allows so many more bytes of the next segment to be filled: what is filled competes with commits for the disk, so
+    /// it goes in step with them, and faster when there are none.
+    pub(super) fn fill_more(&mut self, bytes: u64) {
+        if self.is_asked && bytes > 0 {
+            self.tasks.send(Task::Fill(bytes)).ok(); // a thread that is gone is noticed when it is waited for
+        }
+    }
+
     /// Takes note of a segment that ended.
     pub(super) fn end(&mut self, ended: Ended) {
         self.tasks.send(Task::End(ended)).ok(); // a thread that is gone is noticed when it is waited for
@@ -133,6 +145,7 @@ impl UpkeepThread {
     pub(super) fn wait(&mut self) -> Option<Result<PreparedFile, JournalError>> {
         let mut was_asked = self.is_asked;
         self.ask(true);
+        self.fill_more(u64::MAX);
         loop {
             match self.told.recv().ok()? {
                 Told::NotSealed(JournalError::DiskFull { .. }) => {}
@@ -140,6 +153,7 @@ impl UpkeepThread {
                 Told::File(Err(JournalError::DiskFull { .. })) if was_asked => {
                     (was_asked, self.is_asked) = (false, false);
                     self.ask(true);
+                    self.fill_more(u64::MAX);
                 }
                 Told::File(answer) => {
                     self.is_asked = false;
@@ -156,26 +170,38 @@ impl UpkeepThread {
     }
 }
 
-/// The life of a thread: whatever there is to do, the next segment first.
+/// The life of a thread: whatever there is to do and allowed, the next segment first.
 fn work(mut upkeep: Upkeep, tasks: &Receiver<Task>, tells: &Sender<Told>) -> Upkeep {
-    let (mut fills, mut seals) = (false, true);
+    lower_priority(NICENESS);
+    let (mut fills, mut allowed, mut seals) = (false, 0_u64, true);
     loop {
-        let task = match fills || seals {
+        let has_work = (fills && allowed > 0) || seals;
+        let task = match has_work {
             true => tasks.try_recv(),
             false => tasks.recv().map_err(|_| TryRecvError::Disconnected),
         };
         match task {
-            Ok(Task::Work { prepare }) => (fills, seals) = (fills || prepare, true),
+            Ok(Task::Work { prepare }) => {
+                (fills, seals) = (fills || prepare, true);
+                continue;
+            }
+            Ok(Task::Fill(bytes)) => {
+                allowed = allowed.saturating_add(bytes);
+                continue;
+            }
             Ok(Task::End(ended)) => {
                 upkeep.end(ended);
                 seals = true;
+                continue;
             }
             Ok(Task::GiveBack) | Err(TryRecvError::Disconnected) => return upkeep,
             Err(TryRecvError::Empty) => {}
         }
-        if fills {
-            if let Some(outcome) = upkeep.fill(STEP_BYTES).transpose() {
-                fills = false;
+        if fills && allowed > 0 {
+            let step = allowed.min(PIECE_BYTES);
+            allowed -= step;
+            if let Some(outcome) = upkeep.fill(step).transpose() {
+                (fills, allowed) = (false, 0);
                 tells.send(Told::File(outcome)).ok(); // nobody waits for it any more: the next look at the tasks ends this
             }
         } else if seals {

@@ -16,8 +16,10 @@ use super::error::{JournalError, JournalRule};
 use super::interleave::{InputRun, Interleaving};
 use super::log::{Room, SegmentLog};
 use super::position::Position;
-use super::reader::Records;
-use super::recovery::{OpenOptions, Recovery, check_file_system, journals_cuts, recover, take_lock};
+use super::reader::{Batch, Records};
+use super::recovery::{
+    Examined, OpenOptions, Ready, Recovery, check_file_system, examine, journals_cuts, take_lock,
+};
 use super::seals::SealKey;
 use super::segment::{Content, Identity, SCHEMA, Settings, check_settings, segment_number};
 use super::upcast::is_outdated;
@@ -152,7 +154,21 @@ impl JournalWriter {
         path: &Path,
         options: &OpenOptions,
     ) -> Result<(Self, Recovery), JournalError> {
-        JournalWriter::open_recovered(recover(disk, path, options, false)?, options)
+        JournalWriter::examine(disk, path, options, &mut |_| ())?.go_on()
+    }
+
+    /// The first half of [`JournalWriter::open_with`]: locks the journal, reads all that is to be read of it, shows
+    /// `watch` every batch, and changes nothing. [`Examined::go_on`] is the other half.
+    ///
+    /// # Errors
+    /// As [`JournalWriter::open_with`].
+    pub fn examine(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        options: &OpenOptions,
+        watch: &mut dyn FnMut(&Batch<'_>),
+    ) -> Result<Examined, JournalError> {
+        examine(disk, path, options, false, watch)
     }
 
     /// As [`JournalWriter::open_with`], for whoever finishes a cut that was begun.
@@ -161,18 +177,15 @@ impl JournalWriter {
         path: &Path,
         options: &OpenOptions,
     ) -> Result<Self, JournalError> {
-        JournalWriter::open_recovered(recover(disk, path, options, true)?, options).map(|(writer, _)| writer)
+        examine(disk, path, options, true, &mut |_| ())?.go_on().map(|(writer, _)| writer)
     }
 
-    fn open_recovered(
-        (log, lock, recovery): (SegmentLog, Box<dyn DiskLock>, Recovery),
-        options: &OpenOptions,
-    ) -> Result<(Self, Recovery), JournalError> {
+    fn of_ready(Ready { log, lock, recovery, time }: Ready) -> Result<(Self, Recovery), JournalError> {
         let report = &recovery.report;
         let mut writer = JournalWriter::new(log, lock, report.last_sequence + 1, report.state_hash);
         if let Some(cut) = recovery.cut.as_ref().filter(|_| journals_cuts(&report.settings)) {
             let what = cut.rule.map_or_else(|| cut.found.clone(), |rule| format!("{rule}: {}", cut.found));
-            let time = options.time.max(report.last_time);
+            let time = time.max(report.last_time);
             let record = cut_record(CutKind::TornTail, &cut.place, cut.bytes, "openbell", &what);
             writer.append_told(record, time)?;
         }
@@ -518,6 +531,16 @@ impl JournalWriter {
             header.set_output_hash(hash);
         }
         header
+    }
+}
+
+impl Examined {
+    /// Makes the journal ready and goes on with it: a torn tail is cut off now, and its cut is journaled.
+    ///
+    /// # Errors
+    /// What the operating system answers, [`JournalError::DiskFull`] among it.
+    pub fn go_on(self) -> Result<(JournalWriter, Recovery), JournalError> {
+        JournalWriter::of_ready(self.make_ready()?)
     }
 }
 

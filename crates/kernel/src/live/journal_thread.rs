@@ -12,10 +12,9 @@ use crate::message::Message;
 use crate::node::{RecordSink, panic_text};
 use crate::record::Slot;
 use crate::ring::{Consumer, Gauge, Producer, Published, Signal, ring};
-use crate::snapshot::SnapshotStore;
 
 use super::durations::RecentDurations;
-use super::inline_snapshots::{ImageSaver, ImageSlot};
+use super::inline_snapshots::{ImageSaver, ImageSlot, InlineSnapshots};
 
 /// Slots the ring has at least: twice [`INTAKE_ROOM`].
 pub const LEAST_SLOTS: usize = 2 * INTAKE_ROOM;
@@ -26,6 +25,8 @@ pub(super) const INTAKE_ROOM: usize = 8192;
 
 /// How often a full disk is tried again.
 const RETRY_NS: u64 = 100_000_000;
+/// How often it is looked whether the next segment is ready, while there is nothing to write.
+const LOOK_NS: u64 = 1_000_000;
 
 /// Of a [`ThreadedJournal`].
 #[derive(Clone, Copy, Debug)]
@@ -144,13 +145,13 @@ impl ThreadedJournal {
         Self::start_saving(writer, clock, node, sizes, None)
     }
 
-    /// As [`ThreadedJournal::start`]; states that the node offers are saved in `store`.
+    /// As [`ThreadedJournal::start`]; states that the node offers are saved as `inline` says.
     pub(super) fn start_saving(
         writer: JournalWriter,
         clock: Arc<dyn Clock>,
         node: Arc<Signal>,
         sizes: JournalThreadOptions,
-        store: Option<SnapshotStore>,
+        inline: Option<InlineSnapshots>,
     ) -> io::Result<Self> {
         let JournalThreadOptions { slots, spins, interval_ns } = sizes;
         if writer.settings().content != Content::Full {
@@ -159,6 +160,8 @@ impl ThreadedJournal {
                 "a journal by reference cannot be written live",
             ));
         }
+        let mut writer = writer;
+        writer.prepare_in_background();
         let (producer, consumer) = ring(slots.max(LEAST_SLOTS));
         let link = Arc::new(JournalLink {
             work: Signal::default(),
@@ -181,7 +184,7 @@ impl ThreadedJournal {
         });
         let interval_ns = (link.durability == Durability::Interval).then_some(interval_ns);
         let handed = link.durable.get();
-        let saver = store.map(|store| ImageSaver::start(store, link.images.clone())).transpose()?;
+        let saver = inline.map(|inline| ImageSaver::start(inline, link.images.clone())).transpose()?;
         let link_of_thread = link.clone();
         let thread = JournalThread {
             consumer,
@@ -386,9 +389,11 @@ impl JournalThread {
             return Ok(());
         }
         let image = self.link.images.take();
-        if let Some(image) = image.filter(|_| wanted == position.sequence) {
+        if let Some(image) = image.filter(|image| image.sequence() == position.sequence) {
             self.writer.sync()?;
             saver.save(image, position);
+        } else {
+            self.link.images.end(wanted);
         }
         Ok(())
     }
@@ -447,7 +452,7 @@ impl JournalThread {
         closed.map(|_| ())
     }
 
-    /// Does what commits should not wait for, a piece at a time, and sleeps when all of it is done.
+    /// Has done what commits should not wait for, and sleeps.
     fn rest(&mut self) -> Result<(), JournalError> {
         self.hand_over_image()?;
         self.remove_asked()?;
@@ -462,11 +467,9 @@ impl JournalThread {
             self.link.node.wake();
         }
         let until_sync = self.sync_when_due()?;
-        if !is_prepared {
-            return Ok(());
-        }
         let retry = self.writer.shortage().map(|_| RETRY_NS);
-        let timeout = [retry, until_sync].into_iter().flatten().min();
+        let look = (!is_prepared).then_some(LOOK_NS);
+        let timeout = [retry, until_sync, look].into_iter().flatten().min();
         let position = self.writer.position().sequence;
         let JournalThread { consumer, link, .. } = self;
         link.work.wait(link.spins, timeout, || {

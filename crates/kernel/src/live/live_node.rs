@@ -59,6 +59,26 @@ impl Default for LiveOptions {
     }
 }
 
+impl LiveOptions {
+    /// Whether a node whose last record is of the time `last` may start when the machine's clock says `clock`. To be asked
+    /// before the journal is opened for writing; starting asks again.
+    ///
+    /// # Errors
+    /// [`LiveError::ClockBehind`] and [`LiveError::ClockAhead`].
+    pub fn check_clock(&self, clock: u64, last: u64) -> Result<(), LiveError> {
+        let bound = self.clock_bound_ns;
+        if self.accepts_clock {
+            Ok(())
+        } else if clock.saturating_add(bound) < last {
+            Err(LiveError::ClockBehind { clock, last, bound })
+        } else if last != 0 && clock.saturating_sub(last) > LONGEST_ABSENCE_NS {
+            Err(LiveError::ClockAhead { clock, last })
+        } else {
+            Ok(())
+        }
+    }
+}
+
 /// Why a live node does not start, or does not do what it was asked.
 #[derive(Debug, Error)]
 pub enum LiveError {
@@ -144,7 +164,7 @@ impl LiveNode {
             let (node, journal) = (node.sequence(), writer.next_sequence());
             return Err(LiveError::JournalMustFollow { node, journal });
         }
-        check_clock(clock.now(), node.time(), &options)?;
+        options.check_clock(clock.now(), node.time())?;
         let LiveOptions {
             ingress_slots,
             journal_slots,
@@ -161,8 +181,8 @@ impl LiveNode {
         }
         let signal = Arc::new(Signal::default());
         let sizes = JournalThreadOptions { slots: journal_slots, spins, interval_ns };
-        let store = snapshots.as_ref().map(|of| of.store.clone());
-        let journal = ThreadedJournal::start_saving(writer, clock.clone(), signal.clone(), sizes, store)?;
+        let inline = snapshots.clone();
+        let journal = ThreadedJournal::start_saving(writer, clock.clone(), signal.clone(), sizes, inline)?;
         let (link, journal_fill) = (journal.link(), journal.gauge());
         let images = snapshots.map(|of| ImageTaker::new(link.images.clone(), &of, &node));
         let (vitals, leftover) = (Arc::new(Vitals::default()), Arc::new(Leftover::default()));
@@ -368,17 +388,4 @@ fn push_some(ingress: &mut Producer, slots: &[Slot]) -> usize {
         rest = after;
     }
     taken
-}
-
-fn check_clock(clock: u64, last: u64, options: &LiveOptions) -> Result<(), LiveError> {
-    let bound = options.clock_bound_ns;
-    if options.accepts_clock {
-        Ok(())
-    } else if clock.saturating_add(bound) < last {
-        Err(LiveError::ClockBehind { clock, last, bound })
-    } else if last != 0 && clock.saturating_sub(last) > LONGEST_ABSENCE_NS {
-        Err(LiveError::ClockAhead { clock, last })
-    } else {
-        Ok(())
-    }
 }

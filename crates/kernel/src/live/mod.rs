@@ -28,10 +28,10 @@ mod stamp_clock;
 
 pub use admission::{Inadmissible, check_admissible};
 pub use health::{Failure, Health, LiveState, RingFill};
-pub use inline_snapshots::InlineSnapshots;
+pub use inline_snapshots::{InlineSnapshots, JournalToFollow};
 pub use journal_thread::{JournalThreadOptions, ThreadedJournal};
 pub use live_node::{LiveError, LiveNode, LiveOptions};
-pub use opening::{OpeningError, configure, restart, restart_watched, restart_with};
+pub use opening::{OpeningError, configure, replay_to_end, restart, restart_with};
 pub use outlet::{OutputBell, durability_of};
 pub use recent_events::{EventPlace, Grouping, KeepRule, RecentEvents};
 pub use stamp_clock::StampClock;

@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::node::{Mode, Node, NodeError};
 use crate::record::{Body, Slot, split_first};
 use crate::rules::Rule;
-use crate::snapshot::{self, RestartError, RestartOptions, RestartReport, SNAPSHOTS_NAME};
+use crate::snapshot::{self, AtEnd, RestartError, RestartOptions, RestartReport, SNAPSHOTS_NAME};
 
 use super::admission::{Inadmissible, check_admissible};
 
@@ -105,20 +105,23 @@ pub fn restart_with(
     path: &Path,
     open: OpenOptions,
 ) -> Result<(Node, JournalWriter, RestartReport), OpeningError> {
-    restart_watched(disk, path, open, &mut |_| ())
+    let (mut node, at_end) = replay_to_end(disk, path, open, &mut |_| ())?;
+    let (writer, report) = at_end.go_on(&mut node)?;
+    Ok((node, writer, report))
 }
 
-/// As [`restart_with`]; `watch` is shown the events of the records after the snapshot, in their order.
+/// As [`restart_with`], but nothing in the directory is changed before [`AtEnd::go_on`]; `watch` is shown the events of the
+/// records after the snapshot, in their order.
 ///
 /// # Errors
 /// As [`crate::snapshot::restart`].
-pub fn restart_watched(
+pub fn replay_to_end(
     disk: Arc<dyn Disk>,
     path: &Path,
     open: OpenOptions,
     watch: &mut dyn FnMut(&[Slot]),
-) -> Result<(Node, JournalWriter, RestartReport), OpeningError> {
+) -> Result<(Node, AtEnd), OpeningError> {
     let snapshots = Some(path.join(SNAPSHOTS_NAME));
     let options = RestartOptions { snapshots, open, ..RestartOptions::default() };
-    Ok(snapshot::restart_watched(disk, path, &options, watch)?)
+    Ok(snapshot::replay_to_end(disk, path, &options, watch)?)
 }

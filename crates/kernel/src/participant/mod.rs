@@ -71,7 +71,8 @@ impl State for SavedState {
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let (sequence, bytes) = (input.u64()?, input.bytes()?);
-        let sha256 = bytes.try_into().map_err(|_| input.invalid("SHA-256", bytes.len() as u64))?;
+        let (sha256, length) = (bytes.try_into().ok(), bytes.len() as u64);
+        let sha256 = sha256.ok_or_else(|| input.invalid("SHA-256", length))?;
         Ok(SavedState { sequence, sha256 })
     }
 }
@@ -330,7 +331,8 @@ fn read_slots(input: &mut StateReader<'_>) -> Result<Vec<Slot>, StateError> {
     let mut slots = vec![Slot::ZERO; bytes.len() / size_of::<Slot>()];
     let target = zerocopy::IntoBytes::as_mut_bytes(slots.as_mut_slice());
     if target.len() != bytes.len() {
-        return Err(input.invalid("array of slots", bytes.len() as u64));
+        let length = bytes.len() as u64;
+        return Err(input.invalid("array of slots", length));
     }
     target.copy_from_slice(bytes);
     Ok(slots)
@@ -416,9 +418,9 @@ impl State for Participants {
         let mut shown_quotes = BTreeMap::new();
         for _ in 0..input.length()? {
             let (instrument, bytes) = (input.u32()?, input.bytes()?);
-            let quote = <QuoteObserved as zerocopy::FromBytes>::read_from_bytes(bytes);
-            let quote = quote.map_err(|_| input.invalid("quote", bytes.len() as u64))?;
-            shown_quotes.insert(instrument, quote);
+            let quote = <QuoteObserved as zerocopy::FromBytes>::read_from_bytes(bytes).ok();
+            let length = bytes.len() as u64;
+            shown_quotes.insert(instrument, quote.ok_or_else(|| input.invalid("quote", length))?);
         }
         let stirred = (0..input.length()?).map(|_| input.u32()).collect::<Result<_, _>>()?;
         Ok(Participants { list, wanted, shown_quotes, stirred })

@@ -260,8 +260,8 @@ impl State for InstrumentView {
         let indicators = input.list()?;
         let last_quote = if input.bool()? {
             let bytes = input.bytes()?;
-            let quote = zerocopy::FromBytes::read_from_bytes(bytes);
-            Some(quote.map_err(|_| input.invalid("quote", bytes.len() as u64))?)
+            let (quote, length) = (zerocopy::FromBytes::read_from_bytes(bytes).ok(), bytes.len() as u64);
+            Some(quote.ok_or_else(|| input.invalid("quote", length))?)
         } else {
             None
         };

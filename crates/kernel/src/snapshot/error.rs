@@ -24,6 +24,11 @@ pub enum SnapshotError {
     NewerFormat { path: PathBuf, found: u16, supported: u16 },
     #[error("{}: an epoch begins only from a whole snapshot of sequence {sequence}, the end of the one before: {found}", path.display())]
     Missing { path: PathBuf, sequence: u64, found: String },
+    #[error(
+        "the live state at sequence {sequence} is not what the journal's records make (state and output hash {:032x} {:032x}; the replay at sequence {replayed_sequence}: {:032x} {:032x}): it is not saved",
+        live[0], live[1], replayed[0], replayed[1]
+    )]
+    NotReplayed { sequence: u64, replayed_sequence: u64, live: [u128; 2], replayed: [u128; 2] },
     #[error("no snapshot is taken at sequence {sequence}: {reason}")]
     NotNow { sequence: u64, reason: &'static str },
 }

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::replay::{Replay, genesis, passed_over, reader_from};
+#[cfg(doc)]
+use super::error::SnapshotError;
+use super::replay::{Replay, genesis, passed_over_so_far, reader_from};
 use super::restart::RestartError;
-use super::store::{Owner, SnapshotStore};
+use super::store::{Owner, SnapshotStore, StateImage};
 use crate::disk::Disk;
 use crate::journal::{JournalReader, Position};
 use crate::node::Mode;
@@ -92,7 +94,7 @@ impl Follower {
             });
         }
         let mut node = found.node.map_or_else(|| genesis(identity.shard), |(_, node)| node);
-        node.pass_over(passed_over(&mut reader_from(disk.clone(), journal, position.as_ref())?)?);
+        node.pass_over(passed_over_so_far(&mut reader_from(disk.clone(), journal, position.as_ref())?)?);
         let reader = reader_from(disk, journal, position.as_ref())?;
         let end = reader.position();
         Ok(Follower { reader, replay: Replay::new(node), store, policy, end, saved: Saved::default() })
@@ -131,6 +133,30 @@ impl Follower {
             snapshot,
             is_closed: self.reader.report().closed,
         })
+    }
+
+    /// Takes in what is durable, up to the end of the batch with the record `sequence`, and saves nothing; whether it got
+    /// there.
+    ///
+    /// # Errors
+    /// As [`Follower::follow`].
+    pub fn follow_to(&mut self, sequence: u64) -> Result<bool, RestartError> {
+        while self.sequence() < sequence {
+            let Some(batch) = self.reader.next_durable()? else { return Ok(false) };
+            self.replay.take(&batch)?;
+            self.end = self.reader.position();
+        }
+        Ok(true)
+    }
+
+    /// Compares the copy of a live state with the state that the records up to there make.
+    ///
+    /// # Errors
+    /// As [`Follower::follow`], and [`SnapshotError::NotReplayed`] for a state that is another one, or whose records are not
+    /// there.
+    pub fn compare(&mut self, image: &StateImage) -> Result<(), RestartError> {
+        self.follow_to(image.sequence())?;
+        Ok(image.require_same(self.replay.node())?)
     }
 
     /// Saves the state now.

@@ -12,7 +12,7 @@
 //!
 //! # A file
 //! A head of 256 bytes (see [`head`]), then the body in blocks of 256 KiB, the last one shorter, each followed by its
-//! CRC32C. The head's own CRC32C covers the head, in which stand the length and the XXH3-128 of the body, the state
+//! CRC32C. It is written and read as a stream; nobody holds all of it in memory (see `body`). The head's own CRC32C covers the head, in which stand the length and the XXH3-128 of the body, the state
 //! hash after that record, and where in the journal the next one follows, with the chain up to there: a snapshot fits
 //! one place of one history only.
 //!
@@ -21,6 +21,7 @@
 //! something was mixed up, and an older one would not be better. A damaged one is passed over for the one before it,
 //! and after that for the journal's begin, as long as that is kept.
 
+mod body;
 mod cut;
 mod divergence;
 mod epoch;
@@ -38,6 +39,6 @@ pub use error::SnapshotError;
 pub use follower::{Followed, Follower, SnapshotPolicy};
 pub use head::{FORMAT_VERSION, SnapshotHead};
 pub use replay::{HashMismatch, Replay, ReplayError, passed_over};
-pub use restart::{RestartError, RestartOptions, RestartReport, restart, restart_watched};
+pub use restart::{AtEnd, RestartError, RestartOptions, RestartReport, replay_to_end, restart};
 pub use store::SNAPSHOTS_NAME;
 pub use store::{Found, KEPT, Owner, Rejected, Snapshot, SnapshotStore, StateImage};

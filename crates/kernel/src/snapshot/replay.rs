@@ -83,11 +83,8 @@ impl Replay {
         batch: &Batch<'_>,
         watch: &mut dyn FnMut(&[Slot]),
     ) -> Result<(), ReplayError> {
-        let next = batch.header.first_sequence.max(self.node.sequence() + 1);
-        let at = batch.slots.partition_point(|slot| slot.sequence < next);
-        let mut input = Input::resume(batch.slots, at, None);
         let before = self.node.sequence();
-        while self.node.poll(&mut input, usize::MAX)? != Poll::Idle {}
+        take_in(&mut self.node, batch)?;
         let events = self.node.released();
         watch(events);
         let slots = events.len();
@@ -135,6 +132,15 @@ impl Replay {
     }
 }
 
+/// Lets a node in [`Mode::Replay`] take in what of a batch follows its last record.
+pub(super) fn take_in(node: &mut Node, batch: &Batch<'_>) -> Result<(), ReplayError> {
+    let next = batch.header.first_sequence.max(node.sequence() + 1);
+    let at = batch.slots.partition_point(|slot| slot.sequence < next);
+    let mut input = Input::resume(batch.slots, at, None);
+    while node.poll(&mut input, usize::MAX)? != Poll::Idle {}
+    Ok(())
+}
+
 /// A reader at `position`, or at the journal's first record.
 ///
 /// # Errors
@@ -158,11 +164,26 @@ pub fn passed_over(reader: &mut JournalReader) -> Result<BTreeSet<u64>, JournalE
     let mut sequences = BTreeSet::new();
     loop {
         match reader.next_batch() {
-            Ok(Some(batch)) => sequences.extend(batch.slots.iter().filter_map(skipped_sequence)),
+            Ok(Some(batch)) => note_passed_over(&batch, 0, &mut sequences),
             Ok(None) | Err(JournalError::TornTail { .. }) => return Ok(sequences),
             Err(error) => return Err(error),
         }
     }
+}
+
+/// As [`passed_over`], of what is durable, while somebody may be writing. Records are skipped while nobody is.
+pub(super) fn passed_over_so_far(reader: &mut JournalReader) -> Result<BTreeSet<u64>, JournalError> {
+    let mut sequences = BTreeSet::new();
+    while let Some(batch) = reader.next_durable()? {
+        note_passed_over(&batch, 0, &mut sequences);
+    }
+    Ok(sequences)
+}
+
+/// Adds the sequences that records after `since` say are to be passed over.
+pub(super) fn note_passed_over(batch: &Batch<'_>, since: u64, sequences: &mut BTreeSet<u64>) {
+    let later = batch.slots.iter().filter(|slot| slot.sequence > since);
+    sequences.extend(later.filter_map(skipped_sequence));
 }
 
 fn skipped_sequence(slot: &Slot) -> Option<u64> {

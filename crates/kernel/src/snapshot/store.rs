@@ -4,15 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
-
+use super::body::{BodyReader, BodyWriter, WrittenBody, file_bytes};
 use super::error::SnapshotError;
-use super::head::{BLOCK_SIZE, FORMAT_VERSION, HEAD_SIZE, HeadProblem, SnapshotHead};
+use super::head::{FORMAT_VERSION, HEAD_SIZE, HeadProblem, SnapshotHead};
 use crate::disk::{Access, Disk, DiskFile};
 use crate::journal::{Identity, Position, RULES_VERSION, SCHEMA};
 use crate::node::{Mode, Node};
 use crate::sabotage::{Check, is_removed};
-use crate::state::{StateReader, StateWriter};
+use crate::state::{StateReader, StateSink, StateWriter, stream_to};
 
 /// Snapshots that stay when a new one is written.
 pub const KEPT: usize = 2;
@@ -22,7 +21,6 @@ pub const SNAPSHOTS_NAME: &str = "snapshots";
 
 const NEXT_NAME: &str = "next.snap";
 const SUFFIX: &str = ".snap";
-const CHECKSUM_SIZE: u64 = 4;
 
 /// Whose snapshots these are: one of somebody else is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,22 +38,58 @@ impl Owner {
     }
 }
 
-/// A snapshot that was read and checked.
+/// A snapshot whose head was read and checked. Its body stays on the disk and is checked whenever it is read.
 #[derive(Debug)]
 pub struct Snapshot {
     pub head: SnapshotHead,
     pub path: PathBuf,
-    body: Vec<u8>,
+    file: Box<dyn DiskFile>,
+    length: u64,
+}
+
+/// What is known of a state besides its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Told {
+    sequence: u64,
+    time: u64,
+    state_hash: u128,
+    output_hash: u128,
+}
+
+impl Told {
+    fn of(node: &mut Node) -> Self {
+        Told {
+            sequence: node.sequence(),
+            time: node.time(),
+            state_hash: node.state_hash(),
+            output_hash: node.output_hash(),
+        }
+    }
 }
 
 /// The whole state of a node after a record: what is saved once its place in the journal is known.
 #[derive(Debug)]
 pub struct StateImage {
-    sequence: u64,
-    time: u64,
-    state_hash: u128,
-    output_hash: u128,
+    told: Told,
     body: Vec<u8>,
+}
+
+/// Keeps a state of so many bytes; of a larger one nothing.
+struct Bounded {
+    most: u64,
+    length: u64,
+    bytes: Vec<u8>,
+}
+
+impl StateSink for Bounded {
+    fn take(&mut self, piece: &[u8]) {
+        self.length += piece.len() as u64;
+        if self.length <= self.most {
+            self.bytes.extend_from_slice(piece);
+        } else {
+            self.bytes = Vec::new();
+        }
+    }
 }
 
 impl StateImage {
@@ -65,20 +99,41 @@ impl StateImage {
     /// [`SnapshotError::NotNow`] for a node in the middle of something.
     pub fn of(node: &mut Node) -> Result<Self, SnapshotError> {
         node.check_savable(node.sequence())?;
-        let state_hash = node.state_hash();
         let mut out = StateWriter::new();
         node.write_state(&mut out);
-        let (sequence, time, output_hash) = (node.sequence(), node.time(), node.output_hash());
-        Ok(StateImage { sequence, time, state_hash, output_hash, body: out.into_bytes() })
+        Ok(StateImage { told: Told::of(node), body: out.into_bytes() })
+    }
+
+    /// As [`StateImage::of`]; `None` for a state of more than `most_bytes`, which is not copied.
+    ///
+    /// # Errors
+    /// As [`StateImage::of`].
+    pub fn within(node: &mut Node, most_bytes: u64) -> Result<Option<Self>, SnapshotError> {
+        node.check_savable(node.sequence())?;
+        let sink = Bounded { most: most_bytes, length: 0, bytes: Vec::new() };
+        let copied = stream_to(sink, |out| node.write_state(out)).filter(|of| of.length <= most_bytes);
+        Ok(copied.map(|of| StateImage { told: Told::of(node), body: of.bytes }))
     }
 
     pub fn sequence(&self) -> u64 {
-        self.sequence
+        self.told.sequence
     }
 
-    /// Bytes of the state.
-    pub fn bytes(&self) -> u64 {
-        self.body.len() as u64
+    /// Compares it with the state of a replay of the same records.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NotReplayed`].
+    pub fn require_same(&self, replayed: &mut Node) -> Result<(), SnapshotError> {
+        let (live, replayed) = (self.told, Told::of(replayed));
+        if live == replayed {
+            return Ok(());
+        }
+        Err(SnapshotError::NotReplayed {
+            sequence: live.sequence,
+            replayed_sequence: replayed.sequence,
+            live: [live.state_hash, live.output_hash],
+            replayed: [replayed.state_hash, replayed.output_hash],
+        })
     }
 }
 
@@ -134,7 +189,8 @@ impl SnapshotStore {
     /// the disk gives back something else than was written. An older snapshot is never touched then.
     pub fn save(&self, node: &mut Node, position: Position) -> Result<PathBuf, SnapshotError> {
         node.check_savable(position.sequence)?;
-        self.save_image(&StateImage::of(node)?, position)
+        let told = Told::of(node);
+        self.write(told, position, |out| node.write_state(out))
     }
 
     /// Saves a copy of a state after a record whose batch ends at `position`. Returns the file.
@@ -142,35 +198,26 @@ impl SnapshotStore {
     /// # Errors
     /// As [`SnapshotStore::save`].
     pub fn save_image(&self, image: &StateImage, position: Position) -> Result<PathBuf, SnapshotError> {
-        if image.sequence != position.sequence {
+        if image.sequence() != position.sequence {
             let reason = "the state is not that of the end of a batch";
-            return Err(SnapshotError::NotNow { sequence: image.sequence, reason });
+            return Err(SnapshotError::NotNow { sequence: image.sequence(), reason });
         }
-        let body = &image.body;
-        let head = SnapshotHead {
-            format: FORMAT_VERSION,
-            schema: SCHEMA,
-            rules_version: RULES_VERSION,
-            epoch: self.owner.epoch,
-            shard: self.owner.shard,
-            configuration: self.owner.configuration,
-            time: image.time,
-            state_hash: image.state_hash,
-            output_hash: image.output_hash,
-            position,
-            body_length: body.len() as u64,
-            body_hash: xxh3_128(body),
-        };
-        self.write(&head, body)
+        self.write(image.told, position, |out| out.written(&image.body))
     }
 
-    fn write(&self, head: &SnapshotHead, body: &[u8]) -> Result<PathBuf, SnapshotError> {
-        let (next, path) = (self.directory.join(NEXT_NAME), self.path(head.sequence()));
+    fn write(
+        &self,
+        told: Told,
+        position: Position,
+        write_state: impl FnOnce(&mut StateWriter),
+    ) -> Result<PathBuf, SnapshotError> {
+        let (next, path) = (self.directory.join(NEXT_NAME), self.path(told.sequence));
         self.make_directory()?;
-        self.write_file(&next, head, body)
+        let head = self
+            .write_file(&next, told, position, write_state)
             .map_err(|error| SnapshotError::unreachable("write the snapshot", &next, error))?;
         if !is_removed(Check::SnapshotReadBack) {
-            self.read_back(&next, head)?;
+            self.read_back(&next, &head)?;
         }
         self.disk
             .rename(&next, &path)
@@ -191,29 +238,44 @@ impl SnapshotStore {
             .map_err(|error| self.unreachable("create", error))
     }
 
-    fn write_file(&self, path: &Path, head: &SnapshotHead, body: &[u8]) -> io::Result<()> {
-        let mut file = self.disk.create(path)?;
+    /// The body as it comes, then the head, which says what it came to.
+    fn write_file(
+        &self,
+        path: &Path,
+        told: Told,
+        position: Position,
+        write_state: impl FnOnce(&mut StateWriter),
+    ) -> io::Result<SnapshotHead> {
+        let body = stream_to(BodyWriter::new(self.disk.create(path)?), write_state);
+        let body = body.ok_or_else(|| io::Error::other("the state was not written to its end"))?;
+        let WrittenBody { mut file, length, hash } = body.finish()?;
+        let head = SnapshotHead {
+            format: FORMAT_VERSION,
+            schema: SCHEMA,
+            rules_version: RULES_VERSION,
+            epoch: self.owner.epoch,
+            shard: self.owner.shard,
+            configuration: self.owner.configuration,
+            time: told.time,
+            state_hash: told.state_hash,
+            output_hash: told.output_hash,
+            position,
+            body_length: length,
+            body_hash: hash,
+        };
         file.write_full_at(&head.encode(), 0)?;
-        let mut at = HEAD_SIZE as u64;
-        let mut sealed = Vec::with_capacity(BLOCK_SIZE as usize + CHECKSUM_SIZE as usize);
-        for block in body.chunks(BLOCK_SIZE as usize) {
-            sealed.clear();
-            sealed.extend_from_slice(block);
-            sealed.extend_from_slice(&crc32c::crc32c(block).to_le_bytes());
-            file.write_full_at(&sealed, at)?;
-            at += sealed.len() as u64;
-        }
-        file.sync()
+        file.sync()?;
+        Ok(head)
     }
 
     /// What was written is looked at once more before it takes the place of an older one. The bytes may still come
     /// from memory: a disk that lies is found out at the next restart, and then the older one is there.
     fn read_back(&self, path: &Path, head: &SnapshotHead) -> Result<(), SnapshotError> {
-        let (found, file, length) = self.open(path)?;
-        if found != *head {
+        let written = self.open(path)?;
+        if written.head != *head {
             return Err(SnapshotError::damaged(path, "it reads back with another head than was written"));
         }
-        check_body(path, file.as_ref(), &found, length, |_| ())
+        written.check()
     }
 
     /// All but the newest ones go. One that cannot be removed only takes up room.
@@ -237,15 +299,29 @@ impl SnapshotStore {
 
     /// As [`SnapshotStore::read`], whoever it belongs to and whatever rules it was written under.
     pub(super) fn read_of_any_owner(&self, sequence: u64) -> Result<Snapshot, SnapshotError> {
-        let path = self.path(sequence);
-        let (head, file, length) = self.open(&path)?;
-        if head.sequence() != sequence {
-            let found = format!("it is named after sequence {sequence} and holds {}", head.sequence());
-            return Err(SnapshotError::damaged(&path, found));
+        let snapshot = self.open_named(sequence)?;
+        snapshot.check()?;
+        Ok(snapshot)
+    }
+
+    fn open_named(&self, sequence: u64) -> Result<Snapshot, SnapshotError> {
+        let snapshot = self.open(&self.path(sequence))?;
+        if snapshot.head.sequence() != sequence {
+            let found =
+                format!("it is named after sequence {sequence} and holds {}", snapshot.head.sequence());
+            return Err(SnapshotError::damaged(&snapshot.path, found));
         }
-        let mut body = Vec::new();
-        check_body(&path, file.as_ref(), &head, length, |block| body.extend_from_slice(block))?;
-        Ok(Snapshot { head, path, body })
+        Ok(snapshot)
+    }
+
+    /// Reads and checks a snapshot in one go.
+    fn restore(&self, sequence: u64, mode: Mode) -> Result<(SnapshotHead, Node), SnapshotError> {
+        let snapshot = self.open_named(sequence)?;
+        if let Err(foreign) = self.check_owner(&snapshot.path, &snapshot.head) {
+            snapshot.check()?; // what is damaged is nobody's
+            return Err(foreign);
+        }
+        snapshot.into_node(mode)
     }
 
     /// The newest snapshot at or before `sequence` that is whole, as a node.
@@ -255,7 +331,7 @@ impl SnapshotStore {
     pub fn newest(&self, sequence: u64, mode: Mode) -> Result<Found, SnapshotError> {
         let mut rejected = Vec::new();
         for sequence in self.sequences()?.into_iter().rev().filter(|one| *one <= sequence) {
-            match self.read(sequence).and_then(|snapshot| snapshot.into_node(mode)) {
+            match self.restore(sequence, mode) {
                 Ok(node) => return Ok(Found { node: Some(node), rejected }),
                 Err(error) if error.is_damage() => {
                     rejected.push(Rejected { path: self.path(sequence), error });
@@ -266,7 +342,7 @@ impl SnapshotStore {
         Ok(Found { node: None, rejected })
     }
 
-    fn open(&self, path: &Path) -> Result<(SnapshotHead, Box<dyn DiskFile>, u64), SnapshotError> {
+    fn open(&self, path: &Path) -> Result<Snapshot, SnapshotError> {
         let unreachable = |error| SnapshotError::unreachable("read the snapshot", path, error);
         let file = self.disk.open(path, Access::Read).map_err(unreachable)?;
         let length = file.length().map_err(unreachable)?;
@@ -275,7 +351,7 @@ impl SnapshotStore {
             return Err(SnapshotError::damaged(path, format!("it has {length} bytes, fewer than a head")));
         }
         let head = SnapshotHead::decode(&bytes).map_err(|problem| explain(path, &problem))?;
-        Ok((head, file, length))
+        Ok(Snapshot { head, path: path.to_owned(), file, length })
     }
 
     fn check_owner(&self, path: &Path, head: &SnapshotHead) -> Result<(), SnapshotError> {
@@ -304,16 +380,31 @@ impl SnapshotStore {
 }
 
 impl Snapshot {
+    fn body(&self) -> Result<BodyReader<'_>, SnapshotError> {
+        if file_bytes(self.head.body_length) != Some(self.length) {
+            let found = format!("it has {} bytes, its head says otherwise", self.length);
+            return Err(SnapshotError::damaged(&self.path, found));
+        }
+        Ok(BodyReader::new(&self.path, self.file.as_ref(), &self.head))
+    }
+
+    /// Reads all of the body.
+    fn check(&self) -> Result<(), SnapshotError> {
+        self.body()?.finish()
+    }
+
     /// The node as it was after the snapshot's record.
     ///
     /// # Errors
-    /// A body that is no state, or one of another hash than the head says.
+    /// A body that is damaged or no state, or a state of another hash than the head says.
     pub fn into_node(self, mode: Mode) -> Result<(SnapshotHead, Node), SnapshotError> {
-        let Snapshot { head, path, body } = self;
-        let mut input = StateReader::new(&body);
+        let mut body = self.body()?;
+        let length = usize::try_from(self.head.body_length).unwrap_or(usize::MAX);
+        let mut input = StateReader::from_source(&mut body, length);
         let node = Node::read_state(&mut input, mode).and_then(|node| input.finish().map(|()| node));
-        let mut node = node.map_err(|source| SnapshotError::State { path: path.clone(), source })?;
-        drop(body);
+        body.finish()?;
+        let mut node = node.map_err(|source| SnapshotError::State { path: self.path.clone(), source })?;
+        let Snapshot { head, path, .. } = self;
         let state_hash = node.state_hash();
         let told = (head.sequence(), head.state_hash, head.output_hash);
         if (node.sequence(), state_hash, node.output_hash()) != told {
@@ -345,44 +436,6 @@ fn explain(path: &Path, problem: &HeadProblem) -> SnapshotError {
         HeadProblem::Field(field) => format!("its head has an impossible {field}"),
     };
     SnapshotError::damaged(path, found)
-}
-
-/// Reads the body block by block and checks each, then all of it.
-fn check_body(
-    path: &Path,
-    file: &dyn DiskFile,
-    head: &SnapshotHead,
-    length: u64,
-    mut take: impl FnMut(&[u8]),
-) -> Result<(), SnapshotError> {
-    let (block_size, body) = (u64::from(BLOCK_SIZE), head.body_length);
-    let expected = body
-        .checked_add(body.div_ceil(block_size) * CHECKSUM_SIZE)
-        .and_then(|bytes| bytes.checked_add(HEAD_SIZE as u64));
-    if expected != Some(length) {
-        return Err(SnapshotError::damaged(path, format!("it has {length} bytes, its head says otherwise")));
-    }
-    let (mut at, mut left, mut hash) = (HEAD_SIZE as u64, body, Xxh3::new());
-    let mut sealed = vec![0; (block_size + CHECKSUM_SIZE) as usize];
-    while left > 0 {
-        let bytes = left.min(block_size) as usize;
-        let sealed = &mut sealed[..bytes + CHECKSUM_SIZE as usize];
-        let read = file
-            .read_full_at(sealed, at)
-            .map_err(|error| SnapshotError::unreachable("read the snapshot", path, error))?;
-        let (block, checksum) = sealed.split_at(bytes);
-        if read < sealed.len() || crc32c::crc32c(block).to_le_bytes() != checksum {
-            return Err(SnapshotError::damaged(path, format!("the block at byte {at} has another CRC32C")));
-        }
-        hash.update(block);
-        take(block);
-        at += sealed.len() as u64;
-        left -= bytes as u64;
-    }
-    if hash.digest128() != head.body_hash {
-        return Err(SnapshotError::damaged(path, "its body has another hash than its head says"));
-    }
-    Ok(())
 }
 
 /// The sequence in a snapshot's name; `None` for every other name.

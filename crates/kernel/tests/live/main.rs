@@ -5,6 +5,7 @@ mod depth;
 mod failures;
 mod flow;
 mod full_disk;
+mod inline_snapshots;
 mod market;
 mod modes;
 mod stalling;

@@ -1,9 +1,9 @@
 //! The follower: behind the writer, beside it, and after it.
 
 use openbell_kernel::node::Mode;
-use openbell_kernel::snapshot::{Follower, SnapshotPolicy, restart};
+use openbell_kernel::snapshot::{Follower, SnapshotPolicy, StateImage, restart};
 
-use crate::{Writer, disk, journal_path, options, records, snapshots_path, store};
+use crate::{Writer, disk, file_bytes, journal_path, options, records, replayed, snapshots_path, store};
 
 const NEVER: SnapshotPolicy = SnapshotPolicy { records: u64::MAX, bytes: u64::MAX, interval_ns: u64::MAX };
 
@@ -54,4 +54,39 @@ fn pieces(all: &[openbell_kernel::record::Slot], size: usize) -> Vec<&[openbell_
         rest = &rest[end..];
     }
     pieces
+}
+
+#[test]
+fn the_copy_of_a_live_state_is_compared_with_what_the_records_make() {
+    let (disk, all) = (disk(), records(3, 400));
+    let mut writer = Writer::new(&disk);
+    writer.take(&all, 16);
+    let image = StateImage::of(&mut writer.node).unwrap();
+    let open = || {
+        let policy = SnapshotPolicy::default();
+        Follower::open(disk.clone(), &journal_path(), &snapshots_path(), 7, policy).unwrap()
+    };
+    open().compare(&image).unwrap();
+    // as if a bit had flipped in memory: another order rests
+    let mut other = replayed(&records(4, 400));
+    let error = open().compare(&StateImage::of(&mut other).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("is not what the journal's records make"), "{error}");
+    assert!(error.contains("not saved"), "{error}");
+}
+
+#[test]
+fn a_state_beyond_the_bound_is_not_copied() {
+    let (disk, all) = (disk(), records(3, 400));
+    let mut writer = Writer::new(&disk);
+    writer.take(&all, 16);
+    let mut whole = openbell_kernel::state::StateWriter::new();
+    writer.node.write_state(&mut whole);
+    let bytes = whole.into_bytes().len() as u64;
+    assert!(StateImage::within(&mut writer.node, bytes - 1).unwrap().is_none());
+    let image = StateImage::within(&mut writer.node, bytes).unwrap().unwrap();
+    let position = writer.position();
+    let path = store(&disk).save_image(&image, position).unwrap();
+    let copied = file_bytes(&disk, &path);
+    let saved = store(&disk).save(&mut writer.node, position).unwrap();
+    assert_eq!(copied, file_bytes(&disk, &saved), "streamed or copied, the same file");
 }

@@ -9,6 +9,7 @@ mod order_flow;
 mod divergence;
 mod files;
 mod following;
+mod refused;
 mod restarting;
 
 use std::path::{Path, PathBuf};

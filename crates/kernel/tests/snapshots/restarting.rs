@@ -1,15 +1,21 @@
 //! Restart: snapshot and tail are the same as everything, and what cannot be continued is said.
 
-use openbell_kernel::journal::{JournalReader, JournalWriter};
-use openbell_kernel::node::Node;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use openbell_kernel::disk::MemoryDisk;
+use openbell_kernel::journal::{
+    Acceptance, Content, Durability, Identity, JournalReader, JournalWriter, Settings,
+};
+use openbell_kernel::node::{Mode, Node};
 use openbell_kernel::observation::{ClockAdvanced, RecordSkipped};
 use openbell_kernel::record::{RecordBuffer, Slot, split_first, stamp};
-use openbell_kernel::snapshot::{RestartError, RestartOptions, restart};
+use openbell_kernel::snapshot::{RestartError, RestartOptions, cut_history, restart};
 
 use crate::order_flow::Day;
 use crate::{
-    Writer, day, disk, file_bytes, journal_path, options, put_bytes, records, records_of, replayed, run,
-    store,
+    EPOCH, Writer, day, disk, file_bytes, journal_path, options, put_bytes, records, records_of, replayed,
+    run, snapshots_path, store,
 };
 
 #[test]
@@ -161,4 +167,98 @@ fn a_journal_whose_begin_is_gone_says_that_it_needs_a_snapshot() {
     let error = restart(disk, &journal_path(), &RestartOptions::default()).unwrap_err();
     assert!(matches!(error, RestartError::NothingToBeginWith { .. }), "{error}");
     assert!(error.to_string().contains("needs a snapshot at or after"), "{error}");
+}
+
+/// Writes until a segment has ended and the next one holds one batch, with a snapshot of the state in between; then has
+/// everything removed that is before the snapshot. Returns its sequence, and the file that is left.
+fn left_with_one_segment(disk: &Arc<MemoryDisk>) -> (u64, PathBuf) {
+    let settings = Settings::of(Durability::Os, Content::Full).with_segment_size(64 << 10);
+    let identity = Identity::new(EPOCH, 1, "test");
+    let journal = JournalWriter::create(disk.clone(), &journal_path(), &identity, settings).unwrap();
+    let mut writer = Writer { node: Node::new(0, Mode::Replay, None), journal };
+    let all = records(11, 3_000);
+    for batch in all.chunk_by(|one, other| one.sequence / 8 == other.sequence / 8) {
+        let before = writer.position();
+        if before.sequence > 0 {
+            store(disk).save(&mut writer.node, before).unwrap();
+        }
+        writer.take(batch, usize::MAX);
+        let now = writer.position().segment;
+        if now > before.segment {
+            while !writer.journal.prepare_next().unwrap() {}
+            writer.journal.remove_sealed_before(before.sequence + 1).unwrap();
+            return (before.sequence, journal_path().join(format!("{now:08}.seg")));
+        }
+    }
+    panic!("no segment ended");
+}
+
+/// Found by the simulation: the note of a cut had the time 0 where no record was left to tell a time, and no restart got past it.
+#[test]
+fn what_notes_a_torn_tail_is_not_before_the_state_it_follows_though_no_record_is_left() {
+    let disk = disk();
+    let (sequence, segment) = left_with_one_segment(&disk);
+    let mut bytes = file_bytes(&disk, &segment);
+    bytes[512 + 300] ^= 1;
+    put_bytes(&disk, &segment, &bytes);
+    for expected in [sequence + 1, sequence + 1] {
+        let (node, journal, report) = restart(disk.clone(), &journal_path(), &options()).unwrap();
+        assert_eq!(report.snapshot.map(|(sequence, _)| sequence), Some(sequence));
+        assert_eq!((node.sequence(), journal.next_sequence()), (expected, expected + 1));
+    }
+}
+
+/// The same of a cut that a person accepts.
+#[test]
+fn what_notes_an_accepted_cut_is_not_before_the_state_it_follows_though_no_record_is_left() {
+    let disk = disk();
+    let (sequence, _) = left_with_one_segment(&disk);
+    let acceptance = Acceptance {
+        actor: "anna".to_owned(),
+        reason: "a test".to_owned(),
+        time: 0,
+        accept_any_file_system: false,
+    };
+    cut_history(disk.clone(), &journal_path(), &snapshots_path(), sequence, &acceptance, None).unwrap();
+    let (node, _, _) = restart(disk, &journal_path(), &options()).unwrap();
+    assert_eq!(node.sequence(), sequence + 1);
+}
+
+/// Found by the simulation: the mark of a journal that was ended on purpose stands behind the place of the snapshot, in the
+/// same segment. Who keeps the record of the snapshot keeps the mark; who kept only what comes after it lost its place.
+#[test]
+fn retention_that_keeps_the_record_of_a_snapshot_keeps_its_place() {
+    let (disk, all) = (disk(), records(11, 3_000));
+    let mut writer = Writer::new(&disk);
+    let mut taken = 0;
+    for batch in all.chunk_by(|one, other| one.sequence / 8 == other.sequence / 8) {
+        writer.take(batch, usize::MAX);
+        taken += batch.len();
+        if writer.position().offset > 40_000 {
+            break;
+        }
+    }
+    let saved = writer.position();
+    store(&disk).save(&mut writer.node, saved).unwrap();
+    let Writer { node, journal } = writer;
+    journal.close(node.checkpoint(), node.output_hash()).unwrap();
+    let (journal, _) = JournalWriter::open(disk.clone(), &journal_path()).unwrap();
+    let mut writer = Writer { node, journal };
+    // Too long for what is left: the segment ends with the mark.
+    writer.take(&all[taken..], 512);
+    assert_eq!(saved.segment, 1);
+    assert!(writer.position().segment > 2);
+    while !writer.journal.prepare_next().unwrap() {}
+    let expected = writer.node.state_hash();
+    for (before, is_there) in [(saved.sequence, true), (saved.sequence + 1, false)] {
+        writer.journal.remove_sealed_before(before).unwrap();
+        let after = Arc::new(disk.copy());
+        after.cut_power(); // and with it the writer that holds the lock
+        let restarted = restart(after, &journal_path(), &options());
+        assert_eq!(restarted.is_ok(), is_there, "removed before {before}");
+        if let Ok((mut node, _, report)) = restarted {
+            assert_eq!(report.snapshot.map(|(sequence, _)| sequence), Some(saved.sequence));
+            assert_eq!(node.state_hash(), expected);
+        }
+    }
 }

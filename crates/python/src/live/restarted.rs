@@ -4,20 +4,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openbell_kernel::disk::RealDisk;
-use openbell_kernel::journal::{JournalWriter, OpenOptions};
-use openbell_kernel::live::{InlineSnapshots, restart_watched};
-use openbell_kernel::snapshot::Owner;
+use openbell_kernel::journal::OpenOptions;
+use openbell_kernel::live::{InlineSnapshots, replay_to_end};
+use openbell_kernel::snapshot::{AtEnd, Owner};
 use pyo3::prelude::*;
 
 use super::recent_events::RecentEvents;
-use super::{InlineTuple, LiveNode, Start, inline, live_options, opening_error};
+use super::{InlineTuple, LiveNode, Start, inline, live_options, open_for_writing, opening_error};
 use crate::errors::error;
-use crate::journal::sign;
 use crate::node::Node;
 
 /// What a node needs besides itself to go live.
 struct Rest {
-    writer: JournalWriter,
+    journal: AtEnd,
+    seal_key: Option<[u8; 32]>,
     snapshots: Option<InlineSnapshots>,
 }
 
@@ -48,22 +48,19 @@ impl RestartedNode {
         let opened = py.detach(|| {
             let open = OpenOptions { accept_any_file_system, ..OpenOptions::default() };
             let disk = Arc::new(RealDisk);
-            let (node, mut writer, report) = match recent.map(RecentEvents::lock) {
-                Some(mut recent) => {
-                    restart_watched(disk, &directory, open, &mut |events| recent.add(events))?
-                }
-                None => restart_watched(disk, &directory, open, &mut |_| ())?,
+            let (node, journal) = match recent.map(RecentEvents::lock) {
+                Some(mut recent) => replay_to_end(disk, &directory, open, &mut |events| recent.add(events))?,
+                None => replay_to_end(disk, &directory, open, &mut |_| ())?,
             };
-            sign(&mut writer, seal_key)?;
-            let owner = Owner::of(writer.identity(), 0);
+            let owner = Owner::of(&journal.journal().identity, 0);
             let snapshots = inline_snapshots.map(|of| inline(&directory, owner, of));
-            Ok((node, Rest { writer, snapshots }, report))
+            Ok((node, Rest { journal, seal_key, snapshots }))
         });
-        let (node, rest, report) = opened.map_err(|found| opening_error(py, &found))?;
+        let (node, rest) = opened.map_err(|found| opening_error(py, &found))?;
         Ok(RestartedNode {
             node: Py::new(py, Node::of(node))?,
-            begin: report.snapshot.map_or(0, |(sequence, _)| sequence),
-            durability: rest.writer.settings().durability.name(),
+            begin: rest.journal.begin().unwrap_or(0),
+            durability: rest.journal.journal().settings.durability.name(),
             rest: Mutex::new(Some(rest)),
         })
     }
@@ -83,11 +80,6 @@ impl RestartedNode {
         accept_clock: bool,
         depth_levels: usize,
     ) -> PyResult<LiveNode> {
-        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Rest { writer, snapshots }) = rest else {
-            return Err(error(py, "EngineStopped", "this node went live already".to_owned()));
-        };
-        let node = self.node.get().retire(py, "it went live: ask the live node")?;
         let options = live_options(
             ingress_slots,
             egress_slots,
@@ -97,6 +89,12 @@ impl RestartedNode {
             accept_clock,
             depth_levels,
         );
-        LiveNode::start(py, Start { node, writer, snapshots }, options)
+        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Rest { journal, seal_key, snapshots }) = rest else {
+            return Err(error(py, "EngineStopped", "this node went live already".to_owned()));
+        };
+        let node = self.node.get().retire(py, "it went live: ask the live node")?;
+        let start = open_for_writing(py, node, journal, seal_key, &options)?;
+        LiveNode::start(py, Start { snapshots, ..start }, options)
     }
 }
