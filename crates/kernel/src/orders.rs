@@ -99,9 +99,14 @@ impl Order {
     /// plain terms.
     #[inline]
     pub fn rests_plainly(&self) -> bool {
+        matches!(self.request.time_in_force, TimeInForce::Day | TimeInForce::Gtc) && self.trades_plainly()
+    }
+
+    /// As [`Order::rests_plainly`], but that it may end by itself.
+    #[inline]
+    pub fn trades_plainly(&self) -> bool {
         self.state == OrderState::Accepted
             && self.request.order_type == OrderType::Limit
-            && matches!(self.request.time_in_force, TimeInForce::Day | TimeInForce::Gtc)
             && self.request.options & (options::ASIDE | options::REDUCE_ONLY) == 0
             && !self.has_children
             && !self.is_held
@@ -328,6 +333,12 @@ impl Orders {
         }
     }
 
+    /// Where [`Orders::at`] finds an order until the end of the session.
+    #[inline]
+    pub(crate) fn place_of(&self, order_id: u64) -> Option<u32> {
+        self.places.place(order_id)
+    }
+
     #[inline]
     fn place(&self, order_id: u64) -> Option<usize> {
         for recent in &self.recent {
@@ -372,8 +383,14 @@ impl Orders {
         self.note_recent(order_id, place);
     }
 
+    #[inline]
     pub(crate) fn at(&self, place: u32) -> Option<&Order> {
         self.orders.get(place as usize)
+    }
+
+    #[inline]
+    pub(crate) fn at_mut(&mut self, place: u32) -> Option<&mut Order> {
+        self.orders.get_mut(place as usize)
     }
 
     /// The special terms of an order that has any.

@@ -4,6 +4,7 @@ use crate::terms::Side;
 
 use super::ladder::mirror;
 use super::policy::MatchingPolicy;
+use super::report::NewOrder;
 use super::slab::{HIDDEN, NONE};
 use super::{Book, MAX_PRICE, index, side_at};
 
@@ -91,6 +92,31 @@ impl<P: MatchingPolicy> Book<P> {
     pub(super) fn crosses(&self, side: Side, price: i64) -> bool {
         let opposite = 1 - index(side);
         self.reachable(opposite, mirror(opposite, price.clamp(-MAX_PRICE, MAX_PRICE))) != NONE
+    }
+
+    /// Whether `ask` says yes to every resting order that a new limit order would trade with, in their turn: ids and
+    /// leaves. Of a book where nothing is hidden, and that trades.
+    #[inline]
+    pub fn all_reached(&self, order: &NewOrder, mut ask: impl FnMut(u64, i64) -> bool) -> bool {
+        let opposite = 1 - index(order.side);
+        let (ladder, limit) = (&self.ladders[opposite], mirror(opposite, order.price));
+        let (mut key, mut level, mut wanted) = (ladder.best_key, ladder.best_level, order.quantity);
+        while key <= limit && level != NONE {
+            let mut slot = self.slab.next(level);
+            while slot != level {
+                let leaves = self.slab.quantity(slot);
+                if !ask(self.slab.order_id(slot), leaves) {
+                    return false;
+                }
+                wanted -= leaves;
+                if wanted <= 0 {
+                    return true;
+                }
+                slot = self.slab.next(slot);
+            }
+            (key, level) = ladder.at_or_after(key + 1).unwrap_or((key, NONE));
+        }
+        true
     }
 
     /// Memory outside the book itself: orders, levels, index and windows, not what few orders need beside.

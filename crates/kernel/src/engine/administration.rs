@@ -241,18 +241,8 @@ impl Engine {
             self.portfolio.withdraw(account, expected, amount)?
         };
         let change_nano = if is_deposit { amount_nano } else { -amount_nano };
-        self.emit_cash(account, expected, after, change_nano);
+        self.events.emit_cash(account, expected, after, change_nano);
         Ok(())
-    }
-
-    pub(super) fn emit_cash(&mut self, account: u32, currency: u32, after: i128, change_nano: i64) {
-        let body = event::AccountChanged {
-            cash_low: after as u64,
-            cash_high: (after >> 64) as i64,
-            change_nano,
-            currency: u64::from(currency),
-        };
-        self.events.emit(About { account, ..About::NOTHING }, body);
     }
 
     fn set_risk_limit(&mut self, head: &Slot) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 //! The events of the record being applied, and whom they go to.
 
 use crate::book::LevelChange;
-use crate::event::BookLevelChanged;
+use crate::event::{AccountChanged, BookLevelChanged};
 use crate::message::Message;
 use crate::record::{Body, Continuation, Payload, RecordBuffer, Slot, flags, stamp};
 use crate::terms::Side;
@@ -60,6 +60,15 @@ impl Events {
         let LevelChange { side, price, quantity, orders } = *level;
         let body = BookLevelChanged { price, quantity, orders: u64::from(orders), reserved: 0 };
         self.emit(About { instrument, ..About::NOTHING }.sold(side == Side::Sell), body);
+    }
+
+    /// The cash of an account after a change.
+    #[inline]
+    pub fn emit_cash(&mut self, account: u32, currency: u32, after: i128, change_nano: i64) {
+        let [cash_low, cash_high] = [after as u64, (after >> 64) as u64];
+        let (cash_high, currency) = (cash_high as i64, u64::from(currency));
+        let body = AccountChanged { cash_low, cash_high, change_nano, currency };
+        self.emit(About { account, ..About::NOTHING }, body);
     }
 
     /// An event that is built by its caller: a body and as many payloads as it needs.

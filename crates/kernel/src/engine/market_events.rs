@@ -1,13 +1,59 @@
 //! What a venue of our own tells of its markets: trades, levels, orders shown, sessions and auctions.
 
-use super::{About, AnyVenue, Engine};
+use super::{About, AnyVenue, Engine, Events};
 use crate::book::LevelChange;
 use crate::event;
+use crate::instrument::Instruments;
 use crate::observation::{QuoteObserved, TradeObserved};
+use crate::participant::Participants;
+use crate::portfolio::Marks;
 use crate::record::{Slot, flags};
 use crate::terms::{Side, TradingSession};
 use crate::venue::matching::OrderChange;
 use crate::venue::{Outcome, VenueReport};
+
+/// A trade of two orders of ours.
+#[derive(Clone, Copy)]
+pub(super) struct Trade {
+    pub instrument: u32,
+    /// Of the trade, of the order that took and of the one that rested.
+    pub ids: [u64; 3],
+    pub price: i64,
+    pub quantity: i64,
+    pub aggressor_side: Side,
+    pub session: TradingSession,
+}
+
+impl Trade {
+    #[inline]
+    pub fn tell(&self, marks: &mut Marks, events: &mut Events) {
+        let Trade { instrument, price, quantity, .. } = *self;
+        // Where users trade with each other, their last price is the market's.
+        marks.set(instrument, price);
+        let [trade_id, aggressor_order_id, resting_order_id] = self.ids;
+        let body = event::TradeExecuted { price, quantity, aggressor_order_id, resting_order_id };
+        let rest = event::TradePayload { trade_id, session: self.session as u64, reserved: [0; 3] };
+        events.emit_with(of(instrument).sold(self.aggressor_side == Side::Sell), body, rest);
+    }
+
+    /// Participants see the trades of our own venues as those of a feed. `place` is the sequence and time of the record.
+    #[cold]
+    pub fn show(
+        &self,
+        place: [u64; 2],
+        venue_time: u64,
+        participants: &mut Participants,
+        instruments: &Instruments,
+    ) {
+        let Trade { instrument, price, quantity, ids: [trade_id, ..], .. } = *self;
+        let body = TradeObserved { price, quantity, trade_id, exchange_time: venue_time };
+        let mut slot = Slot::new(body);
+        if self.aggressor_side == Side::Sell {
+            slot.flags |= flags::SELL;
+        }
+        participants.show_trade(place, instrument, slot, instruments);
+    }
+}
 
 impl Engine {
     /// Makes the event of a report that is about a market; says whether it was one.
@@ -28,15 +74,13 @@ impl Engine {
                 resting_order_id,
                 auction,
             } => {
-                // Where users trade with each other, their last price is the market's.
-                self.marks.set(instrument, price);
-                let body =
-                    event::TradeExecuted { price, quantity, aggressor_order_id: order_id, resting_order_id };
-                let session = auction.unwrap_or(TradingSession::Continuous) as u64;
-                let rest = event::TradePayload { trade_id, session, reserved: [0; 3] };
-                self.events.emit_with(of(instrument).sold(aggressor_side == Side::Sell), body, rest);
+                let session = auction.unwrap_or(TradingSession::Continuous);
+                let ids = [trade_id, order_id, resting_order_id];
+                let trade = Trade { instrument, ids, price, quantity, aggressor_side, session };
+                trade.tell(&mut self.marks, &mut self.events);
                 if self.participants.want_markets() {
-                    self.show_trade(report);
+                    let place = [self.sequence, self.time];
+                    trade.show(place, report.venue_time, &mut self.participants, &self.instruments);
                 }
             }
             Outcome::BookOrder { instrument, shown } => {
@@ -60,21 +104,6 @@ impl Engine {
             _ => return self.tell_session(report),
         }
         true
-    }
-
-    /// Participants see the trades of our own venues as those of a feed.
-    #[cold]
-    fn show_trade(&mut self, report: &VenueReport) {
-        let Outcome::Trade { instrument, trade_id, price, quantity, aggressor_side, .. } = report.outcome
-        else {
-            return;
-        };
-        let body = TradeObserved { price, quantity, trade_id, exchange_time: report.venue_time };
-        let mut slot = Slot::new(body);
-        if aggressor_side == Side::Sell {
-            slot.flags |= flags::SELL;
-        }
-        self.participants.show_trade([self.sequence, self.time], instrument, slot, &self.instruments);
     }
 
     /// Shows participants the best prices of our own venues' markets that this update changed, once it is complete.

@@ -2,9 +2,9 @@
 //!
 //! | to change | open |
 //! |---|---|
-//! | what a command does to orders | `order_entry.rs`; the short way of plain ones: `plain.rs` |
+//! | what a command does to orders | `order_entry.rs`; the short way of plain ones: `plain.rs`, `plain_trades.rs` |
 //! | requests to venues, overdue answers | `requests.rs`; those that are answered at once: `at_once.rs` |
-//! | what a venue's report does to an order | `order_reports.rs` |
+//! | what a venue's report does to an order | `order_reports.rs`; what a fill changes: `booking.rs` |
 //! | what a matching policy outside the kernel answers | `allocations.rs` |
 //! | linked orders | `contingency.rs` |
 //! | instruments, accounts, limits, participants | `administration.rs` |
@@ -16,6 +16,7 @@
 mod administration;
 mod allocations;
 mod at_once;
+mod booking;
 mod contingency;
 mod difference;
 mod events;
@@ -25,6 +26,7 @@ mod market_rules;
 mod order_entry;
 mod order_reports;
 mod plain;
+mod plain_trades;
 mod requests;
 mod snapshot;
 
@@ -57,6 +59,7 @@ use crate::venue::{AtWork, Venue, VenueContext, VenueOrder, VenueReport, VenueRe
 pub use difference::{Difference, differences};
 pub use events::{About, Events};
 pub use look_ahead::LOOK_AHEAD;
+use plain_trades::Counterparty;
 
 /// A broken invariant: the engine stops rather than go on with a state it cannot vouch for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -161,6 +164,8 @@ pub struct Engine {
     events: Events,
     /// Memory of the state hash; no state.
     hasher: EntityHasher,
+    /// Memory of the short way: those an order is about to trade with; no state.
+    counterparties: Vec<Counterparty>,
 }
 
 /// What a venue may ask while it decides a fill.
@@ -215,6 +220,7 @@ impl Engine {
             unpulled: Vec::new(),
             events: Events::default(),
             hasher: EntityHasher::default(),
+            counterparties: Vec::new(),
         }
     }
 

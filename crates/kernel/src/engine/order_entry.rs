@@ -88,9 +88,23 @@ pub(super) fn emit_accepted(events: &mut Events, order: &Order, venue_time: u64)
     events.emit(about(order), body);
 }
 
+/// Closes an order that was open, for a reason.
+#[inline]
+pub(super) fn cancel_by(refusal: Refusal, order: &mut Order, events: &mut Events) {
+    order.state = OrderState::Canceled;
+    order.refusal = Some(refusal);
+    let body = event::OrderCanceled {
+        order_id: order.order_id,
+        client_order_id: order.request.client_order_id,
+        rule: refusal.rule as u64,
+        leaves_quantity: order.leaves_quantity(),
+    };
+    events.emit_with(about(order), body, event::RefusalPayload::new(&refusal));
+}
+
 impl Engine {
     pub(super) fn submit_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
-        if self.submit_plainly(record) {
+        if self.submit_plainly(record)? {
             return Ok(());
         }
         let head = &record[0];
@@ -179,7 +193,7 @@ impl Engine {
         }
     }
 
-    fn check_halts(&self, instrument: u32) -> Result<(), Refusal> {
+    pub(super) fn check_halts(&self, instrument: u32) -> Result<(), Refusal> {
         let halted = [0, instrument].into_iter().find(|id| self.halted.contains(id));
         let refusal = |id| Refusal::new(Rule::TradingMustNotBeHalted, 0, i128::from(id));
         halted.map_or(Ok(()), |id| Err(refusal(id)))

@@ -3,7 +3,8 @@
 //! Reports may be late, repeated, out of order or about nothing we know. A fill is booked whatever state its
 //! order is in; what cannot be matched is kept visible as `ObservationUnmatched`.
 
-use super::order_entry::{about, emit_accepted};
+use super::booking::{Fill, Ledger};
+use super::order_entry::{about, cancel_by, emit_accepted};
 use super::{About, AnyVenue, Engine, EngineStopped, FeeQuestion};
 use crate::command::SubmitOrder;
 use crate::event;
@@ -12,11 +13,11 @@ use crate::message::Message;
 use crate::money::Nano;
 use crate::observation::FeeAssessed;
 use crate::orders::Order;
-use crate::portfolio::{Booking, BookingKind, FeeSchedule};
+use crate::portfolio::FeeSchedule;
 use crate::record::{Body, Slot, flags};
 use crate::risk::{ReplaceTerms, Reservation};
 use crate::rules::{Refusal, Rule};
-use crate::terms::{Liquidity, OrderState, OrderType, Side, Sizing, VenueKind};
+use crate::terms::{OrderState, OrderType, Sizing, VenueKind};
 use crate::venue::{Outcome, Venue, VenueReport, VenueRequest};
 
 /// Why an observation could not be applied.
@@ -35,49 +36,6 @@ pub(super) enum Unmatched {
 
 /// Reason of a kill switch that the engine itself engaged.
 const OVERFILL: u64 = 1;
-
-/// One fill, with its fee known.
-#[derive(Clone, Copy)]
-struct FillReport {
-    trade_id: u64,
-    side: Side,
-    price: i64,
-    quantity: i64,
-    liquidity: Liquidity,
-    venue_time: u64,
-}
-
-impl FillReport {
-    /// A venue reports the fill of a target order with the sign of what was traded; any other trades the
-    /// order's side. `None` for a fill of nothing, or at a price that the instrument cannot have.
-    fn of(request: &SubmitOrder, report: &VenueReport, negative_prices: bool) -> Option<Self> {
-        let Outcome::Filled { trade_id, price, quantity, liquidity, .. } = report.outcome else {
-            return None;
-        };
-        let is_target = request.sizing == Sizing::TargetPercent;
-        let side = match quantity.signum() {
-            1 if is_target => Side::Buy,
-            -1 if is_target => Side::Sell,
-            1 => request.side,
-            _ => return None,
-        };
-        let quantity = quantity.checked_abs()?;
-        let venue_time = report.venue_time;
-        (price > 0 || negative_prices).then_some(FillReport {
-            trade_id,
-            side,
-            price,
-            quantity,
-            liquidity,
-            venue_time,
-        })
-    }
-}
-
-/// An event shows at most 64 bits of a change; the balance itself is shown whole.
-fn saturate(amount: i128) -> i64 {
-    amount.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
-}
 
 impl Engine {
     pub(super) fn apply_venue_observation(
@@ -240,16 +198,7 @@ impl Engine {
             self.unmatched(order_id, Message::VenueOrderCanceled, 0, Unmatched::OrderIsClosed);
             return Ok(());
         }
-        order.state = OrderState::Canceled;
-        order.refusal = Some(refusal);
-        let body = event::OrderCanceled {
-            order_id,
-            client_order_id: order.request.client_order_id,
-            rule: refusal.rule as u64,
-            leaves_quantity: order.leaves_quantity(),
-        };
-        let about = about(order);
-        self.events.emit_with(about, body, event::RefusalPayload::new(&refusal));
+        cancel_by(refusal, order, &mut self.events);
         self.closed(order_id)
     }
 
@@ -391,10 +340,11 @@ impl Engine {
         let order_id = report.order_id;
         let is_remote =
             self.venues.get(usize::from(venue)).is_some_and(|venue| venue.kind() == VenueKind::Remote);
-        let negative_prices = self.may_be_negative(order_id);
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
-        let possible = |fill: &FillReport| !is_remote || fill.price.max(fill.quantity) <= MAX_UNITS;
-        let Some(fill) = FillReport::of(&order.request, report, negative_prices).filter(possible) else {
+        let SubmitOrder { account, instrument, .. } = order.request;
+        let negative_prices = self.instruments.get(instrument).is_some_and(|listed| listed.negative_prices);
+        let possible = |fill: &Fill| !is_remote || fill.price.max(fill.quantity) <= MAX_UNITS;
+        let Some(fill) = Fill::of(&order.request, report, negative_prices).filter(possible) else {
             self.unmatched(order_id, Message::VenueOrderFilled, 0, Unmatched::BadFill);
             return Ok(());
         };
@@ -402,8 +352,7 @@ impl Engine {
             self.unmatched(order_id, Message::VenueOrderFilled, fill.trade_id, Unmatched::RepeatedTrade);
             return Ok(());
         }
-        let schedule = self.fees.for_(order.request.account, order.request.instrument);
-        let instrument = order.request.instrument;
+        let schedule = self.fees.for_(account, instrument);
         match fee_nano {
             Some(fee) => self.book(order_id, &fill, i128::from(fee)),
             None if schedule.external => {
@@ -421,15 +370,13 @@ impl Engine {
         &self,
         schedule: &FeeSchedule,
         instrument: u32,
-        fill: &FillReport,
+        fill: &Fill,
     ) -> Result<Nano, EngineStopped> {
         self.instruments
             .get(instrument)
             .and_then(|instrument| instrument.notional(fill.price, fill.quantity))
             .map(|notional| schedule.fee(notional, fill.liquidity))
-            .ok_or_else(|| {
-                self.stopped(format!("the value of trade {} does not fit 128 bits", fill.trade_id))
-            })
+            .ok_or_else(|| self.stopped(has_no_value(fill.trade_id)))
     }
 
     /// The answer to a [`FeeQuestion`]: books the fill that waits, then goes on with the venue it came from.
@@ -442,7 +389,7 @@ impl Engine {
         let report = question.report;
         let negative_prices = self.may_be_negative(report.order_id);
         let order = self.orders.get(report.order_id);
-        let fill = order.and_then(|order| FillReport::of(&order.request, &report, negative_prices));
+        let fill = order.and_then(|order| Fill::of(&order.request, &report, negative_prices));
         let Some(fill) =
             fill.filter(|fill| (report.order_id, fill.trade_id) == (body.order_id, body.trade_id))
         else {
@@ -467,111 +414,27 @@ impl Engine {
         Ok(())
     }
 
-    fn book(&mut self, order_id: u64, fill: &FillReport, fee: Nano) -> Result<(), EngineStopped> {
-        let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
-        let was_open = order.is_open();
-        let SubmitOrder { account, instrument, .. } = order.request;
-        let before = Reservation::of_open(order);
-        let is_overfilled = order.fill(fill.price, fill.quantity);
-        let after = Reservation::of_open(order);
+    fn book(&mut self, order_id: u64, fill: &Fill, fee: Nano) -> Result<(), EngineStopped> {
+        let Engine { orders, instruments, portfolio, risk, events, .. } = self;
+        let Some(order) = orders.get_mut(order_id) else { return Ok(()) };
         let is_linked = order.has_children || order.partner != 0;
-        let is_closed_now = order.state == OrderState::Filled;
-        let Some(instrument) = self.instruments.get(instrument) else {
+        let Some(instrument) = instruments.get(order.request.instrument) else {
             return Err(self.stopped(format!("order {order_id} is in an instrument that is not listed")));
         };
-        let booking = self
-            .portfolio
-            .book_fill(account, instrument, fill.side, fill.price, fill.quantity, fee)
-            .map_err(|refusal| {
-                let rule = refusal.rule.name();
-                self.stopped(format!("fill {} of order {order_id} cannot be booked: {rule}", fill.trade_id))
-            })?;
-        if was_open {
-            self.risk.changed(&before, &after);
-        }
-        self.emit_fill(order_id, fill, saturate(fee), &booking);
-        if is_overfilled {
+        let booked = Ledger { portfolio, risk, events }
+            .book(order, instrument, fill, fee)
+            .map_err(|refusal| self.stopped(cannot_be_booked(order_id, fill.trade_id, &refusal)))?;
+        if booked.is_overfilled {
             self.breach_by_overfill(order_id)?;
         }
-        if was_open && is_closed_now {
-            self.risk.closed(&after);
-        }
-        if matches!(booking.kind, BookingKind::Closed | BookingKind::Flipped) && self.orders.has_children() {
+        if booked.ended_position && self.orders.has_children() {
             self.cancel_exits(order_id)?;
         }
         if !is_linked {
             return Ok(());
         }
         self.after_fill(order_id, fill.price, fill.quantity)?;
-        if was_open && is_closed_now { self.after_close(order_id) } else { Ok(()) }
-    }
-
-    fn emit_fill(&mut self, order_id: u64, fill: &FillReport, fee_nano: i64, booking: &Booking) {
-        let Some(order) = self.orders.get(order_id) else { return };
-        let about = About { flags: 0, ..about(order) }
-            .sold(fill.side == Side::Sell)
-            .flagged(flags::MAKER, fill.liquidity == Liquidity::Maker);
-        let body = event::OrderFilled {
-            order_id,
-            last_price: fill.price,
-            last_quantity: fill.quantity,
-            leaves_quantity: order.leaves_quantity(),
-        };
-        let rest = event::FillPayload {
-            trade_id: fill.trade_id,
-            client_order_id: order.request.client_order_id,
-            cumulative_quantity: order.cumulative_quantity,
-            fee_nano,
-            venue_time: fill.venue_time,
-        };
-        let account = order.request.account;
-        let currency = self.portfolio.account(account).map_or(0, |account| account.currency);
-        self.events.emit_with(about, body, rest);
-        self.emit_position(about, order_id, fill, fee_nano, booking);
-        self.emit_cash(account, currency, booking.cash_after, saturate(booking.cash_change));
-    }
-
-    fn emit_position(
-        &mut self,
-        about: About,
-        order_id: u64,
-        fill: &FillReport,
-        fee_nano: i64,
-        booking: &Booking,
-    ) {
-        let rest = event::PositionPayload {
-            cost_low: booking.cost_after as u64,
-            cost_high: (booking.cost_after >> 64) as i64,
-            realized_nano: saturate(booking.realized),
-            fee_nano,
-            reserved: 0,
-        };
-        // The participant learns of it from its fill.
-        let about = About { participant: 0, ..about };
-        let (quantity, price, trade_id) = (booking.quantity_after, fill.price, fill.trade_id);
-        match booking.kind {
-            BookingKind::Opened => {
-                self.events.emit_with(
-                    about,
-                    event::PositionOpened { quantity, price, order_id, trade_id },
-                    rest,
-                );
-            }
-            BookingKind::Changed | BookingKind::Flipped => {
-                self.events.emit_with(
-                    about,
-                    event::PositionChanged { quantity, price, order_id, trade_id },
-                    rest,
-                );
-            }
-            BookingKind::Closed => {
-                self.events.emit_with(
-                    about,
-                    event::PositionClosed { quantity, price, order_id, trade_id },
-                    rest,
-                );
-            }
-        }
+        if booked.has_closed { self.after_close(order_id) } else { Ok(()) }
     }
 
     /// More came than was asked for: it is ours and booked, and nobody trades on this account until a person looked.
@@ -599,4 +462,13 @@ impl Engine {
         self.risk.closed(&Reservation::of_open(order));
         self.after_close(order_id)
     }
+}
+
+/// Why a fill stops the engine that its account's figures have no room for.
+pub(super) fn cannot_be_booked(order_id: u64, trade_id: u64, refusal: &Refusal) -> String {
+    format!("fill {trade_id} of order {order_id} cannot be booked: {}", refusal.rule.name())
+}
+
+pub(super) fn has_no_value(trade_id: u64) -> String {
+    format!("the value of trade {trade_id} does not fit 128 bits")
 }

@@ -1,12 +1,12 @@
 //! The short way of most orders: a plain limit order that comes to rest in a market of ours where nothing else is going
-//! on, and the cancel of such an order.
+//! on, or trades there with such orders (`plain_trades.rs`), and the cancel of such an order.
 //!
 //! No rule is stated here. What is tested is that none of the rules passed by could have a say; everything else goes
 //! the general way, which would do the same for these orders as well (`tests/engine/ways.rs` holds one against the
 //! other, event by event).
 
-use super::order_entry::{about, emit_accepted, emit_submitted};
-use super::{AnyVenue, Engine};
+use super::order_entry::{about, cancel_by, emit_accepted, emit_submitted};
+use super::{AnyVenue, Engine, EngineStopped};
 use crate::command::{CancelOrder, SubmitOrder};
 use crate::event;
 use crate::orders::{Order, order_id};
@@ -21,35 +21,41 @@ const PLAIN_OPTIONS: u16 = options::POST_ONLY | options::CANCEL_ON_DISCONNECT;
 
 fn is_plain(request: &SubmitOrder) -> bool {
     request.order_type == OrderType::Limit
-        && matches!(request.time_in_force, TimeInForce::Day | TimeInForce::Gtc)
+        && matches!(request.time_in_force, TimeInForce::Day | TimeInForce::Gtc | TimeInForce::Ioc)
         && request.sizing == Sizing::Units
         && request.options & !PLAIN_OPTIONS == 0
         && (request.parent | request.partner) == 0
 }
 
 impl Engine {
-    /// Takes in an order that is plain and comes to rest; `false`, and nothing done, for any other.
+    /// Takes in an order that is plain and comes to rest, or trades with plain ones; `false`, and nothing done, for any
+    /// other.
     #[inline]
-    pub(super) fn submit_plainly(&mut self, record: &[Slot]) -> bool {
-        let [head] = record else { return false };
-        let Ok(request) = SubmitOrder::from_record(record) else { return false };
-        if head.source != 0 || !is_plain(&request) || self.takes_no_short_way() {
-            return false;
+    pub(super) fn submit_plainly(&mut self, record: &[Slot]) -> Result<bool, EngineStopped> {
+        let [head] = record else { return Ok(false) };
+        let Ok(request) = SubmitOrder::from_record(record) else { return Ok(false) };
+        let is_halted = !self.halted.is_empty() && self.check_halts(request.instrument).is_err();
+        if head.source != 0 || is_halted || !is_plain(&request) || self.takes_no_short_way() {
+            return Ok(false);
         }
         let Engine { instruments, portfolio, orders, venues, risk, events, participants, time, .. } = self;
-        let Some(instrument) = instruments.get(request.instrument) else { return false };
-        let Some(account) = portfolio.account(request.account) else { return false };
+        let Some(instrument) = instruments.get(request.instrument) else { return Ok(false) };
+        let Some(account) = portfolio.account(request.account) else { return Ok(false) };
         let passes = check_terms(&request, instrument).is_ok()
             && risk.passes_at_a_glance(request.account, account, instrument);
         let Some(vacancy) = orders.vacancy(request.account, request.client_order_id).filter(|_| passes)
         else {
-            return false;
+            return Ok(false);
         };
         let Some(AnyVenue::Matching(venue)) = venues.get_mut(usize::from(instrument.venue)) else {
-            return false;
+            return Ok(false);
         };
         let order_id = order_id(self.shard, head.sequence);
-        let Some(level) = venue.rest_plainly(order_id, &request, *time) else { return false };
+        let rests = match request.time_in_force {
+            TimeInForce::Ioc => None,
+            _ => venue.rest_plainly(order_id, &request, *time),
+        };
+        let Some(level) = rests else { return self.take_plainly(order_id, record, request, vacancy) };
         let mut order = Order::new(order_id, 0, request);
         emit_submitted(events, &order, None, record);
         order.acknowledge(order_id);
@@ -58,7 +64,7 @@ impl Engine {
         participants.stir(request.instrument);
         risk.opened(&Reservation::of_open(&order));
         orders.insert_in(vacancy, order);
-        true
+        Ok(true)
     }
 
     /// Takes a plain order back that rests; `false`, and nothing done, for any other.
@@ -83,20 +89,15 @@ impl Engine {
         let (about, order_id) = (about(order), order.order_id);
         let pending = OrderState::PendingCancel as u64;
         events.emit(about, event::OrderPending { order_id, client_order_id, state: pending, reserved: 0 });
-        let refusal = Refusal::of(Rule::CanceledByParticipant);
-        order.state = OrderState::Canceled;
-        order.refusal = Some(refusal);
-        let (rule, leaves_quantity) = (refusal.rule as u64, order.leaves_quantity());
-        let body = event::OrderCanceled { order_id, client_order_id, rule, leaves_quantity };
-        events.emit_with(about, body, event::RefusalPayload::new(&refusal));
+        cancel_by(Refusal::of(Rule::CanceledByParticipant), order, events);
         events.emit_level(order.request.instrument, &level);
         participants.stir(order.request.instrument);
         risk.closed(&Reservation::of_open(order));
         true
     }
 
-    /// Something is set that concerns every order, or a test wants the general way.
+    /// A test wants the general way, or a check taken out that is not on the short one.
     fn takes_no_short_way(&self) -> bool {
-        self.always_pulls || !self.halted.is_empty() || is_removed(Check::Duplicate)
+        self.always_pulls || is_removed(Check::Duplicate)
     }
 }

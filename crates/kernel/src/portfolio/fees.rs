@@ -73,6 +73,9 @@ impl State for FeeSchedule {
 pub struct FeeSchedules {
     /// Looked up for every fill; written in the order of the keys.
     schedules: Table<(u32, u32), FeeSchedule>,
+    /// Whether there are any for an account and an instrument, an account, an instrument, all: what nobody set need not
+    /// be looked for.
+    kinds: [bool; 4],
 }
 
 impl FeeSchedules {
@@ -87,14 +90,21 @@ impl FeeSchedules {
         if schedule.flat_nano < 0 {
             return Err(Refusal::new(Rule::FieldMustBeInRange, 0, i128::from(schedule.flat_nano)));
         }
-        self.schedules.insert((account, instrument), schedule);
+        self.keep(account, instrument, schedule);
         Ok(())
+    }
+
+    fn keep(&mut self, account: u32, instrument: u32, schedule: FeeSchedule) {
+        self.kinds[usize::from(account == 0) << 1 | usize::from(instrument == 0)] = true;
+        self.schedules.insert((account, instrument), schedule);
     }
 
     pub fn for_(&self, account: u32, instrument: u32) -> FeeSchedule {
         [(account, instrument), (account, 0), (0, instrument), (0, 0)]
             .iter()
-            .find_map(|key| self.schedules.get(key))
+            .zip(self.kinds)
+            .filter(|(_, is_there)| *is_there)
+            .find_map(|(key, _)| self.schedules.get(key))
             .copied()
             .unwrap_or(FeeSchedule::FREE)
     }
@@ -113,12 +123,12 @@ impl State for FeeSchedules {
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let mut schedules = Table::default();
+        let mut schedules = FeeSchedules::default();
         for _ in 0..input.length()? {
-            let key = (input.u32()?, input.u32()?);
-            schedules.insert(key, FeeSchedule::read(input)?);
+            let (account, instrument) = (input.u32()?, input.u32()?);
+            schedules.keep(account, instrument, FeeSchedule::read(input)?);
         }
-        Ok(FeeSchedules { schedules })
+        Ok(schedules)
     }
 }
 

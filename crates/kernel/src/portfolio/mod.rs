@@ -119,18 +119,19 @@ impl Portfolio {
         if quantity <= 0 {
             return Err(Refusal::new(Rule::QuantityMustBePositive, 1, i128::from(quantity)));
         }
-        let before = account.positions.get(instrument.id).copied().unwrap_or(Position::flat(instrument.id));
+        let known = account.positions.get_mut(instrument.id);
+        let before = known.as_deref().copied().unwrap_or(Position::flat(instrument.id));
         let change = before.after(instrument, side, price, quantity, fee)?;
-        let cash_before = account.cash_in(instrument.currency);
+        let cash_before = account.cash.get(&instrument.currency).copied().unwrap_or(0);
         let cash_change = 0i128.checked_sub(change.paid).and_then(|change| change.checked_sub(fee));
         let (cash_change, cash_after) = cash_change
             .and_then(|change| Some((change, cash_before.checked_add(change)?)))
             .ok_or(Refusal::new(Rule::NotionalMustBeInBounds, Nano::MAX, change.paid))?;
-        match account.positions.get_mut(instrument.id) {
+        *account.cash.get_or_default(instrument.currency) = cash_after;
+        match known {
             Some(position) => *position = change.position,
             None => drop(account.positions.insert(instrument.id, change.position)),
         }
-        account.cash.insert(instrument.currency, cash_after);
         Ok(Booking {
             kind: change.kind,
             quantity_before: before.quantity,
@@ -139,6 +140,7 @@ impl Portfolio {
             cost_after: change.position.cost,
             cash_change,
             cash_after,
+            currency: account.currency,
         })
     }
 

@@ -42,6 +42,8 @@ pub struct Booking {
     pub cash_change: Nano,
     /// Cash in the instrument's currency.
     pub cash_after: Nano,
+    /// Of the account.
+    pub currency: u32,
 }
 
 /// A trade's effect on a position, before anything is changed.

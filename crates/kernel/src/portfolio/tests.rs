@@ -64,6 +64,7 @@ fn a_position_opens_changes_flips_and_closes() {
             cost_after: cost * CENT,
             cash_change: cash_change * CENT,
             cash_after: cash,
+            currency: portfolio.account(ACCOUNT).unwrap().currency,
         };
         assert_eq!(booking, expected, "{side:?} {quantity} at {price}");
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::admission::{check_bounds, check_held_terms, check_prices, check_quantity, check_terms};
 use super::limits::{LimitKind, Limits};
 use super::proposal::Proposal;
-use super::reservations::{ReplaceTerms, Reservation, Reservations};
+use super::reservations::{Held, ReplaceTerms, Reservation, Reservations};
 use crate::command::SubmitOrder;
 use crate::instrument::{Instrument, Instruments};
+use crate::orders::Order;
 use crate::portfolio::{Account, FeeSchedules, Marks, Portfolio};
 use crate::rules::{Refusal, Rule};
 use crate::state::{State, StateError, StateReader, StateWriter};
@@ -98,8 +99,8 @@ impl RiskGate {
     /// Whether no limit, switch or sum could refuse a plain limit order that passes all other rules.
     #[inline]
     pub(crate) fn passes_at_a_glance(&self, id: u32, account: &Account, instrument: &Instrument) -> bool {
-        self.killed.is_empty()
-            && self.limits.is_empty()
+        (self.killed.is_empty() || !self.is_killed(id))
+            && (self.limits.is_empty() || self.limits.applicable(id, instrument.id).are_none())
             && account.shorting
             && !instrument.negative_prices
             && account.currency == instrument.currency
@@ -196,6 +197,12 @@ impl RiskGate {
     #[inline]
     pub(crate) fn changed(&mut self, before: &Reservation, after: &Reservation) {
         self.reservations.change(before, after);
+    }
+
+    /// Part of an open order executed, or all that was left of it.
+    #[inline]
+    pub(crate) fn filled(&mut self, held: &Held, order: &Order) {
+        self.reservations.fill(held, order);
     }
 
     /// The order ended, however: it holds nothing and counts no more.

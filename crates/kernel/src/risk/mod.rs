@@ -20,4 +20,4 @@ pub use admission::{MAX_NOTIONAL, check_held_terms, check_terms};
 pub use gate::{RiskGate, RiskView};
 pub use limits::{LIFTED, LimitKind, Limits};
 pub use reservations::ReplaceTerms;
-pub(crate) use reservations::Reservation;
+pub(crate) use reservations::{Held, Reservation};

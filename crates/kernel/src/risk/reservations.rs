@@ -130,6 +130,34 @@ impl Reservation {
     }
 }
 
+/// What an order holds back before a fill.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Held {
+    /// A plain limit order at its venue, this much of it.
+    Plain(i64),
+    Any(Reservation),
+}
+
+impl Held {
+    #[inline]
+    pub(crate) fn of(order: &Order) -> Self {
+        plain_leaves(order).map_or_else(|| Held::Any(Reservation::of_open(order)), Held::Plain)
+    }
+}
+
+/// As [`Reservation::plain_leaves`], without making one.
+#[inline]
+fn plain_leaves(order: &Order) -> Option<i64> {
+    let request = &order.request;
+    let is_plain = request.order_type == OrderType::Limit
+        && request.sizing == Sizing::Units
+        && request.options & options::REDUCE_ONLY == 0
+        && !order.is_held
+        && order.pending_terms.is_none()
+        && order.terms.price > 0;
+    is_plain.then(|| order.terms.quantity.saturating_sub(order.cumulative_quantity).max(0))
+}
+
 fn worse_of(a: &SideInterest, b: &SideInterest) -> SideInterest {
     SideInterest {
         quantity: a.quantity.max(b.quantity),
@@ -232,11 +260,43 @@ impl Reservations {
         *side = side.wrapping_minus(&held).wrapping_plus(&holds);
     }
 
+    /// Takes out what a fill of an open order leaves it nothing to do with, and the order itself where that closed it.
+    #[inline]
+    pub(super) fn fill(&mut self, held: &Held, order: &Order) {
+        let held = match held {
+            Held::Plain(held) => *held,
+            Held::Any(held) => return self.fill_any(held, order),
+        };
+        let (request, price) = (&order.request, order.terms.price);
+        let (count, interest) = self.entry_of(request.account, request.instrument);
+        let holds = match order.is_open() {
+            true => order.terms.quantity.saturating_sub(order.cumulative_quantity).max(0),
+            false => 0,
+        };
+        let closed = i64::from(!order.is_open());
+        *count -= closed;
+        interest.orders -= closed;
+        interest.side_mut(request.side).add_plain(holds - held, price);
+    }
+
+    fn fill_any(&mut self, held: &Reservation, order: &Order) {
+        let holds = Reservation::of_open(order);
+        self.change(held, &holds);
+        if !order.is_open() {
+            self.close(&holds);
+        }
+    }
+
     /// How many orders the account has, and what it holds back in the instrument.
     #[inline]
     fn entry(&mut self, reservation: &Reservation) -> (&mut i64, &mut OpenInterest) {
-        let account = self.accounts.get_or_default(reservation.account);
-        let interest = account.instruments.get_or_default(reservation.instrument);
+        self.entry_of(reservation.account, reservation.instrument)
+    }
+
+    #[inline]
+    fn entry_of(&mut self, account: u32, instrument: u32) -> (&mut i64, &mut OpenInterest) {
+        let account = self.accounts.get_or_default(account);
+        let interest = account.instruments.get_or_default(instrument);
         (&mut account.orders, interest)
     }
 

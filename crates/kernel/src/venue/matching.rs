@@ -32,6 +32,7 @@ mod desk;
 mod entry;
 mod market_book;
 mod owners;
+mod plain;
 mod reducing;
 mod sessions;
 mod shown_orders;
@@ -55,6 +56,7 @@ use crate::tracked::{EntityHasher, TrackedTable};
 use asking::Asking;
 use desk::{Desk, Leaving, Telling};
 use owners::{Owners, SelfTradeSetting};
+pub(crate) use plain::PlainTaker;
 use reducing::{Reducing, Rooms};
 use shown_orders::ShownOrders;
 use special::Special;
@@ -234,6 +236,15 @@ struct TradedRange {
     low: i64,
     high: i64,
     last: Option<i64>,
+}
+
+impl TradedRange {
+    #[inline]
+    fn note(&mut self, price: i64) {
+        self.low = if self.last.is_none() { price } else { self.low.min(price) };
+        self.high = if self.last.is_none() { price } else { self.high.max(price) };
+        self.last = Some(price);
+    }
 }
 
 impl Venue for MatchingVenue {
@@ -530,10 +541,7 @@ impl MatchingVenue {
         let watches_bests = triggers.has_uncommon() && !book.is_collecting() && !*is_changing;
         self.clear_gone(instrument);
         if let Some(last) = traded.last {
-            self.last_prices.insert(instrument, last);
-            if !self.marks.is_empty() && self.marks.contains_key(instrument) {
-                self.marks.insert(instrument, last);
-            }
+            self.note_last_price(instrument, last);
             // Those of an auction wait until its session is over.
             if !is_uncrossing {
                 self.line_up_traded(instrument, &traded, time);
@@ -552,6 +560,16 @@ impl MatchingVenue {
             self.after_change(instrument, traded.last.is_some(), time);
         }
         result
+    }
+
+    fn note_last_price(&mut self, instrument: u32, price: i64) {
+        match self.last_prices.get_mut(instrument) {
+            Some(last) => *last = price,
+            None => drop(self.last_prices.insert(instrument, price)),
+        }
+        if !self.marks.is_empty() && self.marks.contains_key(instrument) {
+            self.marks.insert(instrument, price);
+        }
     }
 
     /// Orders that went take along what was kept beside their ticket.

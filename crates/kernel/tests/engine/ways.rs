@@ -22,6 +22,8 @@ use crate::stage::{bytes, check, command, deposit, fees, listing, opening, resto
 
 const ACCOUNTS: u32 = 4;
 const INSTRUMENTS: u32 = 2;
+/// Accounts that get limits; for the others the short ways stay open.
+const LIMITED: [u32; 2] = [1, 2];
 const RECORDS: usize = 1_500;
 const MID: i64 = 10_000;
 
@@ -52,7 +54,8 @@ impl Pair {
         let mut registration = command(2, 0, participant);
         registration.head_mut().source = 1;
         records.push(registration);
-        for instrument in 1..=INSTRUMENTS {
+        // Whoever watches a market is shown its trades while they are booked.
+        for instrument in 1..=INSTRUMENTS * (seed % 2) as u32 {
             let mut subscription =
                 command(0, instrument, Subscribe { wants: wants::QUOTES | wants::TRADES, reserved: [0; 3] });
             subscription.head_mut().source = 1;
@@ -125,15 +128,16 @@ impl Pair {
     fn order(&mut self) -> SubmitOrder {
         let (account, instrument) = (self.account(), self.instrument());
         let side = self.one_of(&[Side::Buy, Side::Sell]);
-        let away = self.below(30) as i64 - 3;
+        let away = self.below(30) as i64 - 6;
         let quantity = 1 + self.below(9) as i64;
         self.sent += 1;
         let order =
             SubmitOrder::limit(account, instrument, self.sent, side, MID - side.sign() * away, quantity);
-        let time_in_force =
-            self.one_of(&[TimeInForce::Gtc, TimeInForce::Gtc, TimeInForce::Day, TimeInForce::Ioc]);
+        use TimeInForce::{Day, Gtc, Gtd, Ioc};
+        let time_in_force = self.one_of(&[Gtc, Gtc, Gtc, Gtc, Day, Day, Ioc, Gtd]);
+        let expire_time = if time_in_force == Gtd { self.time + 1 + self.below(20_000) } else { 0 };
         let options = self.one_of(&[0, 0, 0, options::POST_ONLY, options::CANCEL_ON_DISCONNECT]);
-        SubmitOrder { time_in_force, options, ..order }
+        SubmitOrder { time_in_force, expire_time, options, ..order }
     }
 
     fn wild_order(&mut self) -> (SubmitOrder, SpecialTerms) {
@@ -189,7 +193,8 @@ impl Pair {
             5..7 => command(0, instrument, ResumeTrading { reason: 1, reserved }),
             7 => {
                 let (limit, value) = (1 + self.below(7), self.one_of(&[20, 2_000_000_000, LIFTED, LIFTED]));
-                command(any, 0, SetRiskLimit { limit, value, reserved: [0; 2] })
+                let limited = self.one_of(&LIMITED);
+                command(limited, 0, SetRiskLimit { limit, value, reserved: [0; 2] })
             }
             8 => command(
                 account,
@@ -275,6 +280,8 @@ impl Pair {
         let reserved = [0; 3];
         for account in 0..=ACCOUNTS {
             self.apply(command(account, 0, ReleaseKillSwitch { reason: 1, reserved }));
+        }
+        for account in LIMITED {
             for limit in 1..=7 {
                 let body = SetRiskLimit { limit, value: LIFTED, reserved: [0; 2] };
                 self.apply(command(account, 0, body));

@@ -4,9 +4,7 @@
 
 use super::desk::{Leaving, Telling};
 use super::entry::{check_requote, requote_in_book};
-use super::{Market, MatchingVenue, Place, Ticket};
-use crate::book::{Book, BookTrade, DepthPublisher, LevelChange, NewOrder, PriceTime, ReportSink};
-use crate::command::SubmitOrder;
+use super::{MatchingVenue, Place, Ticket};
 use crate::rules::Refusal;
 use crate::terms::options;
 use crate::venue::at_work::Audience;
@@ -112,107 +110,5 @@ impl MatchingVenue {
     /// Whether reduce-only orders are live in the market: what others trade there bounds them.
     fn reduces_in(&self, instrument: u32) -> bool {
         self.market(instrument).is_some_and(|market| market.reducing.is_some())
-    }
-}
-
-/// Hears of the one level that changed.
-#[derive(Default)]
-struct OneLevel(Option<LevelChange>);
-
-impl ReportSink for OneLevel {
-    const LEVELS: bool = true;
-
-    fn traded(&mut self, _trade: &BookTrade) {}
-
-    #[inline(always)]
-    fn level_changed(&mut self, change: &LevelChange) {
-        self.0 = Some(*change);
-    }
-}
-
-impl Market {
-    /// The book, where nothing but the book is concerned when an order comes to rest or is taken back.
-    #[inline]
-    fn calm(&mut self) -> Option<(&mut Book<PriceTime>, Option<&mut DepthPublisher>)> {
-        let is_calm = self.is_plain
-            && self.standing.is_none()
-            && self.reducing.is_none()
-            && self.shown.is_none()
-            && !self.triggers.has_uncommon();
-        let book = self.book.plain_mut().filter(|_| is_calm)?;
-        Some((book, self.publisher.0.as_deref_mut()))
-    }
-}
-
-impl MatchingVenue {
-    /// Rests a plain limit order that has passed every rule before the book and takes nothing, and says what became of its
-    /// level; `None`, and nothing done, where it must go the way of all others.
-    #[inline]
-    pub(crate) fn rest_plainly(
-        &mut self,
-        order_id: u64,
-        order: &SubmitOrder,
-        time: u64,
-    ) -> Option<LevelChange> {
-        if !self.is_idle(time) {
-            return None;
-        }
-        let SubmitOrder { account, instrument, side, price, quantity, .. } = *order;
-        let index = (instrument as usize).wrapping_sub(1);
-        let (book, publisher) = self.markets.get_mut(index)?.as_deref_mut()?.calm()?;
-        let mut level = OneLevel::default();
-        let new = NewOrder { account, ..NewOrder::limit(order_id, side, price, quantity) };
-        if !book.rest_plainly(&new, &mut level) {
-            return None;
-        }
-        publish(book, publisher, &level);
-        self.arrivals += 1;
-        let order = VenueOrder {
-            order_id,
-            client_order_id: order.client_order_id,
-            account,
-            instrument,
-            side,
-            order_type: order.order_type,
-            time_in_force: order.time_in_force,
-            sizing: order.sizing,
-            options: order.options,
-            price,
-            quantity,
-            stop_price: order.stop_price,
-            expire_time: order.expire_time,
-            released_at: None,
-        };
-        self.tickets
-            .insert(order_id, Ticket { order, executed: 0, excess: 0, place: Place::Book(self.arrivals) });
-        level.0
-    }
-
-    /// Takes a plain order back that rests, and says what became of its level; `None`, and nothing done, as above.
-    #[inline]
-    pub(crate) fn cancel_plainly(
-        &mut self,
-        instrument: u32,
-        order_id: u64,
-        time: u64,
-    ) -> Option<LevelChange> {
-        if !self.is_idle(time) {
-            return None;
-        }
-        let index = (instrument as usize).wrapping_sub(1);
-        let (book, publisher) = self.markets.get_mut(index)?.as_deref_mut()?.calm()?;
-        let mut level = OneLevel::default();
-        book.cancel(order_id, &mut level).ok()?;
-        publish(book, publisher, &level);
-        self.tickets.remove(order_id);
-        level.0
-    }
-}
-
-#[inline]
-fn publish(book: &Book<PriceTime>, publisher: Option<&mut DepthPublisher>, level: &OneLevel) {
-    if let (Some(publisher), Some(change)) = (publisher, &level.0) {
-        publisher.level_changed(change);
-        publisher.publish_changes(book);
     }
 }

@@ -154,10 +154,7 @@ impl<A: Audience> ReportSink for Desk<'_, A> {
         *self.trades += 1;
         let (trade_id, price, quantity) = (*self.trades, trade.price, trade.quantity);
         let (maker, taker) = (trade.maker_order_id, trade.taker_order_id);
-        let range = &mut self.traded;
-        range.low = if range.last.is_none() { price } else { range.low.min(price) };
-        range.high = if range.last.is_none() { price } else { range.high.max(price) };
-        range.last = Some(price);
+        self.traded.note(price);
         let (instrument, aggressor_side) = (self.instrument, trade.taker_side);
         let resting_order_id = maker;
         self.report(
