@@ -118,6 +118,11 @@ def _make_key(name: str, options: CommonOptions) -> None:
     console().print("For the exchange's file:\n  " + "\n  ".join(lines), soft_wrap=True, markup=False)
 
 
+def _tell(what: dict[str, object]) -> None:
+    """One line of JSON, in one write even where Python does not buffer: whoever reads never finds half of one."""
+    print(json.dumps(what) + "\n", end="", flush=True)
+
+
 def _show_start(started: Listening, keys: dict[str, str], options: CommonOptions) -> None:
     if options.json:
         told = {
@@ -129,7 +134,7 @@ def _show_start(started: Listening, keys: dict[str, str], options: CommonOptions
             "restart_seconds": round(started.restart_seconds, 3),
             "keys": keys,
         }
-        print(json.dumps(told), flush=True)
+        _tell(told)
         return
     from openbell.cli.terminal import console
 
@@ -146,7 +151,7 @@ def _show_start(started: Listening, keys: dict[str, str], options: CommonOptions
 def _show_end(ending: Ending, options: CommonOptions) -> None:
     if options.json:
         told = {"event": "ended", "sequence": ending.sequence, "state_hash": ending.state_hash}
-        print(json.dumps(told), flush=True)
+        _tell(told)
         return
     from openbell.cli.terminal import console
 
