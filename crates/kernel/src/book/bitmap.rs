@@ -6,7 +6,9 @@ pub(super) const MAX_BITS: usize = 64 * 64 * 64;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bitmap {
     /// One bit to a place; after them one bit to each of these words, set where it is not zero.
-    words: Vec<u64>,
+    words: Box<[u64]>,
+    /// Where the summary starts.
+    summary: usize,
     /// Bit i: summary word i is not zero.
     top: u64,
 }
@@ -15,26 +17,20 @@ impl Bitmap {
     /// All clear. `bits` is a power of two, at least 64 and at most [`MAX_BITS`].
     pub fn new(bits: usize) -> Self {
         let words = bits / 64;
-        Bitmap { words: vec![0; words + words.div_ceil(64)], top: 0 }
+        Bitmap { words: vec![0; words + words.div_ceil(64)].into_boxed_slice(), summary: words, top: 0 }
     }
 
     pub fn heap_bytes(&self) -> usize {
-        self.words.capacity() * size_of::<u64>()
-    }
-
-    /// Where the summary starts: with a power of two of words, n + ceil(n / 64) of them are there in all.
-    #[inline(always)]
-    fn summary(&self) -> usize {
-        if self.words.is_empty() { 0 } else { 1 << self.words.len().ilog2() }
+        size_of_val::<[u64]>(&self.words)
     }
 
     #[inline(always)]
     pub fn set(&mut self, bit: usize) {
         let (word, group) = (bit / 64, bit / 4096);
-        let summary = self.summary() + group;
+        let summary = self.summary + group;
         self.words[word] |= 1 << (bit % 64);
         self.words[summary] |= 1 << (word % 64);
-        self.top |= 1 << group;
+        self.top |= 1u64.wrapping_shl(group as u32);
     }
 
     #[inline(always)]
@@ -44,10 +40,10 @@ impl Bitmap {
         if self.words[word] != 0 {
             return;
         }
-        let summary = self.summary() + group;
+        let summary = self.summary + group;
         self.words[summary] &= !(1 << (word % 64));
         if self.words[summary] == 0 {
-            self.top &= !(1 << group);
+            self.top &= !1u64.wrapping_shl(group as u32);
         }
     }
 
@@ -58,7 +54,7 @@ impl Bitmap {
             return None;
         }
         let group = self.top.trailing_zeros() as usize;
-        let word = group * 64 + self.words[self.summary() + group].trailing_zeros() as usize;
+        let word = group * 64 + self.words[self.summary + group].trailing_zeros() as usize;
         Some(word * 64 + self.words[word].trailing_zeros() as usize)
     }
 
@@ -69,14 +65,14 @@ impl Bitmap {
             return None;
         }
         let group = highest(self.top);
-        let word = group * 64 + highest(self.words[self.summary() + group]);
+        let word = group * 64 + highest(self.words[self.summary + group]);
         Some(word * 64 + highest(self.words[word]))
     }
 
     /// The lowest set bit at or after `bit`.
     pub fn first_from(&self, bit: usize) -> Option<usize> {
         let word = bit / 64;
-        if word >= self.summary() {
+        if word >= self.summary {
             return None;
         }
         let rest = self.words[word] & (u64::MAX << (bit % 64));
@@ -90,7 +86,7 @@ impl Bitmap {
     /// The lowest word after `word` that is not zero.
     fn word_after(&self, word: usize) -> Option<usize> {
         let group = word / 64;
-        let rest = above(self.words[self.summary() + group], word % 64);
+        let rest = above(self.words[self.summary + group], word % 64);
         if rest != 0 {
             return Some(group * 64 + rest.trailing_zeros() as usize);
         }
@@ -99,7 +95,7 @@ impl Bitmap {
             return None;
         }
         let group = groups.trailing_zeros() as usize;
-        Some(group * 64 + self.words[self.summary() + group].trailing_zeros() as usize)
+        Some(group * 64 + self.words[self.summary + group].trailing_zeros() as usize)
     }
 }
 

@@ -205,8 +205,7 @@ impl<P: MatchingPolicy> Book<P> {
     /// Cancels a resting order whose id is no longer live. Returns its leaves.
     #[inline(always)]
     pub(super) fn cancel_slot<S: ReportSink>(&mut self, slot: u32, reason: Refusal, sink: &mut S) -> i64 {
-        let (order, total) = self.slab.detach(slot);
-        self.slab.free(slot);
+        let (order, total) = self.slab.remove(slot);
         let Order { order_id, account, quantity, level, has_reserve } = order;
         let LevelTotal { price, tag, .. } = total;
         let mut leaves = quantity;

@@ -234,9 +234,8 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         if self.slab.has_reserve(slot) && self.refresh(slot, order_id) {
             return;
         }
-        self.slab.detach(slot);
+        self.slab.remove(slot);
         self.live.remove(order_id, self.slab);
-        self.slab.free(slot);
     }
 
     #[cold]
@@ -327,9 +326,8 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         if let Some(aside) = self.aside.as_mut() {
             aside.forget(side, order_id);
         }
-        self.slab.detach(slot);
+        self.slab.remove(slot);
         self.live.remove(order_id, self.slab);
-        self.slab.free(slot);
     }
 
     #[cold]

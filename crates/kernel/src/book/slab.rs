@@ -127,15 +127,22 @@ impl Slab {
         &mut self.chunks[place / CHUNK][place % CHUNK]
     }
 
-    /// Takes a slot from the free ones.
+    /// The slot that is taken next.
     #[inline(always)]
-    fn take(&mut self) -> u32 {
+    fn vacant(&mut self) -> u32 {
         if self.free == NONE {
             self.grow();
         }
-        let slot = self.free;
-        self.free = self.node(slot).next;
-        slot
+        self.free
+    }
+
+    /// Takes the slot that [`Slab::vacant`] said: found once, written once.
+    #[inline(always)]
+    fn occupy(&mut self, slot: u32, node: Node) {
+        let place = self.node_mut(slot);
+        let next = place.next;
+        *place = node;
+        self.free = next;
     }
 
     #[cold]
@@ -174,10 +181,10 @@ impl Slab {
     /// An order at the end of a level's queue.
     #[inline(always)]
     pub fn new_order(&mut self, level: u32, order_id: u64, account: u32, leaves: i64) -> u32 {
-        let slot = self.take();
+        let slot = self.vacant();
         let previous = self.extend(level, slot, leaves);
-        *self.node_mut(slot) =
-            Node { next: level, previous, quantity: leaves, name: order_id, number: account, level };
+        let node = Node { next: level, previous, quantity: leaves, name: order_id, number: account, level };
+        self.occupy(slot, node);
         slot
     }
 
@@ -194,16 +201,16 @@ impl Slab {
 
     /// An order that is in no level yet.
     pub fn new_apart(&mut self, order_id: u64, account: u32, leaves: i64) -> u32 {
-        let slot = self.take();
-        *self.node_mut(slot) = Node { quantity: leaves, name: order_id, number: account, ..Node::default() };
+        let slot = self.vacant();
+        self.occupy(slot, Node { quantity: leaves, name: order_id, number: account, ..Node::default() });
         slot
     }
 
     #[inline(always)]
     pub fn new_level(&mut self, tag: usize, price: i64) -> u32 {
-        let slot = self.take();
+        let slot = self.vacant();
         let (name, level) = (price as u64, tag as u32);
-        *self.node_mut(slot) = Node { next: slot, previous: slot, quantity: 0, name, number: 0, level };
+        self.occupy(slot, Node { next: slot, previous: slot, quantity: 0, name, number: 0, level });
         slot
     }
 
@@ -226,7 +233,24 @@ impl Slab {
     /// Takes an order out of its level, which may be empty then. Returns the order and the level's totals.
     #[inline(always)]
     pub fn detach(&mut self, order: u32) -> (Order, LevelTotal) {
-        let Node { next, previous, quantity, name, number, level } = *self.node(order);
+        let node = *self.node(order);
+        self.unlink(node)
+    }
+
+    /// As [`Slab::detach`], and frees the order's slot: its id can be read until the slot is taken again.
+    #[inline(always)]
+    pub fn remove(&mut self, order: u32) -> (Order, LevelTotal) {
+        let free = self.free;
+        let place = self.node_mut(order);
+        let node = *place;
+        place.next = free;
+        self.free = order;
+        self.unlink(node)
+    }
+
+    #[inline(always)]
+    fn unlink(&mut self, node: Node) -> (Order, LevelTotal) {
+        let Node { next, previous, quantity, name, number, level } = node;
         self.node_mut(previous).next = next;
         self.node_mut(next).previous = previous;
         let has_reserve = level & RESERVED != 0;
