@@ -26,6 +26,7 @@ BATCH = 1_024
 SINGLE_CALLS = 200_000
 IN_BATCHES = f"ours from Python, batches of {BATCH:,}"
 IN_CALLS = "ours from Python, one call each"
+LOOP = "  of it the loop around the calls"
 
 Measured = tuple[str, float, int]
 """Name, nanoseconds per command, trades."""
@@ -46,13 +47,23 @@ def in_batches(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np
     return (IN_BATCHES, elapsed / len(commands), trades)
 
 
-def in_calls(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np.void]) -> Measured:
-    """One call per command, each answering with report objects, for the first part of the flow."""
-    book = OrderBook()
-    book.submit_batch(setup)
+Row = tuple[int, int, int, int, int, int]
+"""Kind, side, time in force, order id, price, quantity."""
+
+
+def in_calls(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np.void]) -> list[Measured]:
+    """One call per command, each answering with report objects, for the first part of the flow; then the same
+    loop without the calls."""
     part = commands[:SINGLE_CALLS]
     columns = ("kind", "side", "time_in_force", "order_id", "price", "quantity")
     rows = list(zip(*(part[column].tolist() for column in columns), strict=True))
+    book = OrderBook()
+    book.submit_batch(setup)
+    return [(IN_CALLS, *one_call_each(flow, book, rows)), (LOOP, *loop_alone(flow, rows))]
+
+
+def one_call_each(flow: MatchingFlow, book: OrderBook, rows: list[Row]) -> tuple[float, int]:
+    """Nanoseconds per command, and how many reports there were."""
     submit, cancel, replace = book.submit, book.cancel, book.replace
     submits, cancels, immediate = CommandKind.SUBMIT.value, CommandKind.CANCEL.value, TimeInForce.IOC.value
     reports = 0
@@ -67,8 +78,20 @@ def in_calls(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np.v
         else:
             told = replace(order_id, price=price, quantity=quantity)
         reports += len(told)
-    elapsed = flow.thread_time_ns() - start
-    return (IN_CALLS, elapsed / len(rows), reports)
+    return ((flow.thread_time_ns() - start) / len(rows), reports)
+
+
+def loop_alone(flow: MatchingFlow, rows: list[Row]) -> tuple[float, int]:
+    """What looking at the rows and counting takes of it."""
+    submits, cancels, immediate = CommandKind.SUBMIT.value, CommandKind.CANCEL.value, TimeInForce.IOC.value
+    answer = (None,)
+    reports = 0
+    start = flow.thread_time_ns()
+    for kind, _side, time_in_force, _order_id, _price, _quantity in rows:
+        is_plain = kind == submits and time_in_force != immediate
+        told = answer if is_plain or kind == cancels else (None, None)
+        reports += len(told)
+    return ((flow.thread_time_ns() - start) / len(rows), reports)
 
 
 def ratios_of(times: list[float], limit: list[float]) -> list[float]:
@@ -103,7 +126,7 @@ def main() -> None:
         results = [*flow.native(), batched]
         if len({trades for _, _, trades in results}) != 1:
             sys.exit(f"the books traded differently: {results}")
-        for name, time, _ in [*results, in_calls(flow, setup, commands)]:
+        for name, time, _ in [*results, *in_calls(flow, setup, commands)]:
             times.setdefault(name, []).append(time)
     print(
         f"{arguments.commands:,} mixed commands, seed {arguments.seed}, {arguments.rounds} interleaved rounds"
