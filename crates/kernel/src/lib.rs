@@ -8,6 +8,7 @@
 mod ascending;
 pub mod bars;
 pub mod book;
+mod client_ids;
 pub mod clock;
 pub mod codec;
 pub mod command;

@@ -1,15 +1,13 @@
 //! The life of every order: one table, one state machine, whatever the venue.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hash, Hasher};
-
-use hashbrown::HashTable;
+use std::ops::{Deref, DerefMut};
 
 use crate::ascending::Ascending;
+use crate::client_ids::ClientIds;
 use crate::command::SubmitOrder;
-use crate::hash::FixedHasher;
 use crate::risk::ReplaceTerms;
-use crate::rules::Refusal;
+use crate::rules::{Refusal, Rule};
 use crate::special_terms::SpecialTerms;
 use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::{OrderState, OrderType, Side, Sizing, TimeInForce, options};
@@ -23,14 +21,21 @@ pub const fn order_id(shard: u8, sequence: u64) -> u64 {
     (shard as u64) << SEQUENCE_BITS | sequence
 }
 
-/// One order from its submission to the end of its session day.
+/// One order from its submission to the end of its session day. There are as many of them as orders came that day: what
+/// most have not lies apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     pub order_id: u64,
-    pub participant: u16,
     /// As asked for; what is in force now stands in `terms`.
     pub request: SubmitOrder,
     pub terms: ReplaceTerms,
+    pub cumulative_quantity: i64,
+    /// Low and high half: in one piece it would lie on 16 bytes, and the order in as many more.
+    filled_value: [u64; 2],
+    pub venue_order_id: u64,
+    pub uncommon: Uncommon,
+    pub participant: u16,
+    refused_by: Option<Rule>,
     pub state: OrderState,
     /// The venue has shown that it has the order: it accepted it or traded some of it.
     pub is_acknowledged: bool,
@@ -38,20 +43,27 @@ pub struct Order {
     pub is_triggered: bool,
     /// `terms` have a limit price, be it 0.
     pub has_price: bool,
+    /// Waits for its parent's fill and is not at a venue yet.
+    pub is_held: bool,
+    pub has_children: bool,
+}
+
+const _: () = assert!(size_of::<Order>() <= 168, "with its hash an order has three cache lines");
+
+/// What most orders have not. Takes memory of its own once something of it is written.
+#[derive(Clone, Debug, Default)]
+pub struct Uncommon(Option<Box<UncommonState>>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UncommonState {
     /// Asked for and not answered yet.
     pub pending_terms: Option<ReplaceTerms>,
     /// Total quantity that a linked order's fill calls for, asked for once the request under way is answered.
     pub wanted_quantity: Option<i64>,
-    pub cumulative_quantity: i64,
-    /// Sum of price x quantity over the fills; the average price is derived from it.
-    pub filled_value: i128,
-    pub venue_order_id: u64,
-    /// Waits for its parent's fill and is not at a venue yet.
-    pub is_held: bool,
     /// Order id of the one that cancels with it, 0 = none.
     pub partner: u64,
-    pub has_children: bool,
-    pub refusal: Option<Refusal>,
+    /// Limit and actual of the rule that refused it or took it back.
+    refusal_figures: [i128; 2],
     /// Trade ids of a remote venue's fills, ascending: a fill reported twice is booked once.
     pub trade_ids: Vec<u64>,
     /// When the last request to a remote venue left.
@@ -60,31 +72,96 @@ pub struct Order {
     pub deadline: u64,
 }
 
+impl UncommonState {
+    const NONE: &'static UncommonState = &UncommonState {
+        pending_terms: None,
+        wanted_quantity: None,
+        partner: 0,
+        refusal_figures: [0; 2],
+        trade_ids: Vec::new(),
+        asked_time: 0,
+        deadline: 0,
+    };
+}
+
+impl Uncommon {
+    /// Nothing of it was ever written.
+    #[inline]
+    pub fn is_untouched(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Deref for Uncommon {
+    type Target = UncommonState;
+
+    #[inline]
+    fn deref(&self) -> &UncommonState {
+        self.0.as_deref().unwrap_or(UncommonState::NONE)
+    }
+}
+
+impl DerefMut for Uncommon {
+    fn deref_mut(&mut self) -> &mut UncommonState {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl PartialEq for Uncommon {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Uncommon {}
+
 impl Order {
     pub fn new(order_id: u64, participant: u16, request: SubmitOrder) -> Self {
         let terms =
             ReplaceTerms { price: request.price, quantity: request.quantity, stop_price: request.stop_price };
         Order {
             order_id,
-            participant,
             request,
             terms,
+            cumulative_quantity: 0,
+            filled_value: [0; 2],
+            venue_order_id: 0,
+            uncommon: Uncommon::default(),
+            participant,
+            refused_by: None,
             state: OrderState::Submitted,
             is_acknowledged: false,
             is_triggered: false,
             has_price: request.order_type.has_limit() || request.price != 0,
-            pending_terms: None,
-            wanted_quantity: None,
-            cumulative_quantity: 0,
-            filled_value: 0,
-            venue_order_id: 0,
             is_held: false,
-            partner: 0,
             has_children: false,
-            refusal: None,
-            trade_ids: Vec::new(),
-            asked_time: 0,
-            deadline: 0,
+        }
+    }
+
+    /// Sum of price x quantity over the fills; the average price is derived from it.
+    #[inline]
+    pub fn filled_value(&self) -> i128 {
+        let [low, high] = self.filled_value;
+        (u128::from(low) | u128::from(high) << 64) as i128
+    }
+
+    #[inline]
+    fn set_filled_value(&mut self, value: i128) {
+        self.filled_value = [value as u64, (value >> 64) as u64];
+    }
+
+    /// Why it was refused or taken back.
+    pub fn refusal(&self) -> Option<Refusal> {
+        let [limit, actual] = self.uncommon.refusal_figures;
+        self.refused_by.map(|rule| Refusal { rule, limit, actual })
+    }
+
+    #[inline]
+    pub fn set_refusal(&mut self, refusal: Refusal) {
+        self.refused_by = Some(refusal.rule);
+        let figures = [refusal.limit, refusal.actual];
+        if self.uncommon.refusal_figures != figures {
+            self.uncommon.refusal_figures = figures;
         }
     }
 
@@ -110,10 +187,13 @@ impl Order {
             && self.request.options & (options::ASIDE | options::REDUCE_ONLY) == 0
             && !self.has_children
             && !self.is_held
-            && self.partner == 0
-            && self.wanted_quantity.is_none()
-            && self.pending_terms.is_none()
-            && self.deadline == 0
+            && (self.uncommon.is_untouched() || self.is_left_alone())
+    }
+
+    /// Nothing is asked of it, and nobody is linked to it.
+    fn is_left_alone(&self) -> bool {
+        let UncommonState { pending_terms, wanted_quantity, partner, deadline, .. } = &*self.uncommon;
+        pending_terms.is_none() && wanted_quantity.is_none() && *partner == 0 && *deadline == 0
     }
 
     /// Quantity still to trade; 0 for an order whose quantity the venue has not sized yet.
@@ -129,13 +209,15 @@ impl Order {
     /// old or the new terms while a replace is under way.
     pub fn fill(&mut self, price: i64, quantity: i64) -> bool {
         self.cumulative_quantity = self.cumulative_quantity.saturating_add(quantity);
-        self.filled_value += i128::from(price) * i128::from(quantity);
+        self.set_filled_value(self.filled_value() + i128::from(price) * i128::from(quantity));
         if self.request.sizing != Sizing::Units {
             // Sized at the fill: the fill is the whole order.
             self.terms.quantity = self.cumulative_quantity;
         }
-        let asked =
-            self.pending_terms.map_or(self.terms.quantity, |new| new.quantity.max(self.terms.quantity));
+        let asked = self
+            .uncommon
+            .pending_terms
+            .map_or(self.terms.quantity, |new| new.quantity.max(self.terms.quantity));
         if self.cumulative_quantity >= asked {
             self.state = OrderState::Filled;
         } else if !self.is_acknowledged && matches!(self.state, OrderState::PendingNew | OrderState::Unknown)
@@ -169,10 +251,10 @@ impl Order {
 
     /// Notes a trade id; false when it was there already.
     pub fn note_trade(&mut self, trade_id: u64) -> bool {
-        match self.trade_ids.binary_search(&trade_id) {
+        match self.uncommon.trade_ids.binary_search(&trade_id) {
             Ok(_) => false,
             Err(at) => {
-                self.trade_ids.insert(at, trade_id);
+                self.uncommon.trade_ids.insert(at, trade_id);
                 true
             }
         }
@@ -196,6 +278,12 @@ impl Order {
         if order_type.may_rest() && !follows_its_stop { self.terms.price } else { self.terms.stop_price }
     }
 
+    /// The name its client has for it.
+    #[inline]
+    fn is_called(&self, account: u32, client_order_id: u64) -> bool {
+        self.request.client_order_id == client_order_id && self.request.account == account
+    }
+
     /// [`Orders::special`] has more about it.
     pub const fn has_special_terms(&self) -> bool {
         self.request.options & options::ASIDE != 0
@@ -212,30 +300,6 @@ pub struct OrderSpecials {
     pub pending: Option<SpecialTerms>,
 }
 
-/// An account and its own id of an order, in twelve bytes: with its place, an entry of the table has sixteen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ClientKey {
-    account: u32,
-    id: [u32; 2],
-}
-
-impl ClientKey {
-    fn new(account: u32, id: u64) -> Self {
-        ClientKey { account, id: [id as u32, (id >> 32) as u32] }
-    }
-
-    fn of(order: &Order) -> Self {
-        ClientKey::new(order.request.account, order.request.client_order_id)
-    }
-}
-
-impl Hash for ClientKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u32(self.account);
-        state.write_u64(u64::from(self.id[0]) | u64::from(self.id[1]) << 32);
-    }
-}
-
 /// The order that was asked for last to be changed: a record asks for the same one again and again.
 #[derive(Clone, Copy, Debug)]
 struct Recent {
@@ -249,52 +313,10 @@ impl Default for Recent {
     }
 }
 
-/// Places of orders by account and client's id. Hashed once for a look and what is put in after it.
-#[derive(Clone, Debug, Default)]
-struct ClientIds {
-    table: HashTable<(ClientKey, u32)>,
-}
-
 /// A client's id that no order has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vacancy {
-    key: ClientKey,
-    hash: u64,
-}
-
-impl ClientIds {
-    #[inline]
-    fn hash(key: &ClientKey) -> u64 {
-        FixedHasher.hash_one(key)
-    }
-
-    #[inline]
-    fn get(&self, key: ClientKey) -> Option<u32> {
-        self.table.find(Self::hash(&key), |(other, _)| *other == key).map(|(_, place)| *place)
-    }
-
-    #[inline]
-    fn vacancy(&self, key: ClientKey) -> Option<Vacancy> {
-        let hash = Self::hash(&key);
-        let taken = self.table.find(hash, |(other, _)| *other == key).is_some();
-        (!taken).then_some(Vacancy { key, hash })
-    }
-
-    #[inline]
-    fn fill(&mut self, vacancy: Vacancy, place: u32) {
-        self.table.insert_unique(vacancy.hash, (vacancy.key, place), |(key, _)| Self::hash(key));
-    }
-
-    fn remove(&mut self, key: ClientKey) {
-        if let Ok(entry) = self.table.find_entry(Self::hash(&key), |(other, _)| *other == key) {
-            entry.remove();
-        }
-    }
-
-    fn insert(&mut self, key: ClientKey, place: u32) {
-        self.remove(key);
-        self.fill(Vacancy { key, hash: Self::hash(&key) }, place);
-    }
+    hash: u32,
 }
 
 /// All orders of the session day, dead ones included, in the order of their submission.
@@ -354,14 +376,23 @@ impl Orders {
     }
 
     /// Where [`Orders::at`] finds it until the end of the session.
+    #[inline]
     pub(crate) fn place_by_client_id(&self, account: u32, client_order_id: u64) -> Option<u32> {
-        self.by_client_id.get(ClientKey::new(account, client_order_id))
+        let hash = ClientIds::hash(account, client_order_id);
+        self.by_client_id.find(hash, |place| self.has_client_id(place, account, client_order_id))
+    }
+
+    #[inline]
+    fn has_client_id(&self, place: u32, account: u32, client_order_id: u64) -> bool {
+        self.at(place).is_some_and(|order| order.is_called(account, client_order_id))
     }
 
     /// The client's id, where no order has it.
     #[inline]
     pub(crate) fn vacancy(&self, account: u32, client_order_id: u64) -> Option<Vacancy> {
-        self.by_client_id.vacancy(ClientKey::new(account, client_order_id))
+        let hash = ClientIds::hash(account, client_order_id);
+        let taken = self.by_client_id.find(hash, |place| self.has_client_id(place, account, client_order_id));
+        taken.is_none().then_some(Vacancy { hash })
     }
 
     #[inline]
@@ -379,7 +410,7 @@ impl Orders {
         }
         self.orders.push(order);
         let place = self.places.push(order_id);
-        self.by_client_id.fill(vacancy, place);
+        self.by_client_id.insert(vacancy.hash, place);
         self.note_recent(order_id, place);
     }
 
@@ -408,13 +439,16 @@ impl Orders {
     }
 
     pub fn insert(&mut self, order: Order) {
-        let (order_id, key) = (order.order_id, ClientKey::of(&order));
+        let (order_id, SubmitOrder { account, client_order_id, .. }) = (order.order_id, order.request);
         if order.request.parent != 0 {
             self.children.insert(order_id);
         }
         self.orders.push(order);
         let place = self.places.push(order_id);
-        self.by_client_id.insert(key, place);
+        let Orders { orders, by_client_id, .. } = self;
+        by_client_id.set(ClientIds::hash(account, client_order_id), place, |place| {
+            orders.get(place as usize).is_some_and(|order| order.is_called(account, client_order_id))
+        });
         self.note_recent(order_id, place);
     }
 
@@ -455,12 +489,14 @@ impl Orders {
         let Orders { orders, places, by_client_id, recent, children, specials } = self;
         *recent = Default::default();
         places.clear();
+        by_client_id.clear();
         orders.retain(|order| {
             if order.is_open() {
-                by_client_id.insert(ClientKey::of(order), places.push(order.order_id));
+                let SubmitOrder { account, client_order_id, .. } = order.request;
+                let hash = ClientIds::hash(account, client_order_id);
+                by_client_id.insert(hash, places.push(order.order_id));
                 return true;
             }
-            by_client_id.remove(ClientKey::of(order));
             children.remove(&order.order_id);
             if order.has_special_terms() {
                 specials.remove(order.order_id);
@@ -539,47 +575,55 @@ impl State for Order {
         out.bool(self.is_acknowledged);
         out.bool(self.is_triggered);
         out.bool(self.has_price);
-        out.option(self.pending_terms.as_ref());
-        out.option_i64(self.wanted_quantity);
+        out.option(self.uncommon.pending_terms.as_ref());
+        out.option_i64(self.uncommon.wanted_quantity);
         out.i64(self.cumulative_quantity);
-        out.i128(self.filled_value);
+        out.i128(self.filled_value());
         out.u64(self.venue_order_id);
         out.bool(self.is_held);
-        out.u64(self.partner);
+        out.u64(self.uncommon.partner);
         out.bool(self.has_children);
-        out.option(self.refusal.as_ref());
-        out.length(self.trade_ids.len());
-        self.trade_ids.iter().for_each(|id| out.u64(*id));
-        out.u64(self.asked_time);
-        out.u64(self.deadline);
+        out.option(self.refusal().as_ref());
+        out.length(self.uncommon.trade_ids.len());
+        self.uncommon.trade_ids.iter().for_each(|id| out.u64(*id));
+        out.u64(self.uncommon.asked_time);
+        out.u64(self.uncommon.deadline);
     }
 
     fn read(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        Ok(Order {
-            order_id: input.u64()?,
-            participant: input.u16()?,
-            request: SubmitOrder::read(input)?,
-            terms: ReplaceTerms::read(input)?,
-            state: read_term(input, "order state", OrderState::from_number)?,
-            is_acknowledged: input.bool()?,
-            is_triggered: input.bool()?,
-            has_price: input.bool()?,
-            pending_terms: input.option()?,
-            wanted_quantity: input.option_i64()?,
-            cumulative_quantity: input.i64()?,
-            filled_value: input.i128()?,
-            venue_order_id: input.u64()?,
-            is_held: input.bool()?,
-            partner: input.u64()?,
-            has_children: input.bool()?,
-            refusal: input.option()?,
-            trade_ids: {
-                let len = input.length()?;
-                (0..len).map(|_| input.u64()).collect::<Result<_, _>>()?
-            },
-            asked_time: input.u64()?,
-            deadline: input.u64()?,
-        })
+        let (order_id, participant) = (input.u64()?, input.u16()?);
+        let mut order = Order::new(order_id, participant, SubmitOrder::read(input)?);
+        order.terms = ReplaceTerms::read(input)?;
+        order.state = read_term(input, "order state", OrderState::from_number)?;
+        [order.is_acknowledged, order.is_triggered, order.has_price] =
+            [input.bool()?, input.bool()?, input.bool()?];
+        let (pending_terms, wanted_quantity) = (input.option()?, input.option_i64()?);
+        order.cumulative_quantity = input.i64()?;
+        order.set_filled_value(input.i128()?);
+        order.venue_order_id = input.u64()?;
+        order.is_held = input.bool()?;
+        let partner = input.u64()?;
+        order.has_children = input.bool()?;
+        let refusal: Option<Refusal> = input.option()?;
+        let trade_ids = (0..input.length()?).map(|_| input.u64()).collect::<Result<_, _>>()?;
+        let [asked_time, deadline] = [input.u64()?, input.u64()?];
+        let refusal_figures = [0; 2];
+        let uncommon = UncommonState {
+            pending_terms,
+            wanted_quantity,
+            partner,
+            refusal_figures,
+            trade_ids,
+            asked_time,
+            deadline,
+        };
+        if uncommon != *UncommonState::NONE {
+            order.uncommon = Uncommon(Some(Box::new(uncommon)));
+        }
+        if let Some(refusal) = refusal {
+            order.set_refusal(refusal);
+        }
+        Ok(order)
     }
 }
 
@@ -589,21 +633,18 @@ impl Order {
     fn write_digest(&self, out: &mut StateWriter) {
         #[rustfmt::skip]
         let Order {
-            order_id: _, participant, request, terms, state, is_acknowledged, is_triggered, has_price, pending_terms, wanted_quantity,
-            cumulative_quantity, filled_value: _, venue_order_id: _, is_held: _, partner: _, has_children: _,
-            refusal: _, trade_ids: _, asked_time: _, deadline: _,
+            order_id: _, participant, request, terms, state, is_acknowledged, is_triggered, has_price,
+            cumulative_quantity, filled_value, venue_order_id, is_held, has_children, refused_by, uncommon: _,
         } = self;
         #[rustfmt::skip]
         let SubmitOrder {
             account, instrument, client_order_id, side: _, order_type: _, time_in_force: _, sizing: _, options: _,
             session: _, price, quantity, stop_price: _, expire_time: _, parent: _, partner: _, offset_nano: _,
         } = *request;
-        let filled_value = self.filled_value;
-        let refusal = self.refusal;
-        let has_figures = refusal.is_some_and(|refusal| (refusal.limit | refusal.actual) != 0);
-        let is_common = [*is_acknowledged, self.is_held, self.has_children, *is_triggered, *has_price];
+        let has_figures = self.uncommon.refusal_figures != [0; 2];
+        let is_common = [*is_acknowledged, *is_held, *has_children, *is_triggered, *has_price];
         let has_uncommon = self.has_uncommon();
-        let flags = is_common.into_iter().chain([refusal.is_some(), has_figures, has_uncommon]);
+        let flags = is_common.into_iter().chain([refused_by.is_some(), has_figures, has_uncommon]);
         let flags = flags.fold(0, |flags, flag| flags << 1 | u64::from(flag));
         let kinds = [request.side as u8, request.order_type as u8, request.time_in_force as u8];
         let kinds = u32::from_le_bytes([kinds[0], kinds[1], kinds[2], request.sizing as u8]);
@@ -617,11 +658,11 @@ impl Order {
             terms.price as u64,
             terms.quantity as u64,
             *cumulative_quantity as u64,
-            filled_value as u64,
-            (filled_value >> 64) as u64,
-            self.venue_order_id,
+            filled_value[0],
+            filled_value[1],
+            *venue_order_id,
         ]);
-        if let Some(refusal) = refusal {
+        if let Some(refusal) = self.refusal() {
             out.u16(refusal.rule as u16);
             if has_figures {
                 out.i128(refusal.limit);
@@ -629,18 +670,23 @@ impl Order {
             }
         }
         if has_uncommon {
-            out.option(pending_terms.as_ref());
-            out.option_i64(*wanted_quantity);
+            out.option(self.uncommon.pending_terms.as_ref());
+            out.option_i64(self.uncommon.wanted_quantity);
             out.words(&self.uncommon_words());
-            out.length(self.trade_ids.len());
-            out.words(&self.trade_ids);
+            out.length(self.uncommon.trade_ids.len());
+            out.words(&self.uncommon.trade_ids);
         }
     }
 
     fn has_uncommon(&self) -> bool {
-        self.pending_terms.is_some()
-            || self.wanted_quantity.is_some()
-            || !self.trade_ids.is_empty()
+        // Every field is named here too; the figures of a refusal stand with its rule.
+        #[rustfmt::skip]
+        let UncommonState {
+            pending_terms, wanted_quantity, trade_ids, partner: _, refusal_figures: _, asked_time: _, deadline: _,
+        } = &*self.uncommon;
+        pending_terms.is_some()
+            || wanted_quantity.is_some()
+            || !trade_ids.is_empty()
             || self.uncommon_words() != [0; 9]
     }
 
@@ -648,7 +694,8 @@ impl Order {
         let SubmitOrder { stop_price, expire_time, parent, partner, offset_nano, .. } = self.request;
         let [stop_price, offset] = [stop_price, offset_nano].map(|term| term as u64);
         let now = self.terms.stop_price as u64;
-        [stop_price, now, offset, expire_time, parent, partner, self.partner, self.asked_time, self.deadline]
+        let UncommonState { partner: linked, asked_time, deadline, .. } = *self.uncommon;
+        [stop_price, now, offset, expire_time, parent, partner, linked, asked_time, deadline]
     }
 }
 
@@ -696,13 +743,12 @@ impl State for Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::Rule;
 
     #[test]
     fn every_field_of_an_order_is_in_its_digest() {
         let plain = Order::new(7, 1, SubmitOrder::limit(2, 3, 4, Side::Buy, 5, 6));
         type Change = fn(&mut Order);
-        let changes: [Change; 33] = [
+        let changes: [Change; 36] = [
             |_| (),
             |order| order.participant = 9,
             |order| order.request.account = 9,
@@ -727,15 +773,18 @@ mod tests {
             |order| order.is_acknowledged = true,
             |order| order.is_triggered = true,
             |order| order.request.session = 9,
-            |order| order.pending_terms = Some(ReplaceTerms::default()),
-            |order| order.wanted_quantity = Some(0),
+            |order| order.uncommon.pending_terms = Some(ReplaceTerms::default()),
+            |order| order.uncommon.wanted_quantity = Some(0),
             |order| order.cumulative_quantity = 9,
-            |order| order.filled_value = 1 << 64,
+            |order| order.set_filled_value(1 << 64),
             |order| order.venue_order_id = 9,
             |order| (order.is_held, order.has_children) = (true, true),
-            |order| order.refusal = Some(Refusal::of(Rule::PartnerMustBeOpen)),
-            |order| order.refusal = Some(Refusal::new(Rule::PartnerMustBeOpen, 0, 9)),
-            |order| (order.trade_ids, order.asked_time, order.deadline) = (vec![9], 8, 7),
+            |order| order.set_refusal(Refusal::of(Rule::PartnerMustBeOpen)),
+            |order| order.set_refusal(Refusal::new(Rule::PartnerMustBeOpen, 0, 9)),
+            |order| order.uncommon.trade_ids = vec![9],
+            |order| order.uncommon.partner = 8,
+            |order| order.uncommon.asked_time = 8,
+            |order| order.uncommon.deadline = 8,
         ];
         let digests = changes.map(|change| {
             let (mut order, mut out) = (plain.clone(), StateWriter::new());

@@ -97,7 +97,7 @@ impl Desk {
 
     fn outcome(&self, client_order_id: u64) -> (OrderState, Option<Rule>) {
         let order = self.order(client_order_id);
-        (order.state, order.refusal.map(|refusal| refusal.rule))
+        (order.state, order.refusal().map(|refusal| refusal.rule))
     }
 }
 

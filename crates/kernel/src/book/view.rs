@@ -95,9 +95,12 @@ impl<P: MatchingPolicy> Book<P> {
     }
 
     /// Whether `ask` says yes to every resting order that a new limit order would trade with, in their turn: ids and
-    /// leaves. Of a book where nothing is hidden, and that trades.
+    /// leaves. `false` where orders are hidden or show a part of themselves only. Of a book that trades.
     #[inline]
     pub fn all_reached(&self, order: &NewOrder, mut ask: impl FnMut(u64, i64) -> bool) -> bool {
+        if self.aside.is_some() {
+            return false;
+        }
         let opposite = 1 - index(order.side);
         let (ladder, limit) = (&self.ladders[opposite], mirror(opposite, order.price));
         let (mut key, mut level, mut wanted) = (ladder.best_key, ladder.best_level, order.quantity);

@@ -93,7 +93,7 @@ impl Ledger<'_> {
         let held = Held::of(order);
         let booked = self.book_unheld(order, instrument, fill, fee)?;
         if was_open {
-            self.risk.filled(&held, order);
+            self.risk.lessened(&held, order);
         }
         Ok(booked)
     }

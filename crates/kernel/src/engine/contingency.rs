@@ -19,8 +19,8 @@ impl Engine {
             parent.has_children = true;
         }
         if let Some(partner) = find(self, order.request.partner).and_then(|id| self.orders.get_mut(id)) {
-            partner.partner = order.order_id;
-            order.partner = partner.order_id;
+            partner.uncommon.partner = order.order_id;
+            order.uncommon.partner = partner.order_id;
         }
     }
 
@@ -43,7 +43,7 @@ impl Engine {
         quantity: i64,
     ) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get(order_id) else { return Ok(()) };
-        let (filled, partner) = (order.cumulative_quantity, order.partner);
+        let (filled, partner) = (order.cumulative_quantity, order.uncommon.partner);
         let children = if order.has_children { self.children_of(order) } else { Vec::new() };
         for child in children {
             self.feed_child(child, filled, price)?;
@@ -60,7 +60,8 @@ impl Engine {
 
     /// What a child may trade in all: what its parent did, less what its partner did for the same position.
     fn share_of(&self, child: &Order, filled: i64) -> i64 {
-        let partner = self.orders.get(child.partner).filter(|partner| protect_together(child, partner));
+        let partner =
+            self.orders.get(child.uncommon.partner).filter(|partner| protect_together(child, partner));
         filled - partner.map_or(0, |partner| partner.cumulative_quantity)
     }
 
@@ -70,7 +71,7 @@ impl Engine {
         let parent = self.orders.by_client_id(order.request.account, order.request.parent);
         let Some(parent) = parent.filter(|parent| parent.cumulative_quantity > 0) else { return Ok(()) };
         let filled = parent.cumulative_quantity;
-        let average = divide_half_even(parent.filled_value, i128::from(filled));
+        let average = divide_half_even(parent.filled_value(), i128::from(filled));
         let price = i64::try_from(average).unwrap_or(i64::MAX);
         self.release(child, self.share_of(order, filled), price)
     }
@@ -108,7 +109,7 @@ impl Engine {
     fn deny_released(&mut self, child: u64, refusal: Refusal) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(child) else { return Ok(()) };
         order.state = OrderState::Denied;
-        order.refusal = Some(refusal);
+        order.set_refusal(refusal);
         let (about, asked) = (super::order_entry::about(order), super::order_entry::asked(&order.request));
         self.emit_denied(about, child, asked, &refusal);
         self.after_close(child)
@@ -126,8 +127,8 @@ impl Engine {
             // It gets its share when it is released.
             return Ok(());
         }
-        let asked = other.pending_terms.map_or(other.terms.quantity, |terms| terms.quantity);
-        self.resize_linked(partner, other.wanted_quantity.unwrap_or(asked) - quantity)
+        let asked = other.uncommon.pending_terms.map_or(other.terms.quantity, |terms| terms.quantity);
+        self.resize_linked(partner, other.uncommon.wanted_quantity.unwrap_or(asked) - quantity)
     }
 
     /// Brings a linked order's total to `quantity`: by a replace like any other, so that a venue that refuses it,
@@ -142,18 +143,18 @@ impl Engine {
         if quantity <= order.cumulative_quantity {
             return self.cancel_linked(order_id);
         }
-        order.wanted_quantity = Some(quantity);
+        order.uncommon.wanted_quantity = Some(quantity);
         self.resume_linked(order_id)
     }
 
     /// Asks for the quantity a linked order's fill calls for, once nothing else is asked of the order.
     pub(super) fn resume_linked(&mut self, order_id: u64) -> Result<(), EngineStopped> {
-        let waits = |order: &&Order| order.wanted_quantity.is_some() && !order.awaits_answer();
+        let waits = |order: &&Order| order.uncommon.wanted_quantity.is_some() && !order.awaits_answer();
         let Some(order) = self.orders.get(order_id).filter(waits) else { return Ok(()) };
-        let wanted = order.wanted_quantity.filter(|_| order.is_open());
+        let wanted = order.uncommon.wanted_quantity.filter(|_| order.is_open());
         let (filled, terms) = (order.cumulative_quantity, order.terms);
         if let Some(order) = self.orders.get_mut(order_id) {
-            order.wanted_quantity = None;
+            order.uncommon.wanted_quantity = None;
         }
         match wanted {
             Some(quantity) if quantity <= filled => self.start_cancel(order_id),
@@ -180,7 +181,7 @@ impl Engine {
     /// A closed order takes its partner with it, and its children when it never traded.
     pub(super) fn after_close(&mut self, order_id: u64) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get(order_id) else { return Ok(()) };
-        let partner = order.partner;
+        let partner = order.uncommon.partner;
         let orphans = if order.has_children && order.cumulative_quantity == 0 {
             self.children_of(order)
         } else {

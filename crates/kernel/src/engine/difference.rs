@@ -122,13 +122,13 @@ fn order(found: &mut Comparison, name: &str, here: &Order, there: &Order) {
     found.field(name, "state", here.state, there.state);
     found.field(name, "leaves_quantity", here.leaves_quantity(), there.leaves_quantity());
     found.field(name, "cumulative_quantity", here.cumulative_quantity, there.cumulative_quantity);
-    found.field(name, "filled_value", here.filled_value, there.filled_value);
+    found.field(name, "filled_value", here.filled_value(), there.filled_value());
     found.field(name, "terms", here.terms, there.terms);
-    found.field(name, "pending_terms", here.pending_terms, there.pending_terms);
+    found.field(name, "pending_terms", here.uncommon.pending_terms, there.uncommon.pending_terms);
     found.field(name, "participant", here.participant, there.participant);
-    found.field(name, "refusal", here.refusal, there.refusal);
+    found.field(name, "refusal", here.refusal(), there.refusal());
     found.field(name, "venue_order_id", here.venue_order_id, there.venue_order_id);
-    found.field(name, "deadline", here.deadline, there.deadline);
+    found.field(name, "deadline", here.uncommon.deadline, there.uncommon.deadline);
     if found.list.len() == told {
         found.field(name, "record", here, there);
     }

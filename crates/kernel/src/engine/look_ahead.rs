@@ -54,6 +54,6 @@ fn named_order(head: &Slot) -> Option<u64> {
 
 /// Reads from several of the lines an order lies in.
 fn touched(order: &Order) -> u64 {
-    let figures = order.filled_value as u64 ^ order.cumulative_quantity as u64 ^ order.terms.price as u64;
-    figures ^ order.deadline ^ order.partner ^ order.venue_order_id ^ order.trade_ids.len() as u64
+    let figures = order.filled_value() as u64 ^ order.cumulative_quantity as u64 ^ order.terms.price as u64;
+    figures ^ order.venue_order_id ^ u64::from(order.has_children)
 }

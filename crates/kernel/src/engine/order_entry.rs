@@ -88,11 +88,29 @@ pub(super) fn emit_accepted(events: &mut Events, order: &Order, venue_time: u64)
     events.emit(about(order), body);
 }
 
+#[inline]
+pub(super) fn emit_pending(events: &mut Events, order: &Order, state: OrderState) {
+    let (order_id, client_order_id) = (order.order_id, order.request.client_order_id);
+    let body = event::OrderPending { order_id, client_order_id, state: state as u64, reserved: 0 };
+    events.emit(about(order), body);
+}
+
+#[inline]
+pub(super) fn emit_replaced(events: &mut Events, order: &Order) {
+    let body = event::OrderReplaced {
+        order_id: order.order_id,
+        client_order_id: order.request.client_order_id,
+        price: order.told_price(),
+        quantity: order.terms.quantity,
+    };
+    events.emit(about(order), body);
+}
+
 /// Closes an order that was open, for a reason.
 #[inline]
 pub(super) fn cancel_by(refusal: Refusal, order: &mut Order, events: &mut Events) {
     order.state = OrderState::Canceled;
-    order.refusal = Some(refusal);
+    order.set_refusal(refusal);
     let body = event::OrderCanceled {
         order_id: order.order_id,
         client_order_id: order.request.client_order_id,
@@ -141,7 +159,7 @@ impl Engine {
         }
         if let Err(refusal) = self.admit(&order, special.as_ref()) {
             order.state = OrderState::Denied;
-            order.refusal = Some(refusal);
+            order.set_refusal(refusal);
             self.emit_denied(about(&order), order_id, asked(&request), &refusal);
             self.orders.insert(order);
             return Ok(());
@@ -251,7 +269,7 @@ impl Engine {
             if !partner.is_open() {
                 return Err(Refusal::new(Rule::PartnerMustBeOpen, 0, i128::from(request.partner)));
             }
-            let other = self.orders.get(partner.partner).filter(|other| other.is_open());
+            let other = self.orders.get(partner.uncommon.partner).filter(|other| other.is_open());
             if let Some(other) = other {
                 let taken_by = i128::from(other.request.client_order_id);
                 return Err(Refusal::new(Rule::PartnerMustBeFree, taken_by, i128::from(request.partner)));
@@ -281,7 +299,7 @@ impl Engine {
         }
         let about = about.flagged(flags::REPEATED, true);
         let client_order_id = request.client_order_id;
-        match (first.state, first.refusal) {
+        match (first.state, first.refusal()) {
             (OrderState::Denied, Some(refusal)) => {
                 self.emit_denied(about, first.order_id, asked(request), &refusal);
             }
@@ -323,6 +341,9 @@ impl Engine {
     }
 
     pub(super) fn replace_order(&mut self, record: &[Slot]) -> Result<(), EngineStopped> {
+        if self.replace_plainly(record)? {
+            return Ok(());
+        }
         let head = &record[0];
         let body = ReplaceOrder::of(head);
         let found = self.orders.by_client_id(head.account, body.client_order_id).map(|order| order.order_id);
@@ -433,7 +454,7 @@ impl Engine {
             return Ok(());
         }
         let before = Reservation::of_open(order);
-        order.pending_terms = Some(terms);
+        order.uncommon.pending_terms = Some(terms);
         order.state = OrderState::PendingReplace;
         let instrument = order.request.instrument;
         self.risk.changed(&before, &Reservation::of_open(order));
@@ -445,20 +466,12 @@ impl Engine {
 
     pub(super) fn emit_replaced(&mut self, order_id: u64) {
         let Some(order) = self.orders.get(order_id) else { return };
-        let body = event::OrderReplaced {
-            order_id,
-            client_order_id: order.request.client_order_id,
-            price: order.told_price(),
-            quantity: order.terms.quantity,
-        };
-        self.events.emit(about(order), body);
+        emit_replaced(&mut self.events, order);
     }
 
     pub(super) fn emit_pending(&mut self, order_id: u64) {
         let Some(order) = self.orders.get(order_id) else { return };
-        let (client_order_id, state) = (order.request.client_order_id, order.state as u64);
-        let body = event::OrderPending { order_id, client_order_id, state, reserved: 0 };
-        self.events.emit(about(order), body);
+        emit_pending(&mut self.events, order, order.state);
     }
 
     pub(super) fn emit_replace_rejected(&mut self, order_id: u64, refusal: &Refusal) {

@@ -94,7 +94,7 @@ impl Engine {
         let Some(order) = self.orders.get(order_id).filter(|order| !order.awaits_answer()) else {
             return Ok(());
         };
-        let (is_waiting, has_wish) = (order.deadline != 0, order.wanted_quantity.is_some());
+        let (is_waiting, has_wish) = (order.uncommon.deadline != 0, order.uncommon.wanted_quantity.is_some());
         if is_waiting {
             self.forget_deadline(order_id);
         }
@@ -163,7 +163,7 @@ impl Engine {
     fn withdraw(&mut self, order_id: u64) -> Result<(), EngineStopped> {
         self.unmatched(order_id, Message::VenueOrderAccepted, 0, Unmatched::OrderIsClosed);
         let Some(order) = self.orders.get(order_id) else { return Ok(()) };
-        let given_up = order.refusal.is_some_and(|refusal| refusal.rule == Rule::OrderMustReachVenue);
+        let given_up = order.refusal().is_some_and(|refusal| refusal.rule == Rule::OrderMustReachVenue);
         let instrument = order.request.instrument;
         if given_up { self.send(&VenueRequest::Cancel { order_id, instrument }, order_id) } else { Ok(()) }
     }
@@ -184,7 +184,7 @@ impl Engine {
             return Ok(());
         }
         order.state = OrderState::Rejected;
-        order.refusal = Some(refusal);
+        order.set_refusal(refusal);
         let (client_order_id, rule) = (order.request.client_order_id, refusal.rule as u64);
         let about = about(order);
         let body = event::OrderRejected { order_id, client_order_id, rule, venue_time };
@@ -247,7 +247,7 @@ impl Engine {
         order.terms = ReplaceTerms { quantity, ..terms };
         order.has_price |= terms.price != 0;
         let has_special_terms = order.has_special_terms();
-        order.pending_terms = None;
+        order.uncommon.pending_terms = None;
         order.is_acknowledged = true;
         let is_done = order.has_traded_whole();
         if order.state != OrderState::PendingCancel || is_done {
@@ -299,7 +299,7 @@ impl Engine {
         self.settle_special_terms(order_id, false);
         let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
         let before = Reservation::of_open(order);
-        order.pending_terms = None;
+        order.uncommon.pending_terms = None;
         if order.state != OrderState::PendingCancel || order.has_traded_whole() {
             order.settle();
         }
@@ -318,7 +318,7 @@ impl Engine {
     fn cancel_rejected(&mut self, order_id: u64, refusal: &Refusal) -> Result<(), EngineStopped> {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
         if matches!(order.state, OrderState::PendingCancel | OrderState::Unknown) {
-            match order.pending_terms {
+            match order.uncommon.pending_terms {
                 Some(_) => order.state = OrderState::PendingReplace,
                 None => order.settle(),
             }
@@ -417,7 +417,7 @@ impl Engine {
     fn book(&mut self, order_id: u64, fill: &Fill, fee: Nano) -> Result<(), EngineStopped> {
         let Engine { orders, instruments, portfolio, risk, events, .. } = self;
         let Some(order) = orders.get_mut(order_id) else { return Ok(()) };
-        let is_linked = order.has_children || order.partner != 0;
+        let is_linked = order.has_children || order.uncommon.partner != 0;
         let Some(instrument) = instruments.get(order.request.instrument) else {
             return Err(self.stopped(format!("order {order_id} is in an instrument that is not listed")));
         };

@@ -5,13 +5,12 @@
 //! the general way, which would do the same for these orders as well (`tests/engine/ways.rs` holds one against the
 //! other, event by event).
 
-use super::order_entry::{about, cancel_by, emit_accepted, emit_submitted};
+use super::order_entry::{cancel_by, emit_accepted, emit_pending, emit_submitted};
 use super::{AnyVenue, Engine, EngineStopped};
 use crate::command::{CancelOrder, SubmitOrder};
-use crate::event;
 use crate::orders::{Order, order_id};
 use crate::record::{Body, Slot};
-use crate::risk::{Reservation, check_terms};
+use crate::risk::{Held, check_terms};
 use crate::rules::{Refusal, Rule};
 use crate::sabotage::{Check, is_removed};
 use crate::terms::{OrderState, OrderType, Sizing, TimeInForce, options};
@@ -41,10 +40,11 @@ impl Engine {
         let Engine { instruments, portfolio, orders, venues, risk, events, participants, time, .. } = self;
         let Some(instrument) = instruments.get(request.instrument) else { return Ok(false) };
         let Some(account) = portfolio.account(request.account) else { return Ok(false) };
-        let passes = check_terms(&request, instrument).is_ok()
-            && risk.passes_at_a_glance(request.account, account, instrument);
-        let Some(vacancy) = orders.vacancy(request.account, request.client_order_id).filter(|_| passes)
-        else {
+        if check_terms(&request, instrument).is_err() {
+            return Ok(false);
+        }
+        let Some(room) = risk.room_at_a_glance(&request, account, instrument) else { return Ok(false) };
+        let Some(vacancy) = orders.vacancy(request.account, request.client_order_id) else {
             return Ok(false);
         };
         let Some(AnyVenue::Matching(venue)) = venues.get_mut(usize::from(instrument.venue)) else {
@@ -62,7 +62,7 @@ impl Engine {
         emit_accepted(events, &order, *time);
         events.emit_level(request.instrument, &level);
         participants.stir(request.instrument);
-        risk.opened(&Reservation::of_open(&order));
+        room.take(&request);
         orders.insert_in(vacancy, order);
         Ok(true)
     }
@@ -86,18 +86,17 @@ impl Engine {
         let Some(level) = venue.cancel_plainly(order.request.instrument, order.order_id, *time) else {
             return false;
         };
-        let (about, order_id) = (about(order), order.order_id);
-        let pending = OrderState::PendingCancel as u64;
-        events.emit(about, event::OrderPending { order_id, client_order_id, state: pending, reserved: 0 });
+        let held = Held::of(order);
+        emit_pending(events, order, OrderState::PendingCancel);
         cancel_by(Refusal::of(Rule::CanceledByParticipant), order, events);
         events.emit_level(order.request.instrument, &level);
         participants.stir(order.request.instrument);
-        risk.closed(&Reservation::of_open(order));
+        risk.lessened(&held, order);
         true
     }
 
     /// A test wants the general way, or a check taken out that is not on the short one.
-    fn takes_no_short_way(&self) -> bool {
+    pub(super) fn takes_no_short_way(&self) -> bool {
         self.always_pulls || is_removed(Check::Duplicate)
     }
 }

@@ -70,7 +70,7 @@ impl Engine {
         target.get_mut().request(request, self.time);
         if target.kind() == VenueKind::Remote {
             if let Some(order) = self.orders.get_mut(order_id) {
-                order.asked_time = self.time;
+                order.uncommon.asked_time = self.time;
             }
             self.put_in_outbox(request, order_id, venue);
             self.expect_answer(order_id);
@@ -97,17 +97,19 @@ impl Engine {
         // At the end of time nothing is overdue.
         let Some(deadline) = self.time.checked_add(ANSWER_TIMEOUT_NS) else { return };
         let Some(order) = self.orders.get_mut(order_id) else { return };
-        order.deadline = deadline;
+        order.uncommon.deadline = deadline;
         self.deadlines.insert((deadline, order_id));
     }
 
     /// Nothing is asked about the order any more. A report that answers something else (a fill while a cancel is
     /// under way) leaves the deadline standing.
     pub(super) fn forget_deadline(&mut self, order_id: u64) {
-        let Some(order) = self.orders.get(order_id).filter(|order| order.deadline != 0) else { return };
-        self.deadlines.remove(&(order.deadline, order_id));
+        let Some(order) = self.orders.get(order_id).filter(|order| order.uncommon.deadline != 0) else {
+            return;
+        };
+        self.deadlines.remove(&(order.uncommon.deadline, order_id));
         if let Some(order) = self.orders.get_mut(order_id) {
-            order.deadline = 0;
+            order.uncommon.deadline = 0;
         }
     }
 
@@ -126,7 +128,7 @@ impl Engine {
         let Some(order) = self.orders.get_mut(order_id).filter(|order| order.is_open()) else { return };
         order.state = OrderState::Unknown;
         let (client_order_id, instrument) = (order.request.client_order_id, order.request.instrument);
-        let waited_ns = self.time - order.asked_time;
+        let waited_ns = self.time - order.uncommon.asked_time;
         let body = event::OrderUnknown { order_id, client_order_id, waited_ns, reserved: 0 };
         let about = about(order);
         self.events.emit(about, body);

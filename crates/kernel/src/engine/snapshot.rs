@@ -132,8 +132,8 @@ impl State for Engine {
         engine.outbox = input.list::<OutboxEntry>()?.into();
         let Engine { orders, risk, .. } = &mut engine;
         orders.open().for_each(|order| risk.opened(&Reservation::of_open(order)));
-        let waiting = engine.orders.iter().filter(|order| order.deadline != 0);
-        engine.deadlines = waiting.map(|order| (order.deadline, order.order_id)).collect();
+        let waiting = engine.orders.iter().filter(|order| order.uncommon.deadline != 0);
+        engine.deadlines = waiting.map(|order| (order.uncommon.deadline, order.order_id)).collect();
         engine.events = Events::default();
         Ok(engine)
     }

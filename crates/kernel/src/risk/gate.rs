@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::admission::{check_bounds, check_held_terms, check_prices, check_quantity, check_terms};
 use super::limits::{LimitKind, Limits};
 use super::proposal::Proposal;
-use super::reservations::{Held, ReplaceTerms, Reservation, Reservations};
+use super::reservations::{Held, ReplaceTerms, Reservation, Reservations, Room};
 use crate::command::SubmitOrder;
 use crate::instrument::{Instrument, Instruments};
 use crate::orders::Order;
@@ -96,15 +96,23 @@ impl RiskGate {
         self.killed_for(account).map_or(Ok(()), |id| Err(of(id)))
     }
 
-    /// Whether no limit, switch or sum could refuse a plain limit order that passes all other rules.
+    /// Room for a plain limit order that passes all other rules; `None` where a limit, a switch or a sum could refuse it.
     #[inline]
-    pub(crate) fn passes_at_a_glance(&self, id: u32, account: &Account, instrument: &Instrument) -> bool {
-        (self.killed.is_empty() || !self.is_killed(id))
-            && (self.limits.is_empty() || self.limits.applicable(id, instrument.id).are_none())
+    pub(crate) fn room_at_a_glance(
+        &mut self,
+        order: &SubmitOrder,
+        account: &Account,
+        instrument: &Instrument,
+    ) -> Option<Room<'_>> {
+        let passes = (self.killed.is_empty() || !self.is_killed(order.account))
+            && (self.limits.is_empty() || self.limits.applicable(order.account, instrument.id).are_none())
             && account.shorting
             && !instrument.negative_prices
-            && account.currency == instrument.currency
-            && self.reservations.interest(id, instrument.id).has_room()
+            && account.currency == instrument.currency;
+        if !passes {
+            return None;
+        }
+        self.reservations.room(order.account, instrument.id, order.side)
     }
 
     /// Whether the order may go to its venue: rules in the order of [`Rule`], the first broken one refuses.
@@ -199,10 +207,10 @@ impl RiskGate {
         self.reservations.change(before, after);
     }
 
-    /// Part of an open order executed, or all that was left of it.
+    /// An order that was open and held back `held` traded, or ended.
     #[inline]
-    pub(crate) fn filled(&mut self, held: &Held, order: &Order) {
-        self.reservations.fill(held, order);
+    pub(crate) fn lessened(&mut self, held: &Held, order: &Order) {
+        self.reservations.lessen(held, order);
     }
 
     /// The order ended, however: it holds nothing and counts no more.

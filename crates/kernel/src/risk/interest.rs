@@ -57,6 +57,13 @@ impl SideInterest {
         self.priced = self.priced.wrapping_add(i128::from(leaves) * i128::from(price));
     }
 
+    /// Whether the sums are so far from what fits that one more order cannot matter: it adds less than 2^113.
+    #[inline]
+    pub(super) const fn has_room(&self) -> bool {
+        const MOST: u128 = 1 << 120;
+        self.quantity.unsigned_abs() < MOST && self.priced.unsigned_abs() < MOST
+    }
+
     pub(super) const fn wrapping_minus(&self, other: &SideInterest) -> SideInterest {
         SideInterest {
             quantity: self.quantity.wrapping_sub(other.quantity),
@@ -89,17 +96,6 @@ pub(super) struct OpenInterest {
 impl OpenInterest {
     pub(super) const NONE: &OpenInterest =
         &OpenInterest { orders: 0, buys: SideInterest::NONE, sells: SideInterest::NONE };
-
-    /// Whether the sums are so far from what fits that one more order cannot matter: it adds less than 2^113.
-    #[inline]
-    pub(super) const fn has_room(&self) -> bool {
-        const MOST: u128 = 1 << 120;
-        let [buys, sells] = [&self.buys, &self.sells];
-        buys.quantity.unsigned_abs() < MOST
-            && buys.priced.unsigned_abs() < MOST
-            && sells.quantity.unsigned_abs() < MOST
-            && sells.priced.unsigned_abs() < MOST
-    }
 
     pub(super) const fn side(&self, side: Side) -> &SideInterest {
         match side {

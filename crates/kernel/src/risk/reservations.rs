@@ -46,7 +46,7 @@ impl Reservation {
         Reservation {
             is_held: order.is_held,
             terms: order.terms,
-            pending: order.pending_terms,
+            pending: order.uncommon.pending_terms,
             filled: order.cumulative_quantity,
             ..Reservation::of(&order.request)
         }
@@ -130,7 +130,24 @@ impl Reservation {
     }
 }
 
-/// What an order holds back before a fill.
+/// Room for a plain order among what its account holds back.
+pub(crate) struct Room<'a> {
+    orders: &'a mut i64,
+    of_instrument: &'a mut i64,
+    side: &'a mut SideInterest,
+}
+
+impl Room<'_> {
+    /// Holds back a plain limit order of which nothing has traded yet.
+    #[inline]
+    pub(crate) fn take(self, order: &SubmitOrder) {
+        *self.orders += 1;
+        *self.of_instrument += 1;
+        self.side.add_plain(order.quantity, order.price);
+    }
+}
+
+/// What an order holds back before part of it trades or it ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Held {
     /// A plain limit order at its venue, this much of it.
@@ -153,7 +170,7 @@ fn plain_leaves(order: &Order) -> Option<i64> {
         && request.sizing == Sizing::Units
         && request.options & options::REDUCE_ONLY == 0
         && !order.is_held
-        && order.pending_terms.is_none()
+        && order.uncommon.pending_terms.is_none()
         && order.terms.price > 0;
     is_plain.then(|| order.terms.quantity.saturating_sub(order.cumulative_quantity).max(0))
 }
@@ -260,12 +277,12 @@ impl Reservations {
         *side = side.wrapping_minus(&held).wrapping_plus(&holds);
     }
 
-    /// Takes out what a fill of an open order leaves it nothing to do with, and the order itself where that closed it.
+    /// Takes out what an order holds back no more that was open, and the order itself where it is closed.
     #[inline]
-    pub(super) fn fill(&mut self, held: &Held, order: &Order) {
+    pub(super) fn lessen(&mut self, held: &Held, order: &Order) {
         let held = match held {
             Held::Plain(held) => *held,
-            Held::Any(held) => return self.fill_any(held, order),
+            Held::Any(held) => return self.lessen_any(held, order),
         };
         let (request, price) = (&order.request, order.terms.price);
         let (count, interest) = self.entry_of(request.account, request.instrument);
@@ -279,12 +296,24 @@ impl Reservations {
         interest.side_mut(request.side).add_plain(holds - held, price);
     }
 
-    fn fill_any(&mut self, held: &Reservation, order: &Order) {
+    fn lessen_any(&mut self, held: &Reservation, order: &Order) {
         let holds = Reservation::of_open(order);
         self.change(held, &holds);
         if !order.is_open() {
             self.close(&holds);
         }
+    }
+
+    /// Where a plain order of `side` may be held back, if it would find room there.
+    #[inline]
+    pub(super) fn room(&mut self, account: u32, instrument: u32, side: Side) -> Option<Room<'_>> {
+        let (orders, interest) = self.entry_of(account, instrument);
+        let of_instrument = &mut interest.orders;
+        let side = match side {
+            Side::Buy => &mut interest.buys,
+            Side::Sell => &mut interest.sells,
+        };
+        side.has_room().then_some(Room { orders, of_instrument, side })
     }
 
     /// How many orders the account has, and what it holds back in the instrument.

@@ -83,7 +83,7 @@ fn play(name: &str, steps: &[Step]) {
     for step in steps {
         if let Is(id, expected) = *step {
             let order = stage.order(id);
-            let rule = order.refusal.map_or(String::new(), |refusal| format!(" {}", refusal.rule.name()));
+            let rule = order.refusal().map_or(String::new(), |refusal| format!(" {}", refusal.rule.name()));
             let (terms, done) = (order.terms, order.cumulative_quantity);
             let found = format!("{} {done}/{} at {}{rule}", order.state.name(), terms.quantity, terms.price);
             assert_eq!(found, expected, "{name}: order {id}");

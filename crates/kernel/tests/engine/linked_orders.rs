@@ -18,7 +18,7 @@ fn a_reduce_only_child_that_would_widen_is_denied_at_its_release() {
         ..SubmitOrder::limit(ACCOUNT, INSTRUMENT, 7, Side::Sell, 101, 0)
     };
     stage.submit(&child);
-    assert_eq!(stage.order(7).refusal.unwrap().rule.name(), "REDUCE_ONLY_MUST_REDUCE");
+    assert_eq!(stage.order(7).refusal().unwrap().rule.name(), "REDUCE_ONLY_MUST_REDUCE");
     assert_eq!(stage.order(7).state.name(), "DENIED");
 }
 

@@ -81,7 +81,7 @@ fn only_orders_in_units_may_go_to_a_remote_venue() {
         let order =
             SubmitOrder { sizing, ..SubmitOrder::market(ACCOUNT, INSTRUMENT, id, Side::Buy, 500_000_000) };
         scene.stage.submit(&order);
-        let refusal = scene.stage.order(id).refusal.unwrap();
+        let refusal = scene.stage.order(id).refusal().unwrap();
         assert_eq!(refusal.rule.name(), "SIZING_MUST_BE_SUPPORTED", "{sizing:?}");
     }
 }

@@ -166,7 +166,7 @@ fn a_day_of_every_order_type_replays_and_restores_to_the_same_bytes() {
     floor.order(SubmitOrder { options: options::SLIDE, ..mine(10, Buy, 1, 10_500) });
     assert_eq!(floor.state(10), "ACCEPTED 0/1 at 10099 stop 0");
     floor.special(mine(11, Sell, 4, 9_900), SpecialTerms { minimum_quantity: 50, ..NONE });
-    assert_eq!(floor.stage.order(11).refusal.unwrap().rule, Rule::MinimumMustNotExceedQuantity);
+    assert_eq!(floor.stage.order(11).refusal().unwrap().rule, Rule::MinimumMustNotExceedQuantity);
     floor.order(SubmitOrder { options: options::REDUCE_ONLY, ..mine(12, Sell, 9, 10_400) });
     let record = trade_observed(10_250, floor.stage.node.time() + 1);
     let events = floor.stage.run(record.slots());

@@ -248,7 +248,7 @@ pub fn check(engine: &Engine) {
             matches!(engine.venues()[usize::from(instrument.venue)], AnyVenue::Remote(_))
         });
         assert_eq!(
-            order.deadline != 0,
+            order.uncommon.deadline != 0,
             remote && order.awaits_answer(),
             "deadline of {id} in {:?}",
             order.state

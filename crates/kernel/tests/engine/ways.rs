@@ -167,8 +167,9 @@ impl Pair {
                 order.time_in_force =
                     self.one_of(&[TimeInForce::Fok, TimeInForce::AtClose, TimeInForce::AtOpen])
             }
-            10 => order.parent = 1 + self.below(self.sent),
-            11 => order.partner = 1 + self.below(self.sent),
+            // An order with a parent closes the short way of those that take until the day is over.
+            10 if self.seed.is_multiple_of(2) => order.parent = 1 + self.below(self.sent),
+            10..12 => order.partner = self.sent.saturating_sub(1 + self.below(12)),
             12 => {
                 (order.order_type, order.price, order.stop_price) =
                     (OrderType::MarketIfTouched, 0, stop_price);

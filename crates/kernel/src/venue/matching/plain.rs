@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::{Market, MatchingVenue, Place, Ticket, TradedRange};
 use crate::book::{
-    Book, BookCancel, BookTrade, DepthPublisher, LevelChange, NewOrder, PriceTime, ReportSink, Unguarded,
+    Book, BookCancel, BookReplace, BookTrade, DepthPublisher, LevelChange, NewOrder, PriceTime, ReportSink,
+    Unguarded,
 };
 use crate::command::SubmitOrder;
 use crate::rules::Refusal;
@@ -34,8 +35,8 @@ pub(crate) trait PlainTaker {
     /// each that is to trade, in turn, before anything is done.
     fn expects(&mut self, order_id: u64, leaves: i64) -> bool;
 
-    /// The order is in. From here on all is done.
-    fn accepted(&mut self);
+    /// The order is in, or has its new terms. From here on all is done.
+    fn entered(&mut self);
 
     /// It traded with the next of those asked about.
     fn traded(&mut self, trade_id: u64, trade: &BookTrade);
@@ -52,11 +53,20 @@ struct Counter<'a, T> {
     tickets: &'a mut TrackedTable<u64, Ticket>,
     expiries: &'a mut BTreeSet<(u64, u64)>,
     trades: &'a mut u64,
+    arrivals: &'a mut u64,
     traded: TradedRange,
     publisher: Option<&'a mut DepthPublisher>,
 }
 
 impl<T: PlainTaker> Counter<'_, T> {
+    /// Publishes what has changed and says at what prices it traded.
+    fn close(self, book: &Book<PriceTime>) -> TradedRange {
+        if let Some(publisher) = self.publisher {
+            publisher.publish_changes(book);
+        }
+        self.traded
+    }
+
     #[inline]
     fn fill_ticket(&mut self, order_id: u64, quantity: i64, leaves: i64) {
         if leaves > 0 {
@@ -76,7 +86,19 @@ impl<T: PlainTaker> ReportSink for Counter<'_, T> {
 
     #[inline(always)]
     fn accepted(&mut self, _order: &NewOrder) {
-        self.taker.accepted();
+        self.taker.entered();
+    }
+
+    fn replaced(&mut self, replace: &BookReplace) {
+        let BookReplace { order_id, price, leaves, kept_priority, .. } = *replace;
+        if let Some(ticket) = self.tickets.get_mut(order_id) {
+            (ticket.order.price, ticket.order.quantity) = (price, ticket.executed + leaves);
+            if !kept_priority {
+                *self.arrivals += 1;
+                ticket.place = Place::Book(*self.arrivals);
+            }
+        }
+        self.taker.entered();
     }
 
     #[inline(always)]
@@ -159,24 +181,66 @@ impl MatchingVenue {
         if !book.all_reached(&new, |maker, leaves| taker.expects(maker, leaves)) {
             return None;
         }
-        let MatchingVenue { tickets, expiries, trades, .. } = self;
+        let MatchingVenue { tickets, expiries, trades, arrivals, .. } = self;
         let traded = TradedRange::default();
-        let mut counter = Counter { taker, tickets, expiries, trades, traded, publisher };
+        let mut counter = Counter { taker, tickets, expiries, trades, arrivals, traded, publisher };
         let left = book.submit_guarded(&new, &Unguarded, &mut counter).ok()?;
-        let Counter { traded, publisher, .. } = counter;
-        if let Some(publisher) = publisher {
-            publisher.publish_changes(book);
-        }
+        let traded = counter.close(book);
         self.arrivals += 1;
         if left > 0 {
             let executed = order.quantity - left;
             self.tickets.insert(order_id, plain_ticket(order_id, order, executed, self.arrivals));
         }
-        if let Some(last) = traded.last {
-            self.note_last_price(order.instrument, last);
-            self.line_up_traded(order.instrument, &traded, time);
-        }
+        self.note_traded(order.instrument, &traded, time);
         Some(left)
+    }
+
+    /// Gives a plain order that rests the price and the quantity to trade that `order` has, and says what is left of it;
+    /// `None`, and nothing done, as above.
+    #[inline]
+    pub(crate) fn replace_plainly<T: PlainTaker>(
+        &mut self,
+        order_id: u64,
+        order: &SubmitOrder,
+        time: u64,
+        taker: &mut T,
+    ) -> Option<i64> {
+        let meets_own = self.owners().guard(order.account, order_id, None).is_some();
+        if meets_own || !self.is_idle(time) {
+            return None;
+        }
+        let index = (order.instrument as usize).wrapping_sub(1);
+        let (book, publisher) = self.markets.get_mut(index)?.as_deref_mut()?.calm()?;
+        let new = plain_order(order_id, order);
+        if !book.all_reached(&new, |maker, leaves| taker.expects(maker, leaves)) {
+            return None;
+        }
+        let MatchingVenue { tickets, expiries, trades, arrivals, .. } = self;
+        let traded = TradedRange::default();
+        let mut counter = Counter { taker, tickets, expiries, trades, arrivals, traded, publisher };
+        let left =
+            book.replace(order_id, order.price, order.quantity, order.is_post_only(), &mut counter).ok()?;
+        let traded = counter.close(book);
+        if traded.last.is_some() {
+            self.fill_ticket_of_taker(order_id, order.quantity - left, left);
+        }
+        self.note_traded(order.instrument, &traded, time);
+        Some(left)
+    }
+
+    fn fill_ticket_of_taker(&mut self, order_id: u64, quantity: i64, leaves: i64) {
+        if leaves == 0 {
+            self.tickets.remove(order_id);
+        } else if let Some(ticket) = self.tickets.get_mut(order_id) {
+            ticket.executed += quantity;
+        }
+    }
+
+    fn note_traded(&mut self, instrument: u32, traded: &TradedRange, time: u64) {
+        if let Some(last) = traded.last {
+            self.note_last_price(instrument, last);
+            self.line_up_traded(instrument, traded, time);
+        }
     }
 
     /// Takes a plain order back that rests, and says what became of its level; `None`, and nothing done, as above.
