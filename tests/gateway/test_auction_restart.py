@@ -35,13 +35,13 @@ RESTING: Orders = [
     (1, "BUY", 6, {"price": "99", "hidden": True}),
     (1, "SELL", 9, {"price": "101", "display_quantity": 2}),
     (2, "BUY", 5, {"order_type": "PEGGED", "peg": "PRIMARY"}),
-    (2, "SELL", 5, {"order_type": "PEGGED", "peg": "MID", "peg_offset": "0.50"}),
+    (2, "SELL", 5, {"order_type": "PEGGED", "peg": "MID", "peg_offset": "1.50"}),
     (0, "BUY", 3, {"order_type": "STOP", "stop_price": "101.50"}),
     (1, "SELL", 3, {"order_type": "STOP_LIMIT", "stop_price": "98", "price": "97"}),
     (2, "SELL", 4, {"order_type": "TRAILING_STOP", "trail_amount": "1.50"}),
     (2, "BUY", 2, {"order_type": "MARKET_IF_TOUCHED", "stop_price": "97.50"}),
     (0, "BUY", 4, {"order_type": "STOP", "stop_price": "102.50", "trigger_by": "OPPOSITE_BEST"}),
-    (1, "SELL", 20, {"price": "98.50", "all_or_none": True}),
+    (1, "SELL", 60, {"price": "98.50", "all_or_none": True}),
     (2, "SELL", 7, {"price": "103", "time_in_force": "AT_CLOSE"}),
     (0, "SELL", 1, {"price": "104", "reduce_only": True}),
 ]
@@ -82,14 +82,16 @@ class Traders:
     def __init__(self, clients: list[ExchangeClient], sent: list[int]) -> None:
         self.clients = clients
         self.sent = sent
+        self.heard: list[Words] = [[] for _ in clients]
 
     async def send(self, orders: Orders) -> None:
         for account, side, quantity, terms in orders:
             self.sent[account] += 1
             client: Any = self.clients[account]
             await client.submit(self.sent[account], "ACME", side, quantity, **terms)
-            answer = await client.execution(self.sent[account])
-            assert isinstance(answer, protocol.OrderAccepted), (terms, answer)
+            while getattr(told := await client.execution(), "client_order_id", 0) != self.sent[account]:
+                self.heard[account].append(words(told))
+            assert isinstance(told, protocol.OrderAccepted), (terms, told)
 
     async def open(self, session: Any) -> None:
         """Until all have been told."""
@@ -103,14 +105,12 @@ class Traders:
         await self.clients[0].unsubscribe("session", "ACME")
 
     async def said(self) -> list[Words]:
-        """What each has been told up to now; numbers and times of records left out."""
-        found = []
-        for client in self.clients:
+        """What each has been told beside acknowledgments since the last call; numbers and times of records left out."""
+        for client, heard in zip(self.clients, self.heard, strict=True):
             await client.cancel(999_999)
-            heard: Words = []
             while not isinstance(told := await client.execution(), protocol.CommandRefused):
                 heard.append(words(told))
-            found.append(heard)
+        found, self.heard = self.heard, [[] for _ in self.clients]
         return found
 
 
