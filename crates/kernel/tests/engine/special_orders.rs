@@ -138,6 +138,20 @@ fn trade_observed(price: i64, time: u64) -> RecordBuffer {
 }
 
 #[test]
+fn a_plain_order_that_takes_what_is_hidden_or_in_reserve_fills_it() {
+    let hidden =
+        SubmitOrder { options: options::HIDDEN, ..SubmitOrder::limit(ACCOUNT, INSTRUMENT, 1, Buy, 9_950, 6) };
+    let iceberg = SpecialTerms { display_quantity: 2, ..SpecialTerms::default() };
+    let mut floor = Floor::quoted();
+    floor.order(hidden);
+    floor.special(SubmitOrder::limit(ACCOUNT, INSTRUMENT, 2, Buy, 9_940, 6), iceberg);
+    let said = floor.order(SubmitOrder::limit(OTHER, INSTRUMENT, 905, Sell, 9_940, 11));
+    assert_eq!(said.matches("OrderFilled").count(), 2 * said.matches("TradeExecuted").count(), "{said}");
+    assert_eq!(floor.state(1), "FILLED 6/6 at 9950 stop 0");
+    assert_eq!(floor.state(2), "ACCEPTED 5/6 at 9940 stop 0");
+}
+
+#[test]
 fn a_day_of_every_order_type_replays_and_restores_to_the_same_bytes() {
     let mut floor = Floor::quoted();
     let touched = SubmitOrder { stop_price: 9_800, ..typed(1, Buy, 2, OrderType::MarketIfTouched) };
