@@ -240,7 +240,8 @@ class Floor:
         """What the engine tells in the twin's prices."""
         match event:
             case ("rejected" | "replace rejected" as word, order_id, str(rule), int(limit), int(actual)) if (
-                rule in ("STOP_MUST_NOT_BE_TRIGGERED", "POST_ONLY_MUST_NOT_TAKE")
+                rule
+                in ("STOP_MUST_NOT_BE_TRIGGERED", "POST_ONLY_MUST_NOT_TAKE", "PRICE_MUST_BE_WITHIN_BANDS")
             ):
                 return (word, order_id, rule, limit + self.down, actual + self.down)
             case ("replaced" | "triggered" | "trade" as word, *_):
@@ -257,6 +258,12 @@ class Floor:
                     self._up(price) if has_price else 0,
                     self._up(stop) if kind in TRIGGERABLE else 0,
                 )
+            case ("breach", order_id, price, bound):
+                return ("breach", order_id, self._up(price), self._up(bound))
+            case ("indicated", price, volume, imbalance, reference):
+                return ("indicated", self._up(price) if volume else 0, volume, imbalance, self._up(reference))
+            case ("uncrossed", session, price, volume, imbalance):
+                return ("uncrossed", session, self._up(price) if volume else 0, volume, imbalance)
         return event
 
     def _up(self, figure: object) -> int:

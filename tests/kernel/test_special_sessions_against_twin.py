@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.kernel.generated import CHUNKS, drawn, generated, require_reached
 from tests.kernel.one_market import INSTRUMENT, levels_told
 from tests.kernel.recorded import compare
-from tests.kernel.special_floor import FLOOR, PRICED, READER, Floor, story
+from tests.kernel.special_floor import DOWN, PRICED, READER, Floor, lifted_story
 from tests.model.special_orders_twin import (
     ALL_OR_NONE,
     BUY,
@@ -53,8 +53,8 @@ AUCTION_TERMS = (AT_OPEN, AT_CLOSE)
 class Hall(Floor):
     """A floor that opens and closes."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, down: int = 0) -> None:
+        super().__init__(down)
         self.day = SpecialSessionsTwin(INSTRUMENT)
         self.twin = self.day
 
@@ -89,9 +89,12 @@ class Hall(Floor):
 
     def set_rules(self, rng: random.Random) -> None:
         """Bands around the last trade or the reference price, which is set anew or left as it is."""
+        share = 0 if self.down else NANO  # near zero a share of a price is nothing
         bands = Bands(
-            rng.choice((0, 0, NANO // 20, NANO // 10)),
-            rng.choice((0, NANO // 50, NANO // 25)),
+            rng.choice((0, 0, share // 20, share // 10)),
+            rng.choice((0, share // 50, share // 25)),
+            rng.choice((0, 0, 5, 10)),
+            rng.choice((0, 0, 2, 4)),
             rng.choice((VOLATILITY, VOLATILITY, HALTED)),
             rng.choice((0, 3)),
         )
@@ -103,12 +106,14 @@ class Hall(Floor):
             INSTRUMENT,
             static_width=bands.static,
             dynamic_width=bands.dynamic,
+            static_units=bands.static_units,
+            dynamic_units=bands.dynamic_units,
             on_breach=bands.on_breach,
             duration_ns=bands.duration,
         )
         if rng.random() < 0.5:
             self.day.reference = rng.randint(97, 103)
-            self.add("set_reference_price", INSTRUMENT, self.day.reference)
+            self.add("set_reference_price", INSTRUMENT, self.day.reference - self.down, is_known=True)
 
     def new_order(self, account: int, side: int, kind: int, quantity: int) -> Order:
         return DayOrder(0, account, side, kind, quantity)
@@ -176,14 +181,18 @@ def levels_of(day: SpecialSessionsTwin) -> dict[tuple[int, int], int]:
     return dict(levels)
 
 
-def run(numbers: list[int], saved_at: int) -> Hall:
+def run(numbers: list[int], saved_at: int, down: int = 0) -> Hall:
     """Plays a day on the twin and on a node, one half of it also on a restored copy, and compares."""
-    hall = Hall()
+    hall = Hall(down)
     hall.play(numbers, saved_at)
-    node, output = FLOOR.replay(hall.saved, hall.journal.take())
-    compare(list(story(output)), hall.day.told)
-    assert levels_told(READER, output) == levels_of(hall.day), "levels"
-    FLOOR.check_accounts(node, hall.owners, {order.order_id: whole(order) for order in hall.day.orders})
+    node, output = hall.market.replay(hall.saved, hall.journal.take())
+    compare(list(lifted_story(hall, output)), hall.day.told)
+    told = levels_told(READER, output).items()
+    assert {(side, price + down): quantity for (side, price), quantity in told} == levels_of(hall.day), (
+        "levels"
+    )
+    live = {order.order_id: whole(order) for order in hall.day.orders}
+    hall.market.check_accounts(node, hall.owners, live)
     return hall
 
 
@@ -196,6 +205,16 @@ def test_every_type_of_order_goes_through_every_session_as_its_twin_does(chunk: 
     @given(numbers, st.integers(0, 40))
     def play(numbers: list[int], saved_at: int) -> None:
         run(numbers, saved_at)
+
+    play()
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_around_zero_every_session_goes_as_it_does_a_hundred_higher(chunk: int) -> None:
+    @generated(chunk)
+    @given(numbers, st.integers(0, 40))
+    def play(numbers: list[int], saved_at: int) -> None:
+        run(numbers, saved_at, DOWN)
 
     play()
 

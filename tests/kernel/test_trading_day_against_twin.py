@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from hypothesis import currently_in_test_context, given, note
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from openbell.kernel import Commands
+from openbell.kernel import Commands, SpecialTerms
+from openbell.messages.layouts import UNPRICED
 from tests.kernel.generated import CHUNKS, drawn, generated, require_reached
 from tests.kernel.one_market import INSTRUMENT, OneMarket, levels_told
 from tests.kernel.recorded import Event, Journal, Reader, compare
@@ -49,6 +51,10 @@ ALLOCATION, PRICE_SIZE_TIME = 2, 3
 MARKET_TYPE, LIMIT_TYPE, POST_ONLY = 1, 2, 1
 READER = Reader()
 MARKET = OneMarket(ACCOUNTS)
+SPREADS = OneMarket(ACCOUNTS, negative_prices=True)
+"""The same with an instrument whose prices may be zero and below."""
+DOWN = 100
+"""How much lower a day is played whose reference price is zero: nothing else may differ but bands, which are in money there."""
 TERMS = (*(GTC,) * 6, *(DAY,) * 3, IOC, IOC, FOK, AT_OPEN, AT_CLOSE)
 TERMS_OF_AUCTIONS = (*(GTC,) * 6, *(DAY,) * 2, IOC, AT_OPEN, AT_OPEN, AT_CLOSE)
 SESSIONS = (PRE_OPEN, OPENING, *(CONTINUOUS,) * 4, VOLATILITY, HALTED, CLOSING, CLOSED)
@@ -57,8 +63,10 @@ SESSIONS = (PRE_OPEN, OPENING, *(CONTINUOUS,) * 4, VOLATILITY, HALTED, CLOSING, 
 class Day:
     """Makes commands out of numbers, plays them on the twin, and keeps them as records for the node."""
 
-    def __init__(self) -> None:
-        self.journal = Journal(MARKET.sequence)
+    def __init__(self, down: int = 0) -> None:
+        self.down = down
+        self.market = SPREADS if down else MARKET
+        self.journal = Journal(self.market.sequence)
         self.twin = TradingDayTwin(INSTRUMENT)
         self.owners: dict[int, tuple[int, int]] = {}
         self.saved: NDArray[np.uint8] | None = None
@@ -77,14 +85,21 @@ class Day:
         """Bands around a reference price, or none; the reference price itself may be missing."""
         static, dynamic = rng.choice((0, 0, NANO // 20, NANO // 10)), rng.choice((0, NANO // 50, NANO // 25))
         on_breach = rng.choice((VOLATILITY, VOLATILITY, HALTED))
-        self.twin.bands = Bands(static, dynamic, on_breach)
-        self.add("SetPriceBands", static_width=static, dynamic_width=dynamic, on_breach=on_breach)
+        if self.down:
+            static, dynamic = static * 100 // NANO, dynamic * 100 // NANO
+        self.twin.bands = Bands(static, dynamic, on_breach, bool(self.down))
+        self.set_bands(static, dynamic, on_breach)
         if rng.random() < 0.7:
             self.twin.reference = 100
-            self.add("SetReferencePrice", price=100)
+            self.send("set_reference_price", INSTRUMENT, 100 - self.down, is_known=True)
         if rng.random() < 0.5:
             self.set_policy(rng)
         self.change_session(rng.choice((PRE_OPEN, OPENING, CONTINUOUS)))
+
+    def set_bands(self, static: int, dynamic: int, on_breach: int) -> None:
+        unit = "units" if self.down else "width"
+        widths = {f"static_{unit}": static, f"dynamic_{unit}": dynamic}
+        self.send("set_price_bands", INSTRUMENT, **widths, on_breach=on_breach)
 
     def set_policy(self, rng: random.Random) -> None:
         """How levels are shared: by size, or by steps without TOP."""
@@ -129,7 +144,7 @@ class Day:
             "SubmitOrder",
             account=account,
             client_order_id=client_order_id,
-            price=price or 0,
+            price=0 if price is None else price - self.down,
             quantity=quantity,
             terms={
                 "side": 1 if side == BUY else 2,
@@ -145,12 +160,10 @@ class Day:
         assert order.price is not None
         price = order.price if rng.random() < 0.4 else 100 - order.side * rng.randint(-3, 6)
         quantity = order.executed + rng.randint(1, 12)
-        self.add(
-            "ReplaceOrder",
-            account=self.owners[order.order_id][0],
-            client_order_id=self.owners[order.order_id][1],
-            price=price,
-            quantity=quantity,
+        sent = price - self.down
+        special = None if sent else SpecialTerms(zero_price=True)
+        self.send(
+            "replace_order", *self.owners[order.order_id], price=sent, quantity=quantity, special=special
         )
         self.twin.replace(order.order_id, price, quantity)
 
@@ -162,6 +175,38 @@ class Day:
     def change_session(self, session: int) -> None:
         self.add("ChangeTradingSession", session=session)
         self.twin.change_session(session)
+
+    def send(self, command: str, *arguments: Any, **terms: Any) -> None:
+        if currently_in_test_context():
+            note(f"{command} {arguments} {terms}")
+        commands = Commands()
+        getattr(commands, command)(*arguments, **terms)
+        self.journal.append(commands.slots())
+
+    def lifted(self, event: Event) -> Event:
+        """What the engine tells in the twin's prices."""
+        up = self.down
+        match event:
+            case (
+                str(word),
+                order_id,
+                "PRICE_MUST_BE_WITHIN_BANDS" | "POST_ONLY_MUST_NOT_TAKE" as rule,
+                int(a),
+                int(b),
+            ):
+                return (word, order_id, rule, a + up, b + up)
+            case ("trade", int(price), *rest):
+                return ("trade", price + up, *rest)
+            case ("replaced", order_id, int(price), quantity):
+                return ("replaced", order_id, price + up, quantity)
+            case ("breach", order_id, int(price), int(bound)):
+                return ("breach", order_id, price + up, bound + up)
+            case ("indicated", int(price), volume, imbalance, reference):
+                known = reference + up if isinstance(reference, int) else 0
+                return ("indicated", price + up if volume else 0, volume, imbalance, known)
+            case ("uncrossed", session, int(price), volume, imbalance):
+                return ("uncrossed", session, price + up if volume else 0, volume, imbalance)
+        return event
 
     def add(self, message: str, **fields: object) -> int:
         if currently_in_test_context():
@@ -181,7 +226,7 @@ class Day:
 
 def story(output: bytes) -> Iterator[Event]:
     """The events in the twin's words."""
-    for name, _, instrument, (a, b, c, d), refusal in READER.read(output):
+    for name, flags, instrument, (a, b, c, d), refusal in READER.read(output):
         match name:
             case "OrderAccepted":
                 yield ("accepted", a)
@@ -200,7 +245,7 @@ def story(output: bytes) -> Iterator[Event]:
             case "TradingSessionChanged":
                 yield ("session", a, b)
             case "AuctionIndicated":
-                yield ("indicated", a, b, c, d)
+                yield ("indicated", a, b, c, None if flags & UNPRICED else d)
             case "AuctionUncrossed":
                 yield ("uncrossed", d, a, b, c)
             case "PriceBandBreached":
@@ -217,15 +262,16 @@ def levels_of(twin: TradingDayTwin) -> dict[tuple[int, int], int]:
     return dict(levels)
 
 
-def run(numbers: list[int], saved_at: int) -> Day:
+def run(numbers: list[int], saved_at: int, down: int = 0) -> Day:
     """Plays a day on the twin and on a node, one half of it also on a restored copy, and compares."""
-    day = Day()
+    day = Day(down)
     day.play(numbers, saved_at)
-    node, output = MARKET.replay(day.saved, day.journal.take())
-    compare(list(story(output)), day.twin.told)
-    assert levels_told(READER, output) == levels_of(day.twin)
+    node, output = day.market.replay(day.saved, day.journal.take())
+    compare([day.lifted(event) for event in story(output)], day.twin.told)
+    told = levels_told(READER, output).items()
+    assert {(side, price + down): quantity for (side, price), quantity in told} == levels_of(day.twin)
     live = {order.order_id: order for order in [*day.twin.resting, *day.twin.for_the_close]}
-    MARKET.check_accounts(node, day.owners, live)
+    day.market.check_accounts(node, day.owners, live)
     return day
 
 
@@ -238,6 +284,16 @@ def test_a_trading_day_goes_as_its_twin_says(chunk: int) -> None:
     @given(numbers, st.integers(0, 40))
     def play(numbers: list[int], saved_at: int) -> None:
         run(numbers, saved_at)
+
+    play()
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_around_zero_a_trading_day_goes_as_it_does_a_hundred_higher(chunk: int) -> None:
+    @generated(chunk)
+    @given(numbers, st.integers(0, 40))
+    def play(numbers: list[int], saved_at: int) -> None:
+        run(numbers, saved_at, DOWN)
 
     play()
 

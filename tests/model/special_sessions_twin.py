@@ -61,10 +61,14 @@ class DayOrder(Order):
 
 @dataclass(frozen=True)
 class Bands:
-    """Widths in 10^-9 of the price they lie around; how long a breach lasts, 0 until somebody ends it."""
+    """Widths in 10^-9 of the price they lie around, and in price units: the wider holds. How long a breach lasts, 0 until
+    somebody ends it.
+    """
 
     static: int = 0
     dynamic: int = 0
+    static_units: int = 0
+    dynamic_units: int = 0
     on_breach: int = VOLATILITY
     duration: int = 0
 
@@ -131,23 +135,22 @@ class SpecialSessionsTwin(SpecialOrdersTwin):
     def indicate(self) -> Indicated:
         return auction_price(self.wishes(BUY), self.wishes(SELL), self.auction_reference())
 
-    def around(self, center: int, width: int) -> tuple[int, int]:
-        return center - center * width // NANO, center + center * width // NANO
+    def around(self, center: int, share: int, units: int) -> tuple[int, int]:
+        if not center or not share + units:
+            return -FAR, FAR
+        distance = max(center * share // NANO, units)
+        return center - distance, center + distance
 
     def order_range(self) -> tuple[int, int]:
         """Where limit orders may lie."""
-        if not self.bands.static or not self.reference:
-            return -FAR, FAR
-        return self.around(self.reference, self.bands.static)
+        return self.around(self.reference, self.bands.static, self.bands.static_units)
 
     def trade_range(self) -> tuple[int, int]:
         """Where trades may happen: inside both bands."""
-        low, high = self.order_range()
         center = self.reference if self.last is None else self.last
-        if self.bands.dynamic and center:
-            near = self.around(center, self.bands.dynamic)
-            low, high = max(low, near[0]), min(high, near[1])
-        return low, high
+        near = self.around(center, self.bands.dynamic, self.bands.dynamic_units)
+        low, high = self.order_range()
+        return max(low, near[0]), min(high, near[1])
 
     def room(self, order: Order) -> int:
         """How much it may trade as the position is now."""

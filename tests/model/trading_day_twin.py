@@ -44,11 +44,12 @@ class Order:
 
 @dataclass(frozen=True)
 class Bands:
-    """Widths in 10^-9 of the price they lie around."""
+    """Widths in 10^-9 of the price they lie around, or in price units."""
 
     static: int = 0
     dynamic: int = 0
     on_breach: int = VOLATILITY
+    in_units: bool = False
 
 
 BY_SIZE = "by size"
@@ -92,7 +93,8 @@ class TradingDayTwin:
         return auction_price(self.wishes(BUY), self.wishes(SELL), self.auction_reference())
 
     def around(self, center: int, width: int) -> tuple[int, int]:
-        return center - center * width // NANO, center + center * width // NANO
+        distance = width if self.bands.in_units else center * width // NANO
+        return center - distance, center + distance
 
     def order_range(self) -> tuple[int, int] | None:
         return (
