@@ -35,6 +35,23 @@ def exchange(
     return folder
 
 
+def canceled_together(folder: Path) -> Path:
+    """Two orders of an account, taken back by two mass cancels: its own for one side, and one for all."""
+    folder.mkdir(parents=True)
+    journal = NewJournal(
+        folder / "journal", epoch=7, created_time=START, created_by="openbell tests", durability="none"
+    )
+    node = Node(journal=journal)
+    _set_up(node)
+    for client, side, price in ((1, SELL, 10_050), (2, BUY, 9_950)):
+        node.submit_order(0, 1, 1, client, side, LIMIT, GTC, 10, price=price)
+    node.mass_cancel(0, 1, 1, SELL)
+    node.mass_cancel(0)
+    node.run(None, None, [])
+    node.close()
+    return folder
+
+
 def _set_up(node: Node) -> None:
     node.advance_clock(START)
     node.define_currency(1, "USD")

@@ -12,7 +12,7 @@ from openbell.journal import Selection
 from openbell.runtime.history import open_history
 from openbell.runtime.time_travel import state_at
 from tests.cli.commands_here import openbell_here as openbell
-from tests.cli.histories import exchange, wild_run
+from tests.cli.histories import canceled_together, exchange, wild_run
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +151,15 @@ def test_orders_of_a_strategy_name_what_it_answered_and_what_filled_them(place: 
     assert told_life["steps"][0]["cause"].startswith("sent on record ")
     by_client = life(place, runs(place)[0], told_life["client_order_id"])
     assert by_client == told_life
+
+
+def test_who_took_an_order_back_with_others_is_said(tmp_path: Path) -> None:
+    canceled_together(tmp_path / "day")
+    said = [
+        [step["text"] for step in life(tmp_path, "day", client, "--client")["steps"]] for client in (1, 2)
+    ]
+    assert "account 1 asked to cancel all SELL orders in ACME" in said[0], said[0]
+    assert "somebody of no account asked to cancel all orders" in said[1], said[1]
 
 
 # ---- two runs

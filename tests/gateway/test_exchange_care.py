@@ -120,7 +120,7 @@ def test_orders_of_a_session_that_wanted_it_are_canceled_after_a_crash_and_other
 
         assert asyncio.run(look()) == ([2], "CANCELED")
     told = openbell("explain", tmp_path / "x", 3, "--client", cwd=tmp_path).stdout
-    assert "asked to cancel all that" in told, told
+    assert "account 1 asked to cancel" in told, told
     with exchange(*arguments) as third:
         assert third["sequence"] == second["ended"]["sequence"], "nothing is canceled twice"
 

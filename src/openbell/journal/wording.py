@@ -16,10 +16,14 @@ from openbell.model.terms import (
     Liquidity,
     OrderState,
     OrderType,
+    Peg,
     RiskState,
+    SelfTradeAction,
     Side,
     TimeInForce,
     TradingSession,
+    TrailBy,
+    TriggerBy,
 )
 from openbell.model.time import duration, iso
 
@@ -48,7 +52,7 @@ LIMITS = {
 
 _PRICES = (
     *("price", "stop_price", "open", "high", "low", "close", "bid_price", "ask_price", "last_price", "tick"),
-    *("trail", "reference_price", "uncross_price", "from_price", "bound"),
+    *("reference_price", "uncross_price", "from_price", "bound", "limit_offset", "peg_offset"),
 )
 _QUANTITIES = (
     *("quantity", "bid_quantity", "ask_quantity", "last_quantity", "leaves_quantity", "cumulative_quantity"),
@@ -73,11 +77,22 @@ _TIMES = (
 _FIGURES = ("limit", "actual")
 _TRUTHS = ("shorting", "external", "fee_known")
 _WANTS = ((1, "bars"), (2, "quotes"), (4, "trades"), (8, "books"), (16, "signals"))
-_OPTIONS = ((1, "POST_ONLY"), (2, "REDUCE_ONLY"))
+_OPTIONS = (
+    *((1, "POST_ONLY"), (2, "REDUCE_ONLY"), (4, "HIDDEN"), (8, "ALL_OR_NONE"), (16, "SLIDE")),
+    (1 << 15, "CANCEL_ON_DISCONNECT"),
+)
+"""See crates/kernel/src/terms.rs."""
+
+_ZEROS = ((1, "PRICE"), (2, "STOP_PRICE"))
+"""Prices of 0 that are meant; see crates/kernel/src/command.rs."""
+
 _VENUES = {1: "MATCHING", 2: "SIMULATED", 3: "REMOTE"}
 _REQUESTS = {1: "SUBMIT", 2: "REPLACE", 3: "CANCEL", 4: "QUERY"}
 _INDICATORS = {1: "SMA", 2: "EMA"}
 _FLAGS = ((SNAPSHOT, "SNAPSHOT"), (CLEAR, "CLEAR"), (MAKER, "MAKER"), (REPEATED, "REPEATED"))
+_OF_CLIENT_SESSIONS = ("MassCancel", "OrdersMassCanceled")
+"""Their `session` is a number of an account's, that of others a session of an instrument's trading."""
+
 _SIDED = {
     "TradeObserved": ("aggressor=SELL", "aggressor=BUY"),
     "BookLevelObserved": ("side=ASK", "side=BID"),
@@ -250,7 +265,14 @@ class Wording:
     def _value(self, record: Record, raw: Fields, value: int) -> str:
         return self.limit_value(raw.get("limit", 0), value, record.instrument, record.account)
 
+    def _trail(self, record: Record, raw: Fields, value: int) -> str:
+        if raw.get("trail_by") == TrailBy.PERCENT:
+            return share_text(value)
+        return self.price(value, self.names.instrument_of(record))
+
     def _session(self, record: Record, _: Fields, value: int) -> str:
+        if record.message in _OF_CLIENT_SESSIONS:
+            return str(value)
         of_risk = record.message == "RiskStateChanged"
         return _named(RiskState if of_risk else TradingSession, value)
 
@@ -274,6 +296,13 @@ _SPECIAL: dict[str, Special] = {
     "command": lambda _, __, ___, value: message_names().get(value, str(value)),
     "observation": lambda _, __, ___, value: message_names().get(value, str(value)),
     "session": Wording._session,
+    "side": lambda _, __, ___, value: _named(Side, value),
+    "trail": Wording._trail,
+    "trail_by": lambda _, __, ___, value: _named(TrailBy, value),
+    "peg": lambda _, __, ___, value: _named(Peg, value),
+    "trigger_by": lambda _, __, ___, value: _named(TriggerBy, value),
+    "self_trade": lambda _, __, ___, value: _named(SelfTradeAction, value),
+    "zeros": lambda _, __, ___, value: _bits(_ZEROS, value),
     "before": Wording._session,
     "after": Wording._session,
     "on_breach": Wording._session,

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 _REQUESTS = ("SubmitOrder", "ReplaceOrder", "CancelOrder")
 _TRADE, _FILL = "TradeExecuted", "OrderFilled"
+_BESIDE = (
+    *("parent", "partner", "offset_nano", "expire_time", "display_quantity", "minimum_quantity"),
+    *("trail", "limit_offset", "peg", "peg_offset", "trigger_by", "self_trade", "self_trade_group"),
+)
+"""What few orders say, told behind the rest."""
 _STATE_AFTER = {
     "OrderSubmitted": "SUBMITTED",
     "OrderAccepted": "ACCEPTED",
@@ -137,13 +142,6 @@ def _find(
     return by_client_id[0], ()
 
 
-def _asked_for_all(record: Record) -> str:
-    session = record.fields["session"]
-    return (
-        f"asked to cancel all that session {session} entered" if session else "asked to cancel it and others"
-    )
-
-
 _SEQUENCE_MASK = (1 << 56) - 1
 _AVERAGE_DECIMALS = 4
 """Digits of an average price beyond those of the tick."""
@@ -217,7 +215,7 @@ class _Telling:
         for sequence in dict.fromkeys([*wanted, *(event.sequence for event, _ in events)]):
             self._keep_cause(slots, sequence)
         told = [(one.sequence, 0, at, one, self._request(one)) for at, one in enumerate(requests)]
-        told += [(one.sequence, 0, 0, one, _asked_for_all(one)) for one in self._mass_cancels(events)]
+        told += [(one.sequence, 0, 0, one, self._asked_for_all(one)) for one in self._mass_cancels(events)]
         told += [(event.sequence, 1, at, event, text) for at, (event, text) in enumerate(events)]
         self.steps += [(record, text) for *_, record, text in sorted(told, key=lambda one: one[:3])]
 
@@ -226,6 +224,20 @@ class _Telling:
         sequences = dict.fromkeys(event.sequence for event, _ in events)
         causes = (self.causes.get(sequence) for sequence in sequences)
         return [one for one in causes if one is not None and one.message == "MassCancel"]
+
+    def _asked_for_all(self, record: Record) -> str:
+        """Who asked, and for which orders: `account 1 asked to cancel all SELL orders in ACME that its session 2 entered`."""
+        fields, said = record.fields, self.wording.fields(record)
+        of_account = f"account {record.account}" if record.account else ""
+        who = f"participant {record.source}" if record.source else of_account or "somebody of no account"
+        whose = "" if who == of_account or not of_account else f" of {of_account}"
+        side = f" {said['side']}" if fields["side"] else ""
+        where = f" in {self.wording.names.symbol(record.instrument)}" if record.instrument else ""
+        senders = (
+            f" that participant {fields['participant']} sent" if fields["participant"] else "",
+            f" that session {fields['session']} entered" if fields["session"] else "",
+        )
+        return f"{who} asked to cancel all{side} orders{whose}{where}{' and'.join(filter(None, senders))}"
 
     def _is_ours(self, record: Record) -> bool:
         return record.account == self.submit.account and (
@@ -339,11 +351,7 @@ class _Telling:
         side, _, rest = said.get("terms", "").partition(" ")
         at = f" at {said['price']}" if "price" in said else ""
         stop = f", stop {said['stop_price']}" if "stop_price" in said else ""
-        extra = [
-            f"{name} {said[name]}"
-            for name in ("parent", "partner", "offset_nano", "expire_time")
-            if name in said
-        ]
+        extra = [f"{name} {said[name]}" for name in _BESIDE if name in said]
         quantity = said.get("quantity", "the position")
         return f"{side} {quantity} {self.wording.names.symbol(record.instrument)}{at}{stop}, {rest}" + (
             f" ({', '.join(extra)})" if extra else ""
