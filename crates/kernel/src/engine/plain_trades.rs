@@ -99,7 +99,7 @@ impl PlainTaker for Taker<'_> {
         let Some(maker) = self.orders.at(place) else { return false };
         let schedule = self.fees.for_(maker.request.account, maker.request.instrument);
         self.counterparties.push(Counterparty { place, schedule });
-        maker.leaves_quantity() == leaves && !schedule.external
+        maker.trades_plainly() && maker.leaves_quantity() == leaves && !schedule.external
     }
 
     #[inline]

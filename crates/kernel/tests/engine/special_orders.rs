@@ -152,6 +152,19 @@ fn a_plain_order_that_takes_what_is_hidden_or_in_reserve_fills_it() {
 }
 
 #[test]
+fn what_an_order_says_beside_its_terms_goes_with_it_when_a_plain_order_fills_it() {
+    let filled = |special: SpecialTerms| {
+        let mut floor = Floor::quoted();
+        floor.special(SubmitOrder::limit(ACCOUNT, INSTRUMENT, 1, Sell, 10_050, 5), special);
+        floor.order(SubmitOrder::limit(OTHER, INSTRUMENT, 905, Buy, 10_050, 5));
+        assert_eq!(floor.state(1), "FILLED 5/5 at 10050 stop 0");
+        venue(floor.stage.engine())
+    };
+    let of_a_group = SpecialTerms { self_trade_group: 7, ..SpecialTerms::default() };
+    assert_eq!(filled(of_a_group), filled(SpecialTerms::default()), "nothing is left of it");
+}
+
+#[test]
 fn a_day_of_every_order_type_replays_and_restores_to_the_same_bytes() {
     let mut floor = Floor::quoted();
     let touched = SubmitOrder { stop_price: 9_800, ..typed(1, Buy, 2, OrderType::MarketIfTouched) };
