@@ -108,6 +108,15 @@ pub fn set_up(kind: VenueKind) -> Vec<RecordBuffer> {
 }
 
 pub fn listing(instrument: u32, venue: u32, symbol: &str) -> RecordBuffer {
+    listing_with(
+        instrument,
+        venue,
+        symbol,
+        InstrumentPayload { tick: 1, lot: 1, options: 0, reserved: [0; 2] },
+    )
+}
+
+pub fn listing_with(instrument: u32, venue: u32, symbol: &str, rest: InstrumentPayload) -> RecordBuffer {
     let body = ListInstrument {
         price_unit_nano: 10_000_000,
         quantity_unit_nano: 1_000_000,
@@ -116,7 +125,7 @@ pub fn listing(instrument: u32, venue: u32, symbol: &str) -> RecordBuffer {
         venue,
     };
     let mut record = command(0, instrument, body);
-    record.push(InstrumentPayload { tick: 1, lot: 1, options: 0, reserved: [0; 2] });
+    record.push(rest);
     record.push(TextPayload::new(symbol));
     record
 }
