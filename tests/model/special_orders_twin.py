@@ -371,7 +371,7 @@ class SpecialOrdersTwin:
                     self.end(order, "canceled", rule)
                 else:
                     order.quantity -= quantity
-                    self.told.append(("reduced", order.order_id, order.quantity))
+                    self.told.append(("reduced", order.order_id, self.whole_quantity(order)))
             if resting in self.orders:
                 self.show_less(resting, quantity)
             return
@@ -379,6 +379,10 @@ class SpecialOrdersTwin:
             self.end(resting, "canceled", rule)
         if action != CANCEL_RESTING:
             self.end(aggressor, "canceled", rule)
+
+    def whole_quantity(self, order: Order) -> int:
+        """As its client knows it."""
+        return order.quantity
 
     # ---- what waits for a price
 

@@ -318,6 +318,11 @@ class SpecialSessionsTwin(SpecialOrdersTwin):
             if one not in self.orders and isinstance(one, DayOrder) and one.excess:
                 self.told.append(("canceled", one.order_id, "REDUCE_ONLY_MUST_REDUCE"))
 
+    def whole_quantity(self, order: Order) -> int:
+        """With what its position keeps it from trading: the client was not told of that."""
+        assert isinstance(order, DayOrder)
+        return order.quantity + order.excess
+
     def cut_to_position(self, order: Order, price: int, quantity: int) -> Event | int:
         """What a reduce-only order is cut by if it would take now, or why it may not."""
         leaves = quantity - order.executed
