@@ -89,7 +89,7 @@ golden: $(VENV)/.development $(VENV)/.built ## make the golden journals of today
 loom: $(VENV)/.created ## every interleaving of the rings, the published sequence, sleep and wake, as models
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test -p openbell-simulation --test loom --locked --quiet
 
-check: lint types architecture test ## exactly what CI runs: lint, types, architecture, every test
+check: lint types architecture test loom ## exactly what CI runs: lint, types, architecture, every test, the models of the threads
 
 lint: $(VENV)/.development ## ruff, rustfmt and clippy
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ use crate::disk::{Call, Manner};
 use crate::full_disk::{Mount, run_into_full};
 use crate::oracle::Violation;
 use crate::story::Tally;
+#[cfg(not(loom))]
 use crate::threads::{self, Threaded};
 
 /// A case that broke a rule, and how to see it again.
@@ -201,6 +202,7 @@ pub fn damage(extent: Extent) -> Result<Outcome, String> {
 }
 
 /// The exchange on its own threads: seeds `first..first + count`, one after the other.
+#[cfg(not(loom))]
 pub fn threads(first: u64, count: u64) -> Outcome {
     let (mut sum, mut red) = (Threaded::default(), Vec::new());
     for seed in first..first + count {
