@@ -52,6 +52,14 @@ impl Left {
             Left::Shortened => "shortened",
         }
     }
+
+    /// Until here the exchange trades: until both its snapshots lie in the second segment when the first is to go.
+    const fn last_sequence(self) -> u64 {
+        match self {
+            Left::Killed | Left::Closed => 80,
+            Left::Shortened => 110,
+        }
+    }
 }
 
 /// A small exchange that has stopped, its disk, and its witness.
@@ -60,6 +68,7 @@ pub struct Remains {
     disk: SimulatedDisk,
     witness: Witness,
     durability: Durability,
+    left: Left,
     /// What it starts again with when nothing is damaged; held against everything once.
     whole: Whole,
 }
@@ -70,8 +79,7 @@ struct Whole {
     state_hash: u128,
 }
 
-/// Until here the exchange trades; a snapshot is due after so many records.
-const LAST_SEQUENCE: u64 = 80;
+/// A snapshot is due after so many records.
 const SNAPSHOT_RECORDS: u64 = 10;
 
 impl Remains {
@@ -88,7 +96,7 @@ impl Remains {
         let mut exchange = started.map_err(|error| error.to_string())?;
         let mut following = Following::default();
         set_up().into_iter().for_each(|command| exchange.submit(command));
-        while exchange.sequence() < LAST_SEQUENCE {
+        while exchange.sequence() < left.last_sequence() {
             (0..3).for_each(|_| exchange.submit(clients.next(exchange.time())));
             let time = exchange.time() + 100;
             let polled = exchange.advance_clock(time).and_then(|()| exchange.poll(usize::MAX));
@@ -110,8 +118,8 @@ impl Remains {
             removed.map_err(|error| error.to_string())?;
         }
         disk.kill_process();
-        let mut remains = Remains { disk, witness, durability, whole: Whole::default() };
-        remains.whole = remains.undamaged(left)?;
+        let mut remains = Remains { disk, witness, durability, left, whole: Whole::default() };
+        remains.whole = remains.undamaged()?;
         Ok(remains)
     }
 
@@ -126,14 +134,14 @@ impl Remains {
     }
 
     /// The damage must find something of every kind.
-    fn undamaged(&self, left: Left) -> Result<Whole, String> {
+    fn undamaged(&self) -> Result<Whole, String> {
         let disk = self.disk.fork();
         disk.restart_process();
         let restarted = Exchange::restart(&disk, self.witness.told()).map_err(|error| error.to_string())?;
         let (first, snapshots) = (restarted.first_sequence, whole_snapshots(&disk));
-        if snapshots.len() != 2 || (first > 1) != (left == Left::Shortened) {
+        if snapshots.len() != 2 || (first > 1) != (self.left == Left::Shortened) {
             let count = snapshots.len();
-            return Err(format!("{left:?}: {count} whole snapshots, a journal from sequence {first}"));
+            return Err(format!("{:?}: {count} whole snapshots, a journal from sequence {first}", self.left));
         }
         self.check(&restarted, &snapshots, Promise::Everything).map_err(|violation| violation.to_string())?;
         let state_hash = restarted.exchange.engine().clone().state_hash();
@@ -142,7 +150,9 @@ impl Remains {
 
     fn check(&self, found: &Restarted, snapshots: &[Saved], promise: Promise) -> Result<(), Violation> {
         let (records, engine) = (&found.records[..], found.exchange.engine());
-        self.witness.check(&Found { records, engine, snapshots }, promise, LAST_SEQUENCE / 2).map(|_| ())
+        self.witness
+            .check(&Found { records, engine, snapshots }, promise, self.left.last_sequence() / 2)
+            .map(|_| ())
     }
 
     /// Files that hold something, with their lengths.

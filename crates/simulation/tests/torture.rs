@@ -1,6 +1,7 @@
 //! The proofs at the size of CI; `make torture SIZE=long` runs the long ones.
 
 use openbell_simulation::case::Case;
+use openbell_simulation::damage::{Left, Remains};
 use openbell_simulation::proof;
 
 /// Fails with the command that shows the first broken cases again.
@@ -57,6 +58,18 @@ fn no_flipped_bit_and_no_cut_end_of_any_file_is_taken_for_acknowledged_data() {
     match proof::damage(proof::Extent::One) {
         Ok(outcome) => require_green(&outcome),
         Err(problem) => panic!("{problem}"),
+    }
+}
+
+/// The long campaign damages these; here at least they must come to be what they are for.
+#[test]
+fn exchanges_left_in_every_way_and_mode_have_something_of_every_kind_to_damage() {
+    for durability in proof::DURABLE {
+        for left in Left::ALL {
+            if let Err(problem) = Remains::new(durability, left) {
+                panic!("in {}: {problem}", durability.name());
+            }
+        }
     }
 }
 
