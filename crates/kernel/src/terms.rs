@@ -168,6 +168,7 @@ impl TradingSession {
 
 impl OrderState {
     /// Nothing more is expected of the order (a late fill is still booked).
+    #[inline]
     pub const fn is_closed(self) -> bool {
         matches!(
             self,

@@ -496,6 +496,13 @@ impl<V> TrackedList<V> {
         (place..self.len).filter_map(|place| self.get(place))
     }
 
+    /// Up to `count` from a place on, as far as they lie in one piece.
+    pub fn neighbors(&self, place: usize, count: usize) -> impl DoubleEndedIterator<Item = &V> {
+        let piece = self.pieces.get(place / PIECE).and_then(|piece| piece.get(place % PIECE..));
+        let piece = piece.unwrap_or_default();
+        piece[..count.min(piece.len())].iter().map(|entry| &entry.value)
+    }
+
     /// Takes out what is not to stay and moves the rest together: places change.
     pub fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
         let sum = self.changes.sum;

@@ -386,12 +386,7 @@ impl Engine {
             return Ok(());
         }
         self.timers.remove_all_of(head.source);
-        let open: Vec<u64> = self
-            .orders
-            .open()
-            .filter(|order| order.participant == head.source)
-            .map(|order| order.order_id)
-            .collect();
+        let open = self.orders.open_where(0, |order| order.participant == head.source);
         self.cancel_each(&open)
     }
 }

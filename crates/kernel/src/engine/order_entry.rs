@@ -543,17 +543,16 @@ impl Engine {
             self.refuse_command(Message::MassCancel, head, &refusal);
             return Ok(());
         }
-        let concerns = |order: &&Order| {
+        let concerns = |order: &Order| {
             let request = &order.request;
             let any = |restriction: u64, of_order: u64| restriction == 0 || restriction == of_order;
-            any(u64::from(head.account), u64::from(request.account))
-                && any(u64::from(head.instrument), u64::from(request.instrument))
+            any(u64::from(head.instrument), u64::from(request.instrument))
                 && any(body.side, request.side as u64)
                 && any(body.participant, u64::from(order.participant))
                 && any(body.session, u64::from(request.session))
                 && order.state != OrderState::PendingCancel
         };
-        let open: Vec<u64> = self.orders.open().filter(concerns).map(|order| order.order_id).collect();
+        let open = self.orders.open_where(head.account, concerns);
         self.cancel_each(&open)?;
         let about = About { instrument: head.instrument, account: head.account, ..About::NOTHING };
         let MassCancel { side, participant, session, .. } = body;
@@ -587,11 +586,8 @@ impl Engine {
 
     /// Cancels the open orders of an account (0 = all) in an instrument (0 = all), oldest first.
     pub(super) fn cancel_open_orders(&mut self, account: u32, instrument: u32) -> Result<(), EngineStopped> {
-        let concerns = |order: &&Order| {
-            (account == 0 || order.request.account == account)
-                && (instrument == 0 || order.request.instrument == instrument)
-        };
-        let open: Vec<u64> = self.orders.open().filter(concerns).map(|order| order.order_id).collect();
+        let concerns = |order: &Order| instrument == 0 || order.request.instrument == instrument;
+        let open = self.orders.open_where(account, concerns);
         self.cancel_each(&open)
     }
 

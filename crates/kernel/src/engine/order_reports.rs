@@ -450,9 +450,7 @@ impl Engine {
         let body = event::RiskLimitBreached { order_id, rule: refusal.rule as u64, reserved: [0; 2] };
         self.events.emit_with(about, body, event::RefusalPayload::new(&refusal));
         self.engage(account, OVERFILL, order_id);
-        let of_account = self.orders.open().filter(|order| order.request.account == account);
-        let risky = of_account.filter(|order| !order.request.is_reduce_only());
-        let risky: Vec<u64> = risky.map(|order| order.order_id).collect();
+        let risky = self.orders.open_where(account, |order| !order.request.is_reduce_only());
         self.cancel_each(&risky)
     }
 

@@ -2,10 +2,11 @@
 
 use openbell_kernel::book::SelfTradeAction;
 use openbell_kernel::command::{
-    EngageKillSwitch, MassCancel, ReplaceOrder, SetSelfTradePrevention, SubmitOrder, SubmitOrderBody,
+    CancelOrder, EngageKillSwitch, MassCancel, ReplaceOrder, SetSelfTradePrevention, SubmitOrder,
+    SubmitOrderBody,
 };
 use openbell_kernel::engine::{AnyVenue, Engine};
-use openbell_kernel::event::{OrderReplaced, OrdersMassCanceled, RefusalPayload};
+use openbell_kernel::event::{OrderCanceled, OrderReplaced, OrdersMassCanceled, RefusalPayload};
 use openbell_kernel::message::Message;
 use openbell_kernel::observation::TradeObserved;
 use openbell_kernel::record::{Body, RecordBuffer, Slot, flags, payload};
@@ -422,6 +423,32 @@ fn a_mass_cancel_by_session_takes_what_that_session_of_the_account_entered() {
     assert_eq!(left, [(ACCOUNT, 4), (OTHER, 3)]);
     assert_eq!(floor.command(mass(0, 0, 0, 3)), "CommandRefused");
     assert_eq!(floor.command(mass(ACCOUNT, 0, 0, 1 << 16)), "CommandRefused");
+    floor.check_replays();
+}
+
+#[test]
+fn a_mass_cancel_after_a_long_day_cancels_oldest_first_restored_or_not() {
+    let mut floor = Floor::quoted();
+    let open = |stage: &Stage, account: u32| -> Vec<u64> {
+        let mine = stage.engine().orders().open().filter(|order| order.request.account == account);
+        mine.map(|order| order.order_id).collect()
+    };
+    for id in 1..=1_500 {
+        let account = if id % 3 == 0 { OTHER } else { ACCOUNT };
+        floor.stage.command(SubmitOrder { account, ..mine(id, Buy, 1, 9_000 + (id % 7) as i64) }.to_record());
+        if id % 50 != 0 {
+            floor.stage.command(command(account, 0, CancelOrder { client_order_id: id, reserved: [0; 3] }));
+        }
+    }
+    floor.save();
+    let (expected, others) = (open(&floor.stage, ACCOUNT), open(&floor.stage, OTHER));
+    assert_eq!((expected.len(), others.len()), (20, 11));
+    let everything = MassCancel { side: 0, participant: 0, session: 0, reserved: 0 };
+    let events = floor.stage.command(command(ACCOUNT, 0, everything));
+    let canceled = events.iter().filter(|slot| slot.message == Message::OrderCanceled as u16);
+    let canceled: Vec<u64> = canceled.map(|slot| OrderCanceled::of(slot).order_id).collect();
+    assert_eq!(canceled, expected);
+    assert_eq!((open(&floor.stage, ACCOUNT), open(&floor.stage, OTHER)), (vec![], others));
     floor.check_replays();
 }
 
