@@ -47,51 +47,68 @@ def in_batches(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np
     return (IN_BATCHES, elapsed / len(commands), trades)
 
 
-Row = tuple[int, int, int, int, int, int]
-"""Kind, side, time in force, order id, price, quantity."""
+TAKE = 4
+"""Beside the numbers of `CommandKind`: a submit that is immediate or canceled, a call with one argument more."""
+
+Row = tuple[int, int, int, int, int]
+"""Which call, side, order id, price, quantity."""
 
 
 def in_calls(flow: MatchingFlow, setup: NDArray[np.void], commands: NDArray[np.void]) -> list[Measured]:
     """One call per command, each answering with report objects, for the first part of the flow; then the same
-    loop without the calls."""
+    loop without the calls. The book must end as one does that takes the part as a batch."""
     part = commands[:SINGLE_CALLS]
-    columns = ("kind", "side", "time_in_force", "order_id", "price", "quantity")
-    rows = list(zip(*(part[column].tolist() for column in columns), strict=True))
-    book = OrderBook()
+    immediate = (part["kind"] == CommandKind.SUBMIT) & (part["time_in_force"] == TimeInForce.IOC)
+    calls = np.where(immediate, TAKE, part["kind"])
+    columns = (calls, *(part[column] for column in ("side", "order_id", "price", "quantity")))
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    book, batched = OrderBook(), OrderBook()
+    for batch in (setup, part):
+        batched.submit_batch(batch)
     book.submit_batch(setup)
-    return [(IN_CALLS, *one_call_each(flow, book, rows)), (LOOP, *loop_alone(flow, rows))]
+    time = one_call_each(flow, book, rows)
+    if book.state_hash != batched.state_hash:
+        sys.exit("commands sent one by one left another book than the same in a batch")
+    return [(IN_CALLS, time, 0), (LOOP, loop_alone(flow, rows), 0)]
 
 
-def one_call_each(flow: MatchingFlow, book: OrderBook, rows: list[Row]) -> tuple[float, int]:
-    """Nanoseconds per command, and how many reports there were."""
+def one_call_each(flow: MatchingFlow, book: OrderBook, rows: list[Row]) -> float:
+    """Nanoseconds per command. The answer is kept until the next one comes, as whoever looks at it would."""
     submit, cancel, replace = book.submit, book.cancel, book.replace
-    submits, cancels, immediate = CommandKind.SUBMIT.value, CommandKind.CANCEL.value, TimeInForce.IOC.value
-    reports = 0
+    submits, cancels, takes = CommandKind.SUBMIT.value, CommandKind.CANCEL.value, TAKE
+    immediate = TimeInForce.IOC.value
     start = flow.thread_time_ns()
-    for kind, side, time_in_force, order_id, price, quantity in rows:
-        if kind == submits and time_in_force != immediate:
+    for call, side, order_id, price, quantity in rows:
+        if call == submits:
             told = submit(side, price, quantity, order_id)
-        elif kind == cancels:
+        elif call == cancels:
             told = cancel(order_id)
-        elif kind == submits:
-            told = submit(side, price, quantity, order_id, time_in_force=time_in_force)
+        elif call == takes:
+            told = submit(side, price, quantity, order_id, time_in_force=immediate)
         else:
             told = replace(order_id, price=price, quantity=quantity)
-        reports += len(told)
-    return ((flow.thread_time_ns() - start) / len(rows), reports)
+    elapsed = flow.thread_time_ns() - start
+    assert told
+    return elapsed / len(rows)
 
 
-def loop_alone(flow: MatchingFlow, rows: list[Row]) -> tuple[float, int]:
-    """What looking at the rows and counting takes of it."""
-    submits, cancels, immediate = CommandKind.SUBMIT.value, CommandKind.CANCEL.value, TimeInForce.IOC.value
-    answer = (None,)
-    reports = 0
+def loop_alone(flow: MatchingFlow, rows: list[Row]) -> float:
+    """What looking at the rows takes of it."""
+    submits, cancels, takes = CommandKind.SUBMIT.value, CommandKind.CANCEL.value, TAKE
+    one, more = (None,), (None, None)
     start = flow.thread_time_ns()
-    for kind, _side, time_in_force, _order_id, _price, _quantity in rows:
-        is_plain = kind == submits and time_in_force != immediate
-        told = answer if is_plain or kind == cancels else (None, None)
-        reports += len(told)
-    return ((flow.thread_time_ns() - start) / len(rows), reports)
+    for call, _side, _order_id, _price, _quantity in rows:
+        if call == submits:
+            told: tuple[None, ...] = one
+        elif call == cancels:
+            told = one
+        elif call == takes:
+            told = more
+        else:
+            told = one
+    elapsed = flow.thread_time_ns() - start
+    assert told
+    return elapsed / len(rows)
 
 
 def ratios_of(times: list[float], limit: list[float]) -> list[float]:

@@ -7,7 +7,7 @@ mod reports;
 mod units;
 
 use numpy::{PyArray1, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
-use openbell_kernel::book::{Book, DepthPublisher, MAX_PRICE, NewOrder};
+use openbell_kernel::book::{Book, DepthPublisher, MAX_PRICE, NewOrder, Silent};
 use openbell_kernel::instrument::MAX_UNITS;
 use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::state::{State, StateError, StateReader, StateWriter};
@@ -322,7 +322,19 @@ impl OrderBook {
         }
     }
 
+    /// An order that rests and does nothing else is answered at once, without its report being gathered and copied.
     fn submit_order<'py>(&mut self, py: Python<'py>, order: &NewOrder) -> PyResult<Bound<'py, PyTuple>> {
+        if self.book.rest_plainly(order, &mut Silent) {
+            self.publish();
+            self.next_order_id = self.next_order_id.max(order.order_id.saturating_add(1));
+            return self.recent.accepted(py, order, self.units);
+        }
+        self.submit_any(py, order)
+    }
+
+    /// Any order: it may trade, be canceled or be refused.
+    #[inline(never)]
+    fn submit_any<'py>(&mut self, py: Python<'py>, order: &NewOrder) -> PyResult<Bound<'py, PyTuple>> {
         let mut taken = false;
         let reports = self.gather(py, order.order_id, |book, gathered| {
             let rests = book.submit(order, gathered)?;

@@ -283,6 +283,19 @@ pub struct RecentAnswers {
     canceled: Recent<BookCanceled>,
 }
 
+impl RecentAnswers {
+    /// The answer to an order that rests and does nothing else.
+    #[inline]
+    pub fn accepted<'py>(
+        &mut self,
+        py: Python<'py>,
+        order: &book::NewOrder,
+        units: BookUnits,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        self.accepted.answer(py, order, units)
+    }
+}
+
 /// What a book told of one command.
 enum Told {
     Accepted(book::NewOrder),
