@@ -1,6 +1,7 @@
 //! What happened outside: market data, the clock, answers of venues and of Python models.
 
 use crate::layout::{layouts, payloads};
+use crate::terms::Side;
 
 /// Continuation tags of observations and events; commands have theirs in [`crate::command::tag`].
 pub mod tag {
@@ -17,7 +18,7 @@ layouts! {
     /// A closed bar, stamped at its close. Prices in price units. Followed by [`BarPayload`].
     BarObserved = BarObserved { open: i64, high: i64, low: i64, close: i64, }
 
-    /// Best bid and offer after an update. A price of 0 means that side is empty.
+    /// Best bid and offer after an update. A side that is empty has a price of 0, and where 0 is a price, no quantity.
     QuoteObserved = QuoteObserved { bid_price: i64, bid_quantity: i64, ask_price: i64, ask_quantity: i64, }
 
     /// A trade printed by a feed; `flags::SELL` when the aggressor sold.
@@ -98,4 +99,17 @@ payloads! {
     /// Rest of a reference to a file: `input` is the number under which [`crate::journal::interleave`] counts the records
     /// decoded from it and from the other files of that input.
     InputPayload = INPUT { input: u64, reserved: [u64; 4], }
+}
+
+impl QuoteObserved {
+    /// Price and quantity of a side, if there is anything. Where prices may be zero and below its quantity says so, elsewhere
+    /// its price, as feeds without quantities have it.
+    pub fn best(&self, side: Side, negative_prices: bool) -> Option<(i64, i64)> {
+        let (price, quantity) = match side {
+            Side::Buy => (self.bid_price, self.bid_quantity),
+            Side::Sell => (self.ask_price, self.ask_quantity),
+        };
+        let is_there = if negative_prices { quantity > 0 } else { price > 0 };
+        is_there.then_some((price, quantity))
+    }
 }

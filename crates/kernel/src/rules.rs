@@ -83,7 +83,6 @@ rules! {
     QuantityMustReachMinimum = 132 => "QUANTITY_MUST_REACH_MINIMUM",
     BookMustBeEmpty = 133 => "BOOK_MUST_BE_EMPTY",
     VenueMustBeOurs = 134 => "VENUE_MUST_BE_OURS",
-    NegativePricesMustBeSupported = 135 => "NEGATIVE_PRICES_MUST_BE_SUPPORTED",
     BandMustHaveAbsoluteWidth = 136 => "BAND_MUST_HAVE_ABSOLUTE_WIDTH",
     DisplayMustNotExceedQuantity = 140 => "DISPLAY_MUST_NOT_EXCEED_QUANTITY",
     MinimumMustNotExceedQuantity = 141 => "MINIMUM_MUST_NOT_EXCEED_QUANTITY",

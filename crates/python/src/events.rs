@@ -87,12 +87,12 @@ pub struct Quote {
 impl Quote {
     pub fn new(head: &Slot, terms: &instrument::Instrument, object: Py<PyAny>) -> Self {
         let body = QuoteObserved::of(head);
-        let price = |units: i64| (units > 0).then(|| terms.price_as_f64(units));
+        let best = |side| body.best(side, terms.negative_prices).map(|(price, _)| terms.price_as_f64(price));
         Quote {
             instrument: object,
-            bid: price(body.bid_price),
+            bid: best(Side::Buy),
             bid_quantity: terms.quantity_as_f64(body.bid_quantity),
-            ask: price(body.ask_price),
+            ask: best(Side::Sell),
             ask_quantity: terms.quantity_as_f64(body.ask_quantity),
             time: head.time,
         }

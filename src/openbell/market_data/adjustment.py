@@ -38,7 +38,9 @@ def back_adjusted(numbers: dict[str, NumberColumn]) -> dict[str, Floats] | None:
 
 def split_notes(time: Ints, first: Floats, last: Floats) -> list[str]:
     """Return a note where an open differs from the close before it by a factor of a usual split, within 3 %."""
-    ratio = first[1:] / last[:-1]
+    # Around zero a factor means nothing.
+    have_factor = (first[1:] > 0) & (last[:-1] > 0)
+    ratio = np.divide(first[1:], last[:-1], out=np.ones(len(have_factor)), where=have_factor)
     jump = np.maximum(ratio, 1.0 / ratio)
     hits = [int(i) for i in np.flatnonzero(jump > 1.4) if _split(float(jump[i])) is not None]
     if not hits:

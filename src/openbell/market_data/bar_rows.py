@@ -39,6 +39,8 @@ class ReadOptions:
     adjust: Adjust = "auto"
     price_decimals_shift: int = 0
     lenient: bool = False
+    below_zero: frozenset[str] = frozenset()
+    """Symbols of the instruments that may have prices of zero and below."""
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ def rows_of(table: BarTable, options: ReadOptions) -> list[BarRows]:
     names, column_notes, columns = _understand(table, options)
     _require_rows(table)
     times = _times(table, columns, names, options)
-    numbers, findings = _numbers(table, columns, options)
+    numbers, findings = _numbers(table, columns, options, _may_be_below_zero(table, columns, options))
     findings = [*times.findings, *findings, *_price_findings(numbers)]
     close_time = _close_times(table, columns, names, options, times, findings)
     whole = BarRows(
@@ -180,8 +182,21 @@ def _renamed(finding: Finding, name: str) -> Finding:
     return Finding(finding.reason, name, finding.rows, finding.expected)
 
 
+def _may_be_below_zero(table: BarTable, columns: dict[str, int], options: ReadOptions) -> Mask:
+    """By row. Adjusted prices may not: a price near zero has no share that a dividend could be."""
+    rows = table.frame.height
+    if not options.below_zero or (options.adjust != "none" and "adj_close" in columns):
+        return np.zeros(rows, dtype=np.bool_)
+    if "symbol" not in columns:
+        return np.full(rows, (options.symbol or table.symbol) in options.below_zero)
+    import polars as pl
+
+    labels = table.frame.to_series(columns["symbol"]).cast(pl.String).str.strip_chars()
+    return labels.is_in(list(options.below_zero)).fill_null(False).to_numpy()
+
+
 def _numbers(
-    table: BarTable, columns: dict[str, int], options: ReadOptions
+    table: BarTable, columns: dict[str, int], options: ReadOptions, below_zero: Mask
 ) -> tuple[dict[str, NumberColumn], list[Finding]]:
     numbers: dict[str, NumberColumn] = {}
     findings: list[Finding] = []
@@ -189,15 +204,15 @@ def _numbers(
     for name in (name for name in wanted if name in columns):
         column, none = number_column(table.frame.to_series(columns[name]))
         numbers[name] = column if name == "volume" else scaled(column, options.price_decimals_shift)
-        findings += _number_findings(name, column, none)
+        findings += _number_findings(name, column, none, below_zero)
     return numbers, findings
 
 
-def _number_findings(name: str, column: NumberColumn, none: Mask) -> list[Finding]:
+def _number_findings(name: str, column: NumberColumn, none: Mask, below_zero: Mask) -> list[Finding]:
     values = column.values
     kind = "volume" if name == "volume" else "price"
     finite = np.isfinite(values)
-    low = finite & ((values < 0) if name == "volume" else (values <= 0))
+    low = finite & ((values < 0) if name == "volume" else (values <= 0) & ~below_zero)
     expected = f"a {kind} of zero or more" if name == "volume" else f"a {kind} above zero"
     return [
         Finding(f"not a number as {kind}", name, none, "a decimal number such as 101.25"),

@@ -183,6 +183,8 @@ def _price_units(
             )
         )
         gone = (units[name] == 0) & ~over
+        if instrument.negative_prices:
+            gone &= columns[name].values != 0
         findings.append(
             Finding("price rounds to zero", name, gone, f"at least one unit of {instrument.price_unit:f}")
         )

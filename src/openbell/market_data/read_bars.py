@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -62,6 +63,7 @@ def read_bars(
     if isinstance(source, Bars):
         return source.slice(start, end, timezone) if start is not None or end is not None else source
     options = _options(symbol, timezone, bar_time, columns, adjust, price_scale, lenient)
+    options = replace(options, below_zero=_below_zero(instrument))
     blocks: dict[str, list[BarRows]] = {}
     for table in _tables(source, _label(symbol, instrument), options):
         for block in rows_of(table, options):
@@ -103,6 +105,11 @@ def _power_of_ten(scale: Number) -> int:
     if not isinstance(exponent, int) or number != Decimal(1).scaleb(exponent) or abs(exponent) > 18:
         raise ConfigError(f"price_scale={scale!r}, expected a power of ten such as '0.0001'")
     return exponent
+
+
+def _below_zero(instrument: Instrument | Mapping[str, Instrument] | None) -> frozenset[str]:
+    declared = {instrument.symbol: instrument} if isinstance(instrument, Instrument) else instrument or {}
+    return frozenset(symbol for symbol, one in declared.items() if one.negative_prices)
 
 
 def _label(symbol: str | None, instrument: object) -> str | None:

@@ -50,12 +50,15 @@ class OrderHistory:
         self.inputs = inputs
         self.notes: tuple[str, ...] = ()
         self._columns = columns
+        self._any_price = _any_price(instrument)
 
     @property
-    def first_price(self) -> int:
-        """The first price it names, in price units; 0 where it names none."""
-        prices = self._columns["price"]
-        return int(prices[np.argmax(prices > 0)])
+    def first_price(self) -> int | None:
+        """The first price it names, in price units; None where it names none."""
+        named = self._columns["action"] != _ACTIONS[CANCEL]
+        named &= ~_takes_any_price(self._columns, self._any_price)
+        prices = self._columns["price"][named]
+        return int(prices[0]) if len(prices) else None
 
     def __len__(self) -> int:
         return len(self._columns["time"])
@@ -63,7 +66,8 @@ class OrderHistory:
     def batches(self) -> Iterator[Slots]:
         """The orders as records, in pieces of bounded size."""
         for first in range(0, len(self), _ROWS):
-            yield _slots({name: column[first : first + _ROWS] for name, column in self._columns.items()})
+            part = {name: column[first : first + _ROWS] for name, column in self._columns.items()}
+            yield _slots(part, self._any_price)
 
     def __repr__(self) -> str:
         return f"<OrderHistory {self.instruments[0].symbol}: {len(self):,} rows>"
@@ -163,7 +167,7 @@ class _Reading:
             "time": times,
             "action": actions,
             "side": self._each("side", self._side, is_add | is_take),
-            "price": self._each("price", self._price, ~is_cancel),
+            "price": self._prices(actions),
             "quantity": self._each("quantity", self._quantity, ~is_cancel),
             "order_id": self._each("order_id", self._order_id, ~is_take),
         }
@@ -223,12 +227,30 @@ class _Reading:
             raise self._error("a time before 1970", row, "time", "1970 or later")
         return value
 
+    def _prices(self, actions: _Ints) -> _Ints:
+        """Of every row; an action reads an empty cell, and a 0, in a way of its own."""
+        of_action = ((ADD, self._price), (REPLACE, self._new_price), (TAKE, self._taken_price))
+        prices = np.zeros(len(actions), dtype=np.int64)
+        for action, convert in of_action:
+            prices += self._each("price", convert, actions == _ACTIONS[action])
+        return prices
+
     def _price(self, cell: Any, row: int) -> int:
         if cell is None or cell == "":
-            if str(self._at("action", row)).strip().upper() == TAKE:
-                return 0
             raise self._error("no price", row, "price", "a price")
-        return self._positive(self.instrument.price_units(_number(cell)), row, "price")
+        units = self.instrument.price_units(_number(cell))
+        return units if self.instrument.negative_prices else self._positive(units, row, "price")
+
+    def _new_price(self, cell: Any, row: int) -> int:
+        units = self._price(cell, row)
+        if not units:
+            # The record of a replace says with 0 that the price stays.
+            raise self._error("a REPLACE to a price of 0", row, "price", "a CANCEL and an ADD")
+        return units
+
+    def _taken_price(self, cell: Any, row: int) -> int:
+        is_any = cell is None or cell == ""
+        return _any_price(self.instrument) if is_any else self._price(cell, row)
 
     def _quantity(self, cell: Any, row: int) -> int:
         if cell is None or cell == "":
@@ -275,7 +297,17 @@ _MESSAGES: dict[Literal["SubmitOrder", "ReplaceOrder", "CancelOrder"], tuple[int
 }
 
 
-def _slots(columns: dict[str, _Ints]) -> Slots:
+def _any_price(instrument: Instrument) -> int:
+    """What stands in the column of prices for a TAKE at any price: where 0 is a price, one that nothing has."""
+    return -(2**63) if instrument.negative_prices else 0
+
+
+def _takes_any_price(columns: dict[str, _Ints], any_price: int) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (columns["action"] == _ACTIONS[TAKE]) & (columns["price"] == any_price)
+    return found
+
+
+def _slots(columns: dict[str, _Ints], any_price: int) -> Slots:
     """Rows as records of one slot each."""
     actions = columns["action"]
     out = np.zeros((len(actions), 64), dtype=np.uint8)
@@ -288,16 +320,17 @@ def _slots(columns: dict[str, _Ints]) -> Slots:
         array["account"] = MARKET_ACCOUNT
         array["client_order_id"] = part["order_id"]
         if message != "CancelOrder":
-            array["price"], array["quantity"] = part["price"], part["quantity"]
+            is_any = _takes_any_price(part, any_price)
+            array["price"], array["quantity"] = np.where(is_any, 0, part["price"]), part["quantity"]
         if message == "SubmitOrder":
-            _fill_terms(array, part)
+            _fill_terms(array, part, is_any)
         out[rows] = as_slots(array).reshape(-1, dtype_of(message).itemsize)
     return out.reshape(-1)
 
 
-def _fill_terms(array: NDArray[np.void], part: dict[str, _Ints]) -> None:
+def _fill_terms(array: NDArray[np.void], part: dict[str, _Ints], is_any: NDArray[np.bool_]) -> None:
     is_take = part["action"] == _ACTIONS[TAKE]
     array["instrument"] = 1
     array["terms"]["side"] = part["side"]
-    array["terms"]["order_type"] = np.where(is_take & (part["price"] == 0), _MARKET, _LIMIT)
+    array["terms"]["order_type"] = np.where(is_any, _MARKET, _LIMIT)
     array["terms"]["time_in_force"] = np.where(is_take, _IOC, _GTC)

@@ -195,7 +195,7 @@ def _resized(table: pl.DataFrame) -> pl.DataFrame:
     stop = pl.when(has_limit).then(pl.col("stop_price")).otherwise(pl.coalesce("new_price", "stop_price"))
     return table.with_columns(
         pl.when(has_limit).then(pl.coalesce("new_price", "price")).alias("price"),
-        pl.when(has_stop & (stop > 0)).then(stop).alias("stop_price"),
+        pl.when(has_stop & (stop != 0)).then(stop).alias("stop_price"),
         pl.when(is_sized).then(wide("quantity")).alias("size"),
         pl.when(is_sized)
         .then(filled)

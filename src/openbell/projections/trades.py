@@ -75,7 +75,9 @@ def trades(
             .alias("exit_price"),
             nano_decimal(pl.col("profit")).alias("profit_and_loss"),
             nano_decimal(pl.col("fee")).alias("fees"),
-            (pl.col("profit").cast(pl.Float64) / pl.col("entered_notional").cast(pl.Float64)).alias("return"),
+            pl.when(pl.col("entered_notional") != 0)
+            .then(pl.col("profit").cast(pl.Float64) / pl.col("entered_notional").cast(pl.Float64))
+            .alias("return"),
             "bars",
             "is_open",
         )
@@ -136,7 +138,7 @@ def _folded(legs: pl.DataFrame) -> pl.DataFrame:
             pl.col("closed").sum().alias("left"),
             pl.col("opened_value").sum().alias("entered_value"),
             pl.col("closed_value").sum().alias("left_value"),
-            pl.col("opened_notional").sum().alias("entered_notional"),
+            pl.col("opened_notional").abs().sum().alias("entered_notional"),
             pl.col("realized").sum(),
             pl.col("fee").sum(),
             pl.col("fill_time").first().alias("entry_time"),

@@ -209,7 +209,8 @@ def _is_price(values: Any, view: ChartView) -> bool:
     known = values[np.isfinite(values)]
     if known.size == 0 or not view.prices:
         return False
-    return bool(0.5 * view.prices["low"].min() <= np.median(known) <= 2 * view.prices["high"].max())
+    low, high = float(view.prices["low"].min()), float(view.prices["high"].max())
+    return bool(min(0.5 * low, 2 * low) <= np.median(known) <= max(0.5 * high, 2 * high))
 
 
 def _significant(values: Any) -> Any:

@@ -221,7 +221,7 @@ def _benchmark(
 
 def _trades(tables: RunTables) -> dict[str, Any]:
     closed = tables.trades.filter(~tables.trades["is_open"])
-    profit, gain = closed["profit_and_loss"].to_numpy(), closed["return"].to_numpy()
+    profit, gain = closed["profit_and_loss"].to_numpy(), closed["return"].drop_nulls().to_numpy()
     held = closed["bars"].drop_nulls().cast(float).to_numpy()
     return {
         "trades": closed.height,

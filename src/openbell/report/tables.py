@@ -46,7 +46,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "equity": _columns("time:time equity:float cash:float exposure_gross:float benchmark:float?"),
     "trades": _columns(
         "number:integer instrument:text side:text quantity:float entry_time:time entry_price:float "
-        "exit_time:time? exit_price:float? profit_and_loss:float fees:float return:float bars:integer? "
+        "exit_time:time? exit_price:float? profit_and_loss:float fees:float return:float? bars:integer? "
         "is_open:flag"
     ),
     "fills": _columns(

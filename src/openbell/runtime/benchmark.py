@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openbell.market_data.bars import Bars
+from openbell.model.errors import ConfigError
 
 BUY_AND_HOLD = "buy_and_hold"
 
@@ -24,6 +25,10 @@ def benchmark_equity(
         first = int(np.searchsorted(one.open_time, start_ns))
         close_time, close = one.close_time[first:], one.values("close")[first:]
         bought = one.values("open")[first:][:1]
+        if len(bought) and bought[0] <= 0:
+            raise ConfigError(
+                f"benchmark={benchmark!r} cannot hold {one.symbol}: its first open is {bought[0]:g}, and cash buys nothing there"
+            )
         ratio = np.concatenate(([1.0], close / bought if len(bought) else close))
         growth += ratio[np.searchsorted(close_time, times.astype(np.int64), side="right")] / len(held)
     return growth * cash

@@ -20,11 +20,11 @@ def set_up_venue(node: Node, number: int, currency: int) -> None:
     node.open_account(MARKET_ACCOUNT, currency, shorting=True)
 
 
-def set_up_market(node: Node, venue: Venue, instrument: int, reference_price: int) -> None:
+def set_up_market(node: Node, venue: Venue, instrument: int, reference_price: int | None) -> None:
     """Have a listed instrument match by the policy of `venue` (price-time is what it does anyway), valued at `reference_price`
     until something trades: an order without a price is denied where nothing is known.
     """
-    if reference_price:
+    if reference_price is not None:
         node.set_reference_price(instrument, reference_price)
     if venue.policy_number != 1:
         node.set_matching_policy(instrument, venue.policy_number, minimum=int(venue.policy == "PRO_RATA"))

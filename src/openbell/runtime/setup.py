@@ -16,7 +16,7 @@ from openbell.engine.session import Session, Stage
 from openbell.engine.source import Source
 from openbell.kernel import Hooks, NewJournal, Node
 from openbell.messages.layouts import HEAD_DTYPE, SLOT_SIZE, message_numbers
-from openbell.model.errors import ConfigError, InputError, StrategyError
+from openbell.model.errors import InputError, StrategyError
 from openbell.model.instrument import Instrument
 from openbell.model.quantities import Money
 from openbell.runtime.bar_source import CHUNK_ROWS, BarSource
@@ -208,7 +208,7 @@ class Setup:
         for number, instrument in enumerate(self.source.instruments, start=1):
             _list(node, number, instrument)
             if self.venue is not None:
-                set_up_market(node, self.venue, number, getattr(self.source, "first_price", 0))
+                set_up_market(node, self.venue, number, getattr(self.source, "first_price", None))
         node.open_account(ACCOUNT, CURRENCY, shorting=self.shorting)
         for amount in _parts(self.cash_nano):
             node.deposit_cash(ACCOUNT, amount, CURRENCY)
@@ -479,11 +479,6 @@ def _parts(nano: int) -> list[int]:
 
 
 def _list(node: Node, number: int, instrument: Instrument) -> None:
-    if instrument.negative_prices:
-        raise ConfigError(
-            f"NEGATIVE_PRICES_MUST_BE_SUPPORTED: {instrument.symbol} may have prices of zero and below; only an exchange "
-            "of our own trades them, no simulated venue"
-        )
     node.list_instrument(
         number,
         instrument.symbol,
@@ -494,4 +489,5 @@ def _list(node: Node, number: int, instrument: Instrument) -> None:
         tick=instrument.tick_units,
         lot=instrument.lot_units,
         venue=VENUE,
+        negative_prices=instrument.negative_prices,
     )

@@ -122,7 +122,7 @@ class Order:
     def price(self) -> Price | None:
         """Limit price; None where its type has none."""
         order = self._now()
-        return None if order is None or not order.price_units else self.instrument.price(order.price_units)
+        return None if order is None or not order.has_price else self.instrument.price(order.price_units)
 
     @property
     def stop_price(self) -> Price | None:
@@ -130,7 +130,7 @@ class Order:
         order = self._now()
         return (
             None
-            if order is None or not order.stop_price_units
+            if order is None or not order.has_stop_price
             else self.instrument.price(order.stop_price_units)
         )
 

@@ -7,7 +7,7 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from openbell.kernel import SpecialTerms
 from openbell.model.errors import InputError, StrategyError
@@ -89,23 +89,42 @@ def _nano(share: Decimal) -> int:
     return int((share * NANO).to_integral_value())
 
 
-def _number(name: str, value: Any) -> Decimal:
+def _number(name: str, value: Any, _: str = "") -> Decimal:
     try:
         return exact_decimal(value)
     except InputError:
         raise StrategyError(f"{name} is {value!r}; it must be a finite number") from None
 
 
-def _positive(name: str, value: Any, otherwise: str = "leave it out where it has none") -> Number:
+_NONE: Final = "leave it out where it has none"
+
+
+def _positive(name: str, value: Any, otherwise: str = _NONE) -> Number:
     number = _number(name, value)
     if number <= 0:
         raise StrategyError(f"{name} is {value!r}; it must be above 0 ({otherwise})")
     return number
 
 
+def _price_units(name: str, value: Any, instrument: Instrument, otherwise: str = _NONE) -> int:
+    """Price units of a price that was given. Raises StrategyError for one of zero or below where the instrument has none."""
+    number = (_number if instrument.negative_prices else _positive)(name, value, otherwise)
+    return instrument.price_units(number)
+
+
 def new_price(name: str, value: Number | None, instrument: Instrument) -> int:
-    """Price units of a price that `replace` gives; 0, the engine's word for "as it was", where it gives none."""
-    return 0 if value is None else instrument.price_units(_positive(name, value, "leave it out to keep it"))
+    """Price units of a price that `replace` gives; 0, the engine's word for "as it was", where it gives none.
+
+    Raises StrategyError for a price of 0 too: the order's type has a price, and the engine would keep the one it has.
+    """
+    if value is None:
+        return 0
+    units = _price_units(name, value, instrument, "leave it out to keep it")
+    if not units:
+        raise StrategyError(
+            f"{name} is {value!r}; replace cannot give a price of 0: cancel it and send another"
+        )
+    return units
 
 
 def new_quantity(value: Number | None, instrument: Instrument) -> int:
@@ -221,13 +240,13 @@ class Ticket(NamedTuple):
 
     def price_units(self, instrument: Instrument) -> int:
         """The limit in price units; 0 where there is none."""
-        return 0 if self.limit is None else instrument.price_units(_positive("limit", self.limit))
+        return 0 if self.limit is None else _price_units("limit", self.limit, instrument)
 
     def stop_units(self, instrument: Instrument) -> int:
         """The stop, or the price that touches, in price units; 0 where there is none."""
         if self.special is not None and "touched" in self.special.given:
-            return instrument.price_units(_positive("touched", self.special.given["touched"]))
-        return 0 if self.stop is None else instrument.price_units(_positive("stop", self.stop))
+            return _price_units("touched", self.special.given["touched"], instrument)
+        return 0 if self.stop is None else _price_units("stop", self.stop, instrument)
 
     def special_terms(self, instrument: Instrument) -> SpecialTerms | None:
         """The uncommon terms in the engine's units; None where it has none."""

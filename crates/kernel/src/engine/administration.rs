@@ -155,7 +155,7 @@ impl Engine {
             body.venue as u16,
         )?
         .with_negative_prices(rest.options & instrument_options::NEGATIVE_PRICES != 0);
-        self.check_instrument_options(rest.options, &instrument)?;
+        Self::check_instrument_options(rest.options)?;
         // A refused command leaves nothing behind: the name is looked at before the instrument is listed.
         let name = self.new_name(NameKind::Instrument, head.instrument, record)?;
         Arc::make_mut(&mut self.instruments).list(instrument)?;
@@ -170,19 +170,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Only a venue of our own matches at prices of zero and below; what others make of them is not known.
-    fn check_instrument_options(&self, options: u64, instrument: &Instrument) -> Result<(), Refusal> {
-        if options & !instrument_options::NEGATIVE_PRICES != 0 {
-            return Err(Refusal::new(
-                Rule::TermsMustBeKnown,
-                i128::from(instrument_options::NEGATIVE_PRICES),
-                i128::from(options),
-            ));
-        }
-        let kind = self.venues.get(usize::from(instrument.venue)).map_or(VenueKind::Matching, AnyVenue::kind);
-        if instrument.negative_prices && kind != VenueKind::Matching {
-            let (limit, actual) = (VenueKind::Matching as i128, kind as i128);
-            return Err(Refusal::new(Rule::NegativePricesMustBeSupported, limit, actual));
+    fn check_instrument_options(options: u64) -> Result<(), Refusal> {
+        let known = instrument_options::NEGATIVE_PRICES;
+        if options & !known != 0 {
+            return Err(Refusal::new(Rule::TermsMustBeKnown, i128::from(known), i128::from(options)));
         }
         Ok(())
     }

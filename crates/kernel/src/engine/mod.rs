@@ -48,7 +48,7 @@ use crate::portfolio::{FeeSchedules, Marks, Portfolio};
 use crate::record::{Body, Slot, flags};
 use crate::risk::{RiskGate, RiskView};
 use crate::rules::Refusal;
-use crate::terms::VenueKind;
+use crate::terms::{Side, VenueKind};
 use crate::timers::Timers;
 use crate::tracked::{EntityHasher, Tracked};
 use crate::venue::matching::{DepthBoard, MatchingVenue};
@@ -312,7 +312,7 @@ impl Engine {
             self.events.emit(About { instrument: head.instrument, ..About::NOTHING }, event);
         }
         if let Some(AnyVenue::Simulated(simulated)) = self.venues.get_mut(venue) {
-            simulated.observe(record);
+            simulated.observe_of(record, instrument.negative_prices);
             self.pull(venue)?;
         }
         self.note_mark(message, head);
@@ -605,13 +605,9 @@ impl Engine {
 
 pub use administration::NameKind;
 
-/// Half way between bid and offer, where there are both. A side without a quantity has none, and nor has a price of zero or
-/// below where none may be.
+/// Half way between bid and offer, where there are both.
 fn middle(quote: &QuoteObserved, negative_prices: bool) -> Option<i64> {
-    let has_both = match negative_prices {
-        true => quote.bid_quantity > 0 && quote.ask_quantity > 0,
-        false => quote.bid_price > 0 && quote.ask_price > 0,
-    };
-    let (bid, ask) = (i128::from(quote.bid_price), i128::from(quote.ask_price));
-    has_both.then(|| i64::try_from(bid + (ask - bid) / 2).ok())?
+    let price = |side| quote.best(side, negative_prices).map(|(price, _)| i128::from(price));
+    let (bid, ask) = price(Side::Buy).zip(price(Side::Sell))?;
+    i64::try_from(bid + (ask - bid) / 2).ok()
 }

@@ -191,11 +191,12 @@ impl Sizer<'_> {
     }
 
     fn target(&self, target: i64) -> Result<i64, Refusal> {
-        self.require_positive_price()?;
         let sign = target.signum();
         if sign == 0 {
+            // Whatever the price is.
             return if self.position == 0 { Err(self.nothing_fits()) } else { Ok(-self.position) };
         }
+        self.require_positive_price()?;
         let valuation = self.positive_equity()?;
         let budget = share(valuation.equity, target.saturating_abs()).ok_or(self.nothing_fits())?;
         let held = self.position.saturating_mul(sign);

@@ -1,20 +1,21 @@
 //! An instrument of which prices of zero and below are permitted: every order type, auctions, bands, cash and risk around zero.
 
 use openbell_kernel::command::{
-    BandWidthsPayload, ChangeTradingSession, ConditionsPayload, ConfigureVenue, InstrumentPayload,
-    ListInstrument, ReplaceOrder, SetPriceBands, SetReferencePrice, SetRiskLimit, SetTickSize, SubmitOrder,
-    TextPayload, VenuePayload, instrument_options, zeros,
+    BandWidthsPayload, ChangeTradingSession, ConditionsPayload, InstrumentPayload, ListInstrument,
+    ReplaceOrder, SetPriceBands, SetReferencePrice, SetRiskLimit, SetTickSize, SubmitOrder, TextPayload,
+    instrument_options, zeros,
 };
 use openbell_kernel::engine::Engine;
-use openbell_kernel::event::{AuctionUncrossed, OrderRepriced, RefusalPayload};
+use openbell_kernel::event::{AuctionUncrossed, OrderFilled, OrderRepriced, RefusalPayload};
 use openbell_kernel::instrument::MAX_UNITS;
 use openbell_kernel::message::Message;
+use openbell_kernel::observation::{QuoteObserved, VenueOrderAccepted, VenueOrderFilled};
 use openbell_kernel::record::{Body, RecordBuffer, Slot, flags, payload};
 use openbell_kernel::risk::LimitKind;
 use openbell_kernel::rules::Rule;
 use openbell_kernel::special_terms::SpecialTerms;
 use openbell_kernel::terms::{
-    OrderType, Peg, Side, TimeInForce, TradingSession, TrailBy, VenueKind, options,
+    OrderState, OrderType, Peg, Side, TimeInForce, TradingSession, TrailBy, VenueKind, options,
 };
 
 use Side::{Buy, Sell};
@@ -162,23 +163,7 @@ fn a_plain_instrument_refuses_prices_of_zero_and_below_by_name_as_before() {
 }
 
 #[test]
-fn only_a_venue_of_our_own_lists_an_instrument_with_negative_prices() {
-    for (kind, number) in [(VenueKind::Simulated, 2), (VenueKind::Remote, 3)] {
-        let mut market = Market::new();
-        let mut venue =
-            command(0, 0, ConfigureVenue { venue: 1, kind: kind as u32, currency: 0, reserved: [0; 2] });
-        venue.push(VenuePayload {
-            order_latency_ns: 0,
-            report_latency_ns: 0,
-            slippage: 0,
-            volume_share: 0,
-            options: 0,
-        });
-        market.command(venue);
-        assert_eq!(market.command(listing(3, 1, 1)), "CommandRefused");
-        assert_eq!(market.refusal(), (Rule::NegativePricesMustBeSupported, 1, number));
-        assert_eq!(market.command(listing(3, 1, 0)), "InstrumentListed");
-    }
+fn an_option_of_an_instrument_that_is_none_is_refused() {
     let mut market = Market::new();
     assert_eq!(market.command(listing(3, 0, 2)), "CommandRefused");
     assert_eq!(market.refusal(), (Rule::TermsMustBeKnown, 1, 2));
@@ -430,4 +415,112 @@ fn limits_measure_an_order_by_its_distance_from_zero_and_bounds_keep_sums_from_o
     market.order(mine(8, Buy, MAX_UNITS, -MAX_UNITS / 2));
     assert_eq!(market.refusal().0, Rule::NotionalMustBeInBounds);
     market.check_replays();
+}
+
+/// A stage of venue 0 of `kind` that lists [`SPREAD`].
+fn elsewhere(kind: VenueKind) -> Stage {
+    let mut stage = Stage::of(kind);
+    stage.command(listing(SPREAD, 0, instrument_options::NEGATIVE_PRICES));
+    stage
+}
+
+fn observe<B: Body>(stage: &mut Stage, instrument: u32, time: u64, body: B) -> String {
+    let mut record = command(0, instrument, body);
+    (record.head_mut().time, record.head_mut().flags) = (time, flags::LAST_OF_MESSAGE);
+    crate::stage::told(&stage.run(record.slots())).join(" ")
+}
+
+fn filled_at(stage: &Stage) -> i64 {
+    let filled = stage.output.iter().rev().find(|slot| slot.message == Message::OrderFilled as u16);
+    OrderFilled::of(filled.unwrap()).last_price
+}
+
+#[test]
+fn a_simulated_venue_takes_a_quote_of_zero_as_a_price_and_one_without_quantity_as_none() {
+    let quote = |bid_price, bid_quantity, ask_price, ask_quantity| QuoteObserved {
+        bid_price,
+        bid_quantity,
+        ask_price,
+        ask_quantity,
+    };
+    let market = |id, side, instrument| SubmitOrder {
+        order_type: OrderType::Market,
+        ..SubmitOrder::limit(ACCOUNT, instrument, id, side, 0, 3)
+    };
+    let mut stage = elsewhere(VenueKind::Simulated);
+    observe(&mut stage, SPREAD, 1, quote(-6, 10, 0, 10));
+    assert_eq!(stage.engine().marks().get(SPREAD), Some(-3));
+    stage.submit(&market(1, Buy, SPREAD));
+    assert_eq!((filled_at(&stage), stage.order(1).state), (0, OrderState::Filled));
+    stage.submit(&market(2, Sell, SPREAD));
+    assert_eq!((filled_at(&stage), stage.order(2).state), (-6, OrderState::Filled));
+    // A bid of zero waits; the offer comes down through it.
+    stage.submit(&mine(3, Buy, 2, -1));
+    observe(&mut stage, SPREAD, 2, quote(-9, 10, -4, 1));
+    assert_eq!((filled_at(&stage), stage.order(3).state), (-1, OrderState::Filled));
+    for nothing in [quote(-9, 10, 0, 0), quote(-9, 10, 5, 0), quote(-9, 10, -5, 0)] {
+        observe(&mut stage, SPREAD, 3, nothing);
+        let id = 10 + stage.output.len() as u64;
+        stage.submit(&market(id, Buy, SPREAD));
+        assert_eq!(stage.order(id).refusal().unwrap().rule, Rule::MarketMustHaveLiquidity);
+        assert_eq!(stage.engine().marks().get(SPREAD), Some(-7), "a side without anything moves no mark");
+    }
+    // Where there is no price of zero it says that nobody offers, whatever the quantity.
+    let plain = crate::stage::INSTRUMENT;
+    observe(&mut stage, plain, 4, quote(100, 10, 101, 10));
+    observe(&mut stage, plain, 5, quote(100, 10, 0, 10));
+    stage.submit(&market(5, Buy, plain));
+    assert_eq!(stage.order(5).refusal().unwrap().rule, Rule::MarketMustHaveLiquidity);
+}
+
+#[test]
+fn a_remote_venue_fills_below_zero_only_what_may_trade_there() {
+    let mut stage = elsewhere(VenueKind::Remote);
+    let plain = SubmitOrder { instrument: crate::stage::INSTRUMENT, ..mine(2, Buy, 2_000, 5) };
+    let cash = stage.cash();
+    let orders = [(mine(1, Buy, 2_000, -3_763), "OrderFilled"), (plain, "ObservationUnmatched")];
+    for (time, (order, fills)) in (1..).zip(orders) {
+        stage.submit(&order);
+        let order_id = stage.order(order.client_order_id).order_id;
+        let accepted = VenueOrderAccepted { order_id, venue_order_id: 7, venue_time: 1, reserved: 0 };
+        assert_eq!(observe(&mut stage, order.instrument, time, accepted), "OrderAccepted");
+        let fill = VenueOrderFilled { order_id, trade_id: 1, price: -3_763, quantity: 2_000 };
+        assert_eq!(observe(&mut stage, order.instrument, time, fill), fills);
+    }
+    let value = 3_763 * 2_000 * UNIT_NANO;
+    let fee = value * i128::from(TAKER_RATE) / 1_000_000_000;
+    assert_eq!(stage.cash() - cash, value - fee);
+    assert_eq!(stage.engine().portfolio().quantity(ACCOUNT, SPREAD), 2_000);
+    stage.submit(&mine(3, Sell, 1, 0));
+    assert_eq!(stage.order(3).state, OrderState::PendingNew);
+}
+
+/// The limit of a price's distance from the mark is a share of the mark's distance from zero, and at zero of one price unit.
+#[test]
+fn a_price_band_of_risk_closes_as_the_mark_comes_to_zero_and_opens_behind_it() {
+    let mut market = Market::new();
+    let band = SetRiskLimit { limit: LimitKind::PriceBand as u64, value: 100_000_000, reserved: [0; 2] };
+    assert!(!market.command(command(ACCOUNT, SPREAD, band)).contains("Refused"));
+    let mut id = 1;
+    for (mark, farthest) in [(1_000, 100), (-1_000, 100), (15, 1), (9, 0), (0, 0), (-9, 0), (-15, 1)] {
+        id += 2;
+        market.order(theirs(id, Sell, 1, mark));
+        // A market order is not held to the band.
+        let taker = SubmitOrder { order_type: OrderType::Market, ..mine(id + 1, Buy, 1, 0) };
+        assert!(market.order(taker).contains("TradeExecuted"));
+        assert_eq!(market.last_price(), Some(mark));
+        for (distance, passes) in [(farthest, true), (farthest + 1, false)] {
+            for price in [mark - distance, mark + distance] {
+                id += 2;
+                let told = market.order(mine(id, Buy, 1, price));
+                assert_eq!(told.contains("OrderAccepted"), passes, "{price} at a mark of {mark}: {told}");
+                if !passes {
+                    let (share, center) = (1_000_000_000, i128::from(mark).abs().max(1));
+                    let actual = (i128::from(distance) * share + center - 1) / center;
+                    assert_eq!(market.refusal(), (Rule::PriceMustBeInBand, 100_000_000, actual));
+                }
+                market.command(crate::stage::cancel(id));
+            }
+        }
+    }
 }

@@ -11,11 +11,12 @@ use crate::state::{State, StateError, StateReader, StateWriter};
 use crate::terms::{Liquidity, OrderType, Side, TimeInForce};
 use crate::venue::{Outcome, VenueContext};
 
+use super::Markets;
 use super::execution::{self, Executed, Offer};
 use super::latency::Outbox;
 use super::market::Market;
 use super::orders::{Entry, LiveOrder};
-use super::{Markets, pricing};
+use super::pricing::{self, Ticks};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bar {
@@ -323,8 +324,8 @@ impl BarWork<'_> {
 
     /// A trailing stop that came without a stop price begins behind the price known on its arrival.
     fn begin_trail(&mut self, market: &mut Market, index: usize, venue_time: u64) {
-        let tick = self.context.tick(market.orders[index].terms.instrument);
-        if market.orders[index].begin_trail(tick) {
+        let ticks = Ticks::of(self.context, market.orders[index].terms.instrument);
+        if market.orders[index].begin_trail(ticks) {
             execution::report_repriced(&market.orders[index], venue_time, self.reports);
         }
     }
@@ -333,16 +334,18 @@ impl BarWork<'_> {
     /// bar does not reach that, its better extreme is taken to come before its worse one: the stop follows the former, and
     /// then the latter may trigger it.
     fn visit_trailing(&mut self, market: &mut Market, index: usize, bar: &Bar) -> Option<Offer> {
-        let before = market.orders[index].terms;
-        let (tick, side) = (self.context.tick(before.instrument), before.side);
-        market.orders[index].follow(bar.open, tick);
+        let LiveOrder { terms: before, trail, .. } = market.orders[index];
+        let had_stop = trail.is_some_and(|trail| trail.has_stop);
+        let (ticks, side) = (Ticks::of(self.context, before.instrument), before.side);
+        market.orders[index].follow(bar.open, ticks);
         let mut reference = bar.open;
         if !market.orders[index].is_woken_by(bar.worst_for(side)) {
-            market.orders[index].follow(bar.best_for(side), tick);
+            market.orders[index].follow(bar.best_for(side), ticks);
             reference = market.orders[index].terms.stop_price;
         }
         let order = market.orders[index];
-        if order.terms.stop_price != before.stop_price {
+        let begins = had_stop != order.trail.is_some_and(|trail| trail.has_stop);
+        if begins || order.terms.stop_price != before.stop_price {
             execution::report_repriced(&order, bar.close_time, self.reports);
         }
         self.touch_stop(market, index, bar, reference)
@@ -436,8 +439,8 @@ impl BarWork<'_> {
     }
 
     fn taker_price(&self, order: &LiveOrder, price: i64) -> i64 {
-        let tick = self.context.tick(order.terms.instrument);
-        let slipped = pricing::slipped(price, order.terms.side, self.slippage, tick);
+        let ticks = Ticks::of(self.context, order.terms.instrument);
+        let slipped = pricing::slipped(price, order.terms.side, self.slippage, ticks);
         pricing::within_limit(order.terms.side, slipped, order.limit())
     }
 

@@ -9,7 +9,7 @@ use super::execution::{self, Executed, Offer};
 use super::latency::Outbox;
 use super::market::{Feed, Market};
 use super::orders::LiveOrder;
-use super::pricing;
+use super::pricing::{self, Ticks};
 
 /// Measures the orders of `market` in order of priority until one of them leads to a report.
 /// `false` when none does: the market has nothing more for them.
@@ -69,7 +69,8 @@ impl Sweep<'_> {
     /// Takes a trailing stop along.
     fn follow(&mut self, market: &mut Market, index: usize, price: i64) -> bool {
         let order = &mut market.orders[index];
-        let moved = order.trail.is_some() && order.follow(price, self.context.tick(order.terms.instrument));
+        let ticks = Ticks::of(self.context, order.terms.instrument);
+        let moved = order.trail.is_some() && order.follow(price, ticks);
         if moved {
             execution::report_repriced(order, market.time, self.reports);
         }
@@ -167,8 +168,8 @@ impl Sweep<'_> {
     }
 
     fn taker_price(&self, order: &LiveOrder, price: i64) -> i64 {
-        let tick = self.context.tick(order.terms.instrument);
-        let slipped = pricing::slipped(price, order.terms.side, self.slippage, tick);
+        let ticks = Ticks::of(self.context, order.terms.instrument);
+        let slipped = pricing::slipped(price, order.terms.side, self.slippage, ticks);
         pricing::within_limit(order.terms.side, slipped, order.limit())
     }
 

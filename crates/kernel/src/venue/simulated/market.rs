@@ -46,7 +46,7 @@ pub(super) struct Market {
     /// In order of priority.
     pub orders: Vec<LiveOrder>,
     pub depth: Depth,
-    /// Best bid and offer of a quote feed: `(price, quantity)`.
+    /// Best bid and offer of a quote feed: `(price, quantity)`, a side that is empty (0, 0).
     quote: [(i64, i64); 2],
     consumed: Vec<Consumed>,
     pub prints: Option<Prints>,
@@ -99,14 +99,15 @@ impl Market {
         self.updates + 1
     }
 
-    pub fn observe_quote(&mut self, slot: &Slot) {
+    pub fn observe_quote(&mut self, slot: &Slot, negative_prices: bool) {
         let quote = QuoteObserved::of(slot);
         self.feed = self.feed.max(Feed::Quotes);
         if self.feed == Feed::Quotes {
             self.untrusted = false;
         }
-        self.set_quote(Side::Buy, (quote.bid_price, quote.bid_quantity));
-        self.set_quote(Side::Sell, (quote.ask_price, quote.ask_quantity));
+        for side in [Side::Buy, Side::Sell] {
+            self.set_quote(side, quote.best(side, negative_prices).unwrap_or_default());
+        }
     }
 
     /// A quote repeats the side that did not change: only a changed one shows new quantity.
@@ -160,10 +161,14 @@ impl Market {
         let opposite = side.opposite();
         let best = match self.feed {
             Feed::Book => self.depth.best(opposite),
-            Feed::Quotes => Some(self.quote[slot_of(opposite)]).filter(|level| level.0 != 0),
+            Feed::Quotes => self.quoted(opposite),
             Feed::Nothing | Feed::Bars | Feed::Trades => None,
         };
         best.map(|level| level.0).filter(|_| !self.untrusted)
+    }
+
+    fn quoted(&self, side: Side) -> Option<(i64, i64)> {
+        Some(self.quote[slot_of(side)]).filter(|level| *level != (0, 0))
     }
 
     /// What a taker of `side` may take, best price first, without what was taken before.
@@ -182,8 +187,8 @@ impl Market {
             Feed::Book => None,
             Feed::Quotes if self.untrusted => None,
             Feed::Quotes => {
-                let (price, quantity) = self.quote[slot_of(opposite)];
-                (price != 0).then(|| (price, self.left_of(opposite, price, quantity)))
+                let (price, quantity) = self.quoted(opposite)?;
+                Some((price, self.left_of(opposite, price, quantity)))
             }
             Feed::Nothing | Feed::Bars | Feed::Trades if self.ended => {
                 self.close_out.map(|price| (price, i64::MAX))

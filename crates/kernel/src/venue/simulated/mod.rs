@@ -114,9 +114,10 @@ impl SimulatedVenue {
     /// Whether data can decide these terms: touched and trailing orders, which follow from prices alone. No feed tells who
     /// stands in a book, so nothing that depends on it, and what wakes an order is the price of the finest data.
     pub fn supports(order: &SubmitOrder, special: &SpecialTerms) -> bool {
-        let &SpecialTerms { trail, trail_by, limit_offset, .. } = special;
-        let has_only_trail =
-            *special == SpecialTerms { trail, trail_by, limit_offset, ..SpecialTerms::default() };
+        let &SpecialTerms { trail, trail_by, limit_offset, zero_stop_price, .. } = special;
+        let of_trail =
+            SpecialTerms { trail, trail_by, limit_offset, zero_stop_price, ..SpecialTerms::default() };
+        let has_only_trail = *special == of_trail;
         let is_of_prices = !matches!(order.order_type, OrderType::MarketToLimit | OrderType::Pegged);
         has_only_trail && is_of_prices && order.options & options::SPECIAL == 0
     }
@@ -399,20 +400,7 @@ impl Venue for SimulatedVenue {
     }
 
     fn observe(&mut self, record: &[Slot]) {
-        let Some(head) = record.first() else { return };
-        self.reacting = false;
-        self.reports.advance(head.time);
-        match Message::from_number(head.message) {
-            Some(Message::BarObserved) => self.observe_bar(record),
-            Some(Message::QuoteObserved) => self.observe_update(head, Market::observe_quote),
-            Some(Message::TradeObserved) => self.observe_update(head, Market::observe_trade),
-            Some(Message::BookLevelObserved) => self.observe_update(head, Market::observe_level),
-            Some(Message::FeedGapObserved) => self.observe_gap(head.instrument),
-            _ => {}
-        }
-        if head.has(flags::LAST_OF_MESSAGE) {
-            self.end_message(head.time);
-        }
+        self.observe_of(record, false);
     }
 
     fn next_report(&mut self, time: u64, context: &dyn VenueContext) -> Option<VenueReport> {
@@ -453,6 +441,26 @@ impl Venue for SimulatedVenue {
 }
 
 impl SimulatedVenue {
+    /// Takes a record of market data in; `negative_prices` says what its instrument is listed with.
+    pub fn observe_of(&mut self, record: &[Slot], negative_prices: bool) {
+        let Some(head) = record.first() else { return };
+        self.reacting = false;
+        self.reports.advance(head.time);
+        match Message::from_number(head.message) {
+            Some(Message::BarObserved) => self.observe_bar(record),
+            Some(Message::QuoteObserved) => {
+                self.observe_update(head, |market, slot| market.observe_quote(slot, negative_prices));
+            }
+            Some(Message::TradeObserved) => self.observe_update(head, Market::observe_trade),
+            Some(Message::BookLevelObserved) => self.observe_update(head, Market::observe_level),
+            Some(Message::FeedGapObserved) => self.observe_gap(head.instrument),
+            _ => {}
+        }
+        if head.has(flags::LAST_OF_MESSAGE) {
+            self.end_message(head.time);
+        }
+    }
+
     /// Handles what the engine asks in answer to a report of the bar in work. `false` when it is not of that
     /// kind and travels as any request does.
     fn react(&mut self, request: &VenueRequest, trail: Option<Trail>) -> bool {

@@ -59,8 +59,8 @@ impl Desk<'_> {
             trail: self.trail,
         };
         if let Some(trail) = &mut order.trail {
-            let known = terms.released_at.or_else(|| market.price_now(terms.side));
-            trail.water = known.unwrap_or_default();
+            trail.water = terms.released_at.or_else(|| market.price_now(terms.side));
+            trail.has_stop |= terms.stop_price != 0;
         }
         if let Some(refusal) = self.refusal(&order) {
             self.reports.send_last(account, order_id, self.time, Outcome::Rejected { refusal });
@@ -69,7 +69,8 @@ impl Desk<'_> {
         *self.last_priority += 1;
         let venue_order_id = order.venue_order_id;
         self.reports.send(account, order_id, self.time, Outcome::Accepted { venue_order_id });
-        if order.terms.order_type == OrderType::TrailingStopLimit && order.terms.stop_price != 0 {
+        let has_stop = order.trail.is_some_and(|trail| trail.has_stop);
+        if order.terms.order_type == OrderType::TrailingStopLimit && has_stop {
             order.set_limit();
             execution::report_repriced(&order, self.time, self.reports);
         }
