@@ -264,6 +264,38 @@ def test_batches_and_single_calls_make_the_same_book() -> None:
     assert batched.snapshot() == single.snapshot()
 
 
+def test_a_large_book_that_looks_ahead_answers_as_one_that_gets_rows_one_by_one() -> None:
+    random = np.random.default_rng(20262)
+    orders = np.zeros(40_000, COMMAND_DTYPE)
+    orders["kind"], orders["order_type"], orders["time_in_force"] = (
+        CommandKind.SUBMIT,
+        OrderType.LIMIT,
+        TimeInForce.GTC,
+    )
+    orders["order_id"] = random.permutation(40_000) + 1
+    orders["side"] = 1 + orders["order_id"] % 2
+    orders["price"] = np.where(orders["side"] == 1, -1, 1) * random.integers(1, 900, 40_000)
+    orders["quantity"] = 5
+    noise = random.integers(0, 256, 40 * 2_000, dtype=np.uint8).view(COMMAND_DTYPE)
+    noise["kind"] %= 5
+    noise["side"] %= 4
+    noise["order_type"], noise["time_in_force"], noise["options"] = OrderType.LIMIT, TimeInForce.GTC, 0
+    noise["order_id"] %= 50_000
+    noise["quantity"] %= 40
+    noise["price"][::2] %= 1_000
+    large, other = OrderBook(), OrderBook()
+    for book in (large, other):
+        book.submit_batch(orders)
+        assert len(book) == 40_000
+    reports = large.submit_batch(noise)
+    one_by_one = [other.submit_batch(noise[row : row + 1]) for row in range(len(noise))]
+    for row, rows in enumerate(one_by_one):
+        rows["command"] = row
+    assert set(reports["kind"]) == {kind.value for kind in ReportKind}
+    assert reports.tobytes() == b"".join(rows.tobytes() for rows in one_by_one)
+    assert large.snapshot() == other.snapshot()
+
+
 def test_a_restored_book_gives_the_next_id_as_the_first_would() -> None:
     book = OrderBook(tick="0.5", lot="1")
     book.submit("BUY", 1, 1, order_id=41)

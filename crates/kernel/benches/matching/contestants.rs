@@ -1,8 +1,8 @@
 //! The books being measured, behind one function each: the flow in, the checksum of the trades out.
 
 use openbell_kernel::book::{
-    AllocationPolicy, Book, BookCancel, BookReplace, BookTrade, DepthPublisher, LevelChange, MatchingPolicy,
-    NewOrder, PriceTime, ReportSink,
+    AllocationPolicy, Book, BookCancel, BookReplace, BookTrade, DepthPublisher, FAR_AHEAD, LevelChange,
+    MatchingPolicy, NewOrder, PriceTime, ReportSink, SOON,
 };
 use openbell_kernel::terms::{Side, TimeInForce};
 
@@ -94,6 +94,52 @@ impl<P: MatchingPolicy + Default, const LEVELS: bool> Contestant for Ours<P, LEV
     fn checksum(&self) -> Checksum {
         std::hint::black_box((self.sink.acknowledged, self.sink.levels));
         self.sink.checksum
+    }
+}
+
+/// Our book told of commands before they are due.
+#[derive(Default)]
+pub struct ForeseeingBook(PriceTimeBook<false>);
+
+impl ForeseeingBook {
+    #[inline]
+    fn foresee(&self, command: &Command) {
+        let new = (command.kind == Kind::Add).then_some((command.side, command.price));
+        self.0.book.foresee(command.id, new);
+    }
+
+    #[inline]
+    fn foresee_order(&self, command: &Command) {
+        if command.kind == Kind::Cancel {
+            self.0.book.foresee_order(command.id);
+        }
+    }
+}
+
+impl Contestant for ForeseeingBook {
+    #[inline]
+    fn step(&mut self, command: &Command) {
+        self.0.step(command);
+    }
+
+    fn checksum(&self) -> Checksum {
+        self.0.checksum()
+    }
+
+    fn run(books: &mut [Self], commands: &[Command]) {
+        let count = books.len();
+        let after = |book: usize| if book + 1 == count { 0 } else { book + 1 };
+        let [mut now, mut soon, mut later] = [0, SOON % count, FAR_AHEAD % count];
+        for (at, command) in commands.iter().enumerate() {
+            if let Some(command) = commands.get(at + FAR_AHEAD) {
+                books[later].foresee(command);
+            }
+            if let Some(command) = commands.get(at + SOON) {
+                books[soon].foresee_order(command);
+            }
+            books[now].step(command);
+            [now, soon, later] = [now, soon, later].map(after);
+        }
     }
 }
 

@@ -15,7 +15,8 @@ mod measure;
 mod reference;
 
 use contestants::{
-    Contestant, Direct, Hashed, LargeHashed, PriceTimeBook, ProRataBook, PublishedBook, SmallHashed,
+    Contestant, Direct, ForeseeingBook, Hashed, LargeHashed, PriceTimeBook, ProRataBook, PublishedBook,
+    SmallHashed,
 };
 use figures::tell;
 use flow::{Flow, Kind, Shape};
@@ -119,11 +120,14 @@ fn passive(id: u64, prices: u64) -> NewOrder {
 
 /// Our book beside `R` on a flow of its own: throughput and latencies.
 fn compare<R: Contestant>(name: &str, flow: &Flow, rounds: usize) {
-    let rows: [Row; 2] = [
+    let rows: [Row; 3] = [
         ("plain reference, hash index", measure::<R>, true),
         ("ours, acks", measure::<PriceTimeBook<false>>, true),
+        ("ours, acks, commands foreseen", measure::<ForeseeingBook>, true),
     ];
-    tell(&format!("{name} / hash-indexed reference"), table(name, flow, &rows, rounds)[1]);
+    let ratios = table(name, flow, &rows, rounds);
+    tell(&format!("{name}, one command after the other / hash-indexed reference"), ratios[1]);
+    tell(&format!("{name} / hash-indexed reference"), ratios[2]);
     compare_latencies::<R>(name, flow);
 }
 

@@ -12,6 +12,8 @@
 
 use std::collections::BTreeMap;
 
+use prefetch_index::prefetch_index;
+
 use super::bitmap::{Bitmap, MAX_BITS};
 use super::slab::NONE;
 
@@ -25,6 +27,9 @@ const MOST_EARNED_PLACES: usize = 1 << 16;
 
 /// Places of a window that are laid anew in the time that one use of the map takes more than one of the window.
 const PLACES_PER_FAR_USE: usize = 8;
+
+/// The same where the map is not used again after it, because the window then spans all levels.
+const PLACES_PER_LAST_FAR_USE: usize = 64;
 
 /// Key of an empty side: no limit reaches it. No order has it, nor [`NOWHERE`]: on one side or the other the two are the
 /// keys of the lowest and the highest integer, neither of which is a price ([`super::MAX_PRICE`]).
@@ -105,6 +110,14 @@ impl Ladder {
         (index < self.window.len() as u64).then_some(index as usize)
     }
 
+    /// Has the place of `key` in the window fetched.
+    #[inline(always)]
+    pub fn foresee(&self, key: i64) {
+        if let Some(index) = self.place(key) {
+            prefetch_index(&self.window, index);
+        }
+    }
+
     /// The level at `key`, [`NONE`] when there is none; for looking, so the window stays where it is.
     pub fn get(&self, key: i64) -> u32 {
         match self.place(key) {
@@ -129,7 +142,7 @@ impl Ladder {
             return NONE;
         }
         self.far_uses = self.far_uses.saturating_add(1);
-        if self.far_uses as usize > self.window.len() / PLACES_PER_FAR_USE {
+        if self.is_due(key) {
             self.move_window(key);
         }
         match self.place(key) {
@@ -224,6 +237,15 @@ impl Ladder {
         }
     }
 
+    /// Whether the map, used again for `key`, was used enough for a new window. How far the levels span is asked now and
+    /// then only.
+    fn is_due(&self, key: i64) -> bool {
+        let (uses, places) = (self.far_uses as usize, self.window.len());
+        let ends_them = || self.span(key) <= self.most_places(places) as u64;
+        uses > places / PLACES_PER_FAR_USE
+            || uses > places / PLACES_PER_LAST_FAR_USE && uses.is_power_of_two() && ends_them()
+    }
+
     /// Places a window may have that has `now` of them.
     fn most_places(&self, now: usize) -> usize {
         let earned = (self.earlier_far_uses as usize * PLACES_PER_FAR_USE).min(MOST_EARNED_PLACES);
@@ -236,11 +258,10 @@ impl Ladder {
     fn move_window(&mut self, key: i64) {
         self.earlier_far_uses = self.earlier_far_uses.saturating_add(self.far_uses);
         self.far_uses = 0;
+        let (span, lowest) = (self.span(key), self.bounds(key).0);
         let window = std::mem::take(&mut self.window);
         let occupied = std::mem::take(&mut self.occupied);
-        let (lowest, highest) = self.bounds(&occupied, key);
         let most = self.most_places(window.len());
-        let span = highest.abs_diff(lowest).saturating_add(1);
         let old_base = self.base;
         let size = if span <= most as u64 {
             let span = span as usize;
@@ -278,10 +299,16 @@ impl Ladder {
         }
     }
 
-    /// The lowest and the highest of `key` and the keys of all levels, the window's in `occupied`.
-    fn bounds(&self, occupied: &Bitmap, key: i64) -> (i64, i64) {
-        let near =
-            [occupied.first(), occupied.last()].map(|index| index.map(|index| self.base + index as i64));
+    /// Places from the lowest to the highest of `key` and the keys of all levels.
+    fn span(&self, key: i64) -> u64 {
+        let (lowest, highest) = self.bounds(key);
+        highest.abs_diff(lowest).saturating_add(1)
+    }
+
+    /// The lowest and the highest of `key` and the keys of all levels.
+    fn bounds(&self, key: i64) -> (i64, i64) {
+        let near = [self.occupied.first(), self.occupied.last()]
+            .map(|index| index.map(|index| self.base + index as i64));
         let far =
             [self.far.first_key_value(), self.far.last_key_value()].map(|entry| entry.map(|entry| *entry.0));
         let keys = near.into_iter().chain(far).flatten();
@@ -379,6 +406,16 @@ mod tests {
             }
             prop_assert_eq!(ladder.iter().collect::<Vec<_>>(), twin.into_iter().collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn a_window_that_spans_all_levels_comes_after_a_few_uses_of_the_map() {
+        let mut ladder = Ladder::default();
+        for key in (0..290).step_by(20) {
+            assert_eq!(ladder.find(key), NONE);
+            ladder.insert(key, 1);
+        }
+        assert_eq!((ladder.window.len(), ladder.far.len()), (512, 0));
     }
 
     #[test]

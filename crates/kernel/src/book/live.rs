@@ -9,6 +9,7 @@
 //! table is moved at once, in a microsecond or two: each insert while one is being left goes a long way, and a thousand
 //! small books that grow were most of the time on it.
 
+use prefetch_index::prefetch_index;
 use zerocopy::FromZeros;
 
 use super::slab::{NONE, Slab};
@@ -218,6 +219,20 @@ impl LiveOrders {
             Some(left) if slot == NONE => left.0.locate(order_id, slab).2,
             _ => slot,
         }
+    }
+
+    /// Has the bucket of an id fetched.
+    #[inline(always)]
+    pub fn foresee(&self, order_id: u64) {
+        prefetch_index(&self.table.buckets, self.table.home(order_id).0);
+    }
+
+    /// The slot that an id has if it is the first its bucket says it could be; any other or [`NONE`] if it is not.
+    #[inline(always)]
+    pub fn likely(&self, order_id: u64) -> u32 {
+        let (bucket, tag) = self.table.home(order_id);
+        let bucket = &self.table.buckets[bucket];
+        bucket.slots.get(place_of(lanes(bucket.word, tag))).copied().unwrap_or(NONE)
     }
 
     /// A place for an id where one look shows that it is not there and fits, as it does for nearly all new ids.

@@ -5,7 +5,8 @@
 //! refused leaves the book as it was.
 //!
 //! Inside: levels in a price window with a bitmap ([`ladder`]), orders in circular lists from one pool
-//! ([`slab`]), live ids in a compact index ([`live`]); reserves of icebergs and hidden orders apart ([`aside`]).
+//! ([`slab`]), live ids in a compact index ([`live`]); reserves of icebergs and hidden orders apart ([`aside`]). Who has commands
+//! before they are due lets a book look ahead ([`foresight`]).
 //! Adding, canceling and trading cost the same however many orders rest, and allocate nothing once the pools
 //! have grown to what is live at once.
 
@@ -14,6 +15,7 @@ mod aside;
 mod asked;
 mod auction;
 mod bitmap;
+mod foresight;
 mod ladder;
 mod live;
 mod matching;
@@ -29,6 +31,7 @@ mod view;
 pub use allocation::{AllocationPolicy, AnyPolicy, LeadShare, PriceSizeTime, ProRataStep, TopStep, WHOLE};
 pub use asked::{AskedPolicy, LevelQuestion};
 pub use auction::AuctionLevel;
+pub use foresight::{FAR_AHEAD, SOON};
 pub use policy::{LevelQueue, MatchingPolicy, PriceTime, RestingOrder};
 pub use published::{DepthPublisher, DepthReader, PublishedDepth};
 pub use report::{

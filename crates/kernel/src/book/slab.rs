@@ -9,6 +9,8 @@
 //! where it is first touched; what does not fit even there lies in chunks. So making room for an order costs the same
 //! however many rest, and what many orders take is what they need.
 
+use prefetch_index::prefetch_index;
+
 /// Nodes made room for with the first: a page.
 const FIRST_NODES: usize = 128;
 
@@ -110,6 +112,12 @@ impl Slab {
     fn node_in_chunk(&self, slot: u32) -> &Node {
         let place = slot as usize - ARRAY_NODES;
         &self.chunks[place / CHUNK][place % CHUNK]
+    }
+
+    /// Has a node of the array fetched.
+    #[inline(always)]
+    pub fn foresee(&self, slot: u32) {
+        prefetch_index(&self.nodes, slot as usize);
     }
 
     #[inline(always)]

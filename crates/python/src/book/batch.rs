@@ -1,7 +1,8 @@
 //! Batches: commands and reports as rows of NumPy structured arrays over the same bytes.
 
 use openbell_kernel::book::{
-    Book, BookCancel, BookReplace, BookTrade, DepthPublisher, MatchingPolicy, NewOrder, ReportSink, SHOW_ALL,
+    Book, BookCancel, BookReplace, BookTrade, DepthPublisher, FAR_AHEAD, MatchingPolicy, NewOrder,
+    ReportSink, SHOW_ALL, SOON,
 };
 use openbell_kernel::rules::{Refusal, Rule};
 use openbell_kernel::terms::{OrderType, Side, TimeInForce, options};
@@ -226,6 +227,20 @@ fn new_order(command: &Command) -> Result<NewOrder, Refusal> {
 /// Commands of a batch after which readers see the book again.
 const PUBLISHED_EVERY: usize = 64;
 
+/// Tells a large book what comes after the command at `at`.
+#[inline]
+fn look_ahead<P: MatchingPolicy>(book: &Book<P>, commands: &[Command], at: usize) {
+    if let Some(command) = commands.get(at + FAR_AHEAD) {
+        let side = (command.kind == SUBMIT).then(|| Side::from_number(command.side)).flatten();
+        book.foresee(command.order_id, side.map(|side| (side, command.price)));
+    }
+    if let Some(command) = commands.get(at + SOON)
+        && command.kind != SUBMIT
+    {
+        book.foresee_order(command.order_id);
+    }
+}
+
 /// Runs every command; returns one above the largest id accepted.
 pub fn run<P: MatchingPolicy>(
     book: &mut Book<P>,
@@ -235,7 +250,11 @@ pub fn run<P: MatchingPolicy>(
 ) -> u64 {
     let mut next_id = 0;
     let mut rows = Rows { bytes, command: 0 };
+    let looks_ahead = book.is_large();
     for (index, command) in commands.iter().enumerate() {
+        if looks_ahead {
+            look_ahead(book, commands, index);
+        }
         if let Some(publisher) = publisher
             && index % PUBLISHED_EVERY == 0
         {
