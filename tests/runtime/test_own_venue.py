@@ -278,7 +278,7 @@ def test_the_kernels_own_policies_share_by_their_rules():
         ({"slippage": "0.1%"}, "slippage does not go"),
         ({"latency": "1ms"}, "latency does not go"),
         ({"warm_up": 3}, "warm_up does not go"),
-        ({"close_at_end": True}, "close_at_end does not go"),
+        ({"close_at_end": "open"}, "close_at_end='open' does not go"),
         ({"start": "2022-01-01"}, "start and end belong to the source"),
         ({"benchmark": "buy_and_hold"}, "a benchmark is drawn from bars"),
     ],

@@ -63,8 +63,8 @@ class Backtest:
     venue         a `Venue` of our own, where the strategy trades with the orders of `data=read_orders(...)`; with such data it is
                   `Venue()` unless another is given. None: simulated
     history       bars kept for `self.history`
-    close_at_end  True: positions left at the end are closed at the last close; "open": at the last bar's open, as some
-                  simulators do; False: they stay, valued at the last close
+    close_at_end  True: positions left at the end are closed at the last close, at a venue of our own against what stands in its
+                  book; "open": at the last bar's open, as some simulators do; False: they stay, valued at the last close
     journal       what a saved run's journal holds: "full", "by_reference" (data by its SHA-256) or "none"
     seed          of `self.random`
     timezone      of times without a zone, in the data and in `start` and `end`: "America/New_York"
@@ -151,7 +151,7 @@ class Backtest:
             ("slippage", self._fill_model().slippage != 0, "orders fill as they match"),
             ("latency", latency.order_ns or latency.report_ns, "only LatencyModel(feed_ns=...) delays there"),
             ("warm_up", self.warm_up, "there are no bars"),
-            ("close_at_end", self.close_at_end, "what is held is valued at the last price"),
+            ("close_at_end='open'", self.close_at_end == "open", "there are no bars"),
         ):
             if is_given:
                 raise ConfigError(f"{name} does not go with a venue of our own: {why}")

@@ -45,7 +45,7 @@ from openbell.venue.venue import Venue
 NANO = 10**9
 MOST_NANO = 2**63 - 1
 ACCOUNT, PARTICIPANT, CURRENCY, VENUE, SIMULATED = 1, 1, 1, 0, 2
-BUY, SELL, MARKET, GTC, CLOSE_POSITION, REDUCE_ONLY = 1, 2, 1, 2, 3, 2
+BUY, SELL, MARKET, GTC, UNITS, CLOSE_POSITION, REDUCE_ONLY = 1, 2, 1, 2, 0, 3, 2
 MAX_LEVERAGE = 6
 """Numbers of the engine; see crates/kernel/src/terms.rs and risk/limits.rs."""
 
@@ -392,6 +392,9 @@ class _Drive:
         self.node.end_run()
         if self.setup.close_at_end:
             for number, side in self._held():
+                # In a book it meets what stands there, as any order does; a simulated venue sizes it at the last price.
+                held = self.node.position(ACCOUNT, number)[0]
+                quantity, sizing = (0, CLOSE_POSITION) if self.setup.venue is None else (abs(held), UNITS)
                 closing = self.session.next_order_id()
                 self.node.submit_order(
                     0,
@@ -401,8 +404,8 @@ class _Drive:
                     side,
                     MARKET,
                     GTC,
-                    0,
-                    sizing=CLOSE_POSITION,
+                    quantity,
+                    sizing=sizing,
                     options=REDUCE_ONLY,
                 )
         # What hooks send in answer to the end would fill at a price that is gone.

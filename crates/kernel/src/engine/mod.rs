@@ -28,6 +28,7 @@ mod order_reports;
 mod plain;
 mod plain_trades;
 mod requests;
+mod sizing;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -152,12 +152,14 @@ impl Engine {
             self.answer_repeated(&first, &request, special, order_id, head.source);
             return Ok(());
         }
+        let sized = self.sized(&request, head.source);
+        request = sized.unwrap_or(request);
         let mut order = Order::new(order_id, head.source, request);
         if let Some(terms) = special {
             self.orders.insert_special(order_id, terms);
             order.has_price |= terms.zero_price;
         }
-        if let Err(refusal) = self.admit(&order, special.as_ref()) {
+        if let Err(refusal) = sized.and_then(|_| self.admit(&order, special.as_ref())) {
             order.state = OrderState::Denied;
             order.set_refusal(refusal);
             self.emit_denied(about(&order), order_id, asked(&request), &refusal);

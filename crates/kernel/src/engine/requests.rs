@@ -2,7 +2,9 @@
 
 use super::order_entry::about;
 use super::{ANSWER_TIMEOUT_NS, About, AnyVenue, Engine, EngineStopped, OutboxEntry};
+use crate::command::SubmitOrder;
 use crate::event;
+use crate::risk::ReplaceTerms;
 use crate::terms::{OrderState, VenueKind, options};
 use crate::venue::{VenueOrder, VenueRequest};
 
@@ -12,22 +14,7 @@ impl Engine {
         let Some(order) = self.orders.get_mut(order_id) else { return Ok(()) };
         order.state = OrderState::PendingNew;
         let (request, terms) = (&order.request, order.terms);
-        let venue_order = VenueOrder {
-            order_id,
-            client_order_id: request.client_order_id,
-            account: request.account,
-            instrument: request.instrument,
-            side: request.side,
-            order_type: request.order_type,
-            time_in_force: request.time_in_force,
-            sizing: request.sizing,
-            options: request.options,
-            price: terms.price,
-            quantity: terms.quantity,
-            stop_price: terms.stop_price,
-            expire_time: request.expire_time,
-            released_at,
-        };
+        let venue_order = venue_order(order_id, request, terms, released_at);
         if venue_order.options & options::ASIDE != 0 {
             self.attach(order_id, venue_order.instrument);
         }
@@ -138,5 +125,30 @@ impl Engine {
             self.put_in_outbox(&query, order_id, venue);
             self.expect_answer(order_id);
         }
+    }
+}
+
+/// What its venue is told of an order under `terms`.
+pub(super) fn venue_order(
+    order_id: u64,
+    request: &SubmitOrder,
+    terms: ReplaceTerms,
+    released_at: Option<i64>,
+) -> VenueOrder {
+    VenueOrder {
+        order_id,
+        client_order_id: request.client_order_id,
+        account: request.account,
+        instrument: request.instrument,
+        side: request.side,
+        order_type: request.order_type,
+        time_in_force: request.time_in_force,
+        sizing: request.sizing,
+        options: request.options,
+        price: terms.price,
+        quantity: terms.quantity,
+        stop_price: terms.stop_price,
+        expire_time: request.expire_time,
+        released_at,
     }
 }
