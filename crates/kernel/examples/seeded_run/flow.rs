@@ -312,9 +312,10 @@ impl Flow {
         command(node, 0, account, RecordBuffer::new(body));
     }
 
+    /// In one market or in all (0): else those that no recent cancel knows would be more and more.
     fn cancel_all(&mut self, node: &mut Node) {
-        let account = self.account();
-        command(node, 1, account, RecordBuffer::new(CancelAllOrders { reserved: [0; 4] }));
+        let (account, instrument) = (self.account(), self.below(u64::from(INSTRUMENTS) + 1) as u32);
+        command(node, instrument, account, RecordBuffer::new(CancelAllOrders { reserved: [0; 4] }));
     }
 
     fn feed(&mut self, now: u64) {

@@ -102,7 +102,8 @@ impl MatchingVenue {
                 return false;
             }
         }
-        let (goes_on, _) = self.step_answered(time, context);
+        let (goes_on, unforeseen) = self.step_answered(time, context);
+        debug_assert_eq!(unforeseen, None, "a step asked of which it was said that it would not");
         if let Some(asking) = self.asking.as_deref_mut() {
             asking.answers.clear();
         }
@@ -137,24 +138,33 @@ impl MatchingVenue {
         self.market_mut(instrument)?.book.asked_mut()
     }
 
-    /// Whether the next step could trade. It need not, but a step that this says no of never asks.
+    /// Whether the next step could trade in an instrument that asks. It need not, but a step that this says no of never asks.
     fn may_ask(&self, time: u64) -> bool {
         use crate::venue::Venue as _;
+        let Some(asking) = self.asking.as_deref() else { return false };
         if self.next_due().is_none_or(|due| due > time) {
             return false;
         }
-        let set_off = !self.restless.is_empty() || !self.triggered.is_empty() || !self.shrunk.is_empty();
+        let asks = |instrument: u32| asking.instruments.contains(&instrument);
+        let asks_with = |id: u64| self.tickets.get(id).is_some_and(|ticket| asks(ticket.order.instrument));
         let is_due = |due: Option<u64>| due.is_some_and(|due| due <= time);
         let by_time = is_due(self.expiries.first().map(|(due, _)| *due))
             || is_due(self.session_ends.first().map(|(due, _)| *due));
-        if set_off || by_time {
+        let mut set_off = self.restless.iter().chain(&self.shrunk);
+        if by_time
+            || set_off.any(|(instrument, _)| asks(*instrument))
+            || self.triggered.iter().any(|stop| asks_with(stop.order_id))
+        {
             return true;
         }
         match self.work.front() {
-            Some((_, Work::Request(VenueRequest::Submit(order)))) => self.may_trade(order),
+            Some((_, Work::Request(VenueRequest::Submit(order)))) => {
+                asks(order.instrument) && self.may_trade(order)
+            }
+            Some((_, Work::Request(VenueRequest::Replace { instrument, .. }))) => asks(*instrument),
+            Some((_, Work::Mark { instrument, .. })) => asks(*instrument),
             Some((_, Work::Request(VenueRequest::Cancel { .. } | VenueRequest::Query { .. }))) => false,
-            Some((_, Work::CloseSession { .. })) => false,
-            _ => true,
+            Some((_, Work::CloseSession { .. })) | None => false,
         }
     }
 
