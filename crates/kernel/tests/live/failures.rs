@@ -13,7 +13,9 @@ use openbell_kernel::message::Message;
 use openbell_kernel::record::{Body, Slot};
 use openbell_kernel::ring::Signal;
 
-use crate::market::{bid, created, heads, market, path, reopened, settings, submit_all, take_until, until};
+use crate::market::{
+    bid, created, heads, market, path, reopened, settings, submit_all, take_until, until, until_quiet,
+};
 
 /// Takes what still can be taken, and the error that follows.
 fn drained(live: &LiveNode) -> (Vec<Slot>, LiveError) {
@@ -41,6 +43,7 @@ fn a_journal_that_fails_ends_all_acknowledgment() {
         submit_all(&live, &[bid(1)]);
         take_until(&live, Message::OrderAccepted, 1);
         let acknowledged = live.health().durable_sequence;
+        until_quiet(&disk);
         disk.fail(operation, 1, Fault::Os(number));
         submit_all(&live, &[bid(2)]);
         let (out, error) = drained(&live);

@@ -10,6 +10,7 @@ use openbell_kernel::command::{
     CancelOrder, ConfigureVenue, DefineCurrency, DepositCash, InstrumentPayload, ListInstrument, OpenAccount,
     SubmitOrder, TextPayload,
 };
+use openbell_kernel::disk::memory::Operation;
 use openbell_kernel::disk::{Disk, MemoryDisk};
 use openbell_kernel::journal::{Identity, JournalWriter, Settings};
 use openbell_kernel::live::{LiveNode, LiveOptions, configure, restart};
@@ -109,6 +110,19 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(begin.elapsed() < PATIENCE, "waited in vain for: {what}");
         std::thread::sleep(Duration::from_micros(100));
     }
+}
+
+/// Waits until nothing was asked of the disk for a while: else a fault would meet the upkeep that follows a commit.
+pub fn until_quiet(disk: &MemoryDisk) {
+    let calls = || [Operation::Write, Operation::Sync].map(|operation| disk.calls(operation));
+    let (mut seen, mut since) = (calls(), Instant::now());
+    until("the end of the upkeep", || {
+        let now = calls();
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+        since.elapsed() > Duration::from_millis(100)
+    });
 }
 
 /// Submits whole records, again when busy.
