@@ -48,19 +48,17 @@ def _most(figure: str, bound: float, unit: str) -> Target:
 
 
 KINDS = ("Add", "Cancel", "Replace", "Take")
-FLOWS = ("usual flow", "350,000 live orders", "14,000 levels", "1,000 books")
+LARGE_FLOWS = ("350,000 live orders", "14,000 levels", "1,000 books")
+WAYS = ("one command after the other", "commands foreseen")
+"""The reference, which never looks ahead, is beside both."""
+FLOWS = ("usual flow", *LARGE_FLOWS)
 
 MATCHING = (
     _least("native with acks / hash-indexed reference", 0.7, "x"),
     _least("native with acks / reference with direct ids", 0, "x"),
     _least("Python in batches of 1,024 / hash-indexed reference", 0.6, "x"),
     _least("Python, one call per command", 5e6, "/s"),
-    _least("350,000 live orders / hash-indexed reference", 0.9, "x"),
-    _least("350,000 live orders, one command after the other / hash-indexed reference", 0, "x"),
-    _least("14,000 levels / hash-indexed reference", 0.9, "x"),
-    _least("14,000 levels, one command after the other / hash-indexed reference", 0, "x"),
-    _least("1,000 books / hash-indexed reference", 0.9, "x"),
-    _least("1,000 books, one command after the other / hash-indexed reference", 0, "x"),
+    *(_least(f"{flow}, {how} / hash-indexed reference", 0.9, "x") for flow in LARGE_FLOWS for how in WAYS),
     _least("pro rata / price-time", 0.5, "x"),
     *(_most(f"{flow}, {kind}, p99.9", 10_000, "ns") for flow in FLOWS for kind in KINDS),
     *(_most(f"{flow}, {kind}, p99 / reference's", 2, "x") for flow in FLOWS for kind in KINDS),
