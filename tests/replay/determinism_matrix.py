@@ -6,7 +6,7 @@ The kernel's example `seeded_run` writes a journal and snapshots, in each build;
 plays every kind of order through auctions, bands and three matching policies (one of them outside the kernel), and saves its
 states in the middle of auctions, with stops, trailing stops, pegs and icebergs at rest; it fails where one of these is missing.
 Then fresh Python processes, each in other surroundings, replay the journal on the compiled engine, from genesis and from every
-snapshot, and must come to the same hashes.
+snapshot, and must come to the same hashes. As many run at a time as there are cores.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +61,18 @@ def matrix(
     directory: Path, *, records: int, seed: int, snapshots: int = 5, builds: Sequence[str] = ("debug",)
 ) -> list[Line]:
     """Run everything below `directory`. Raises AssertionError where two builds write other bytes."""
-    lines = [
-        _build_line(build, directory / build, records=records, seed=seed, snapshots=snapshots)
-        for build in builds
-    ]
+    for build in builds:
+        _compile(build)
+
+    def run(build: str) -> Line:
+        return _build_line(build, directory / build, records=records, seed=seed, snapshots=snapshots)
+
     first = directory / builds[0]
-    for build in builds[1:]:
-        require_same_files(first, directory / build)
-    lines += [_python_line(name, around, first) for name, around in SURROUNDINGS.items()]
+    with ThreadPoolExecutor(os.cpu_count()) as cells:
+        lines = list(cells.map(run, builds))
+        for build in builds[1:]:
+            require_same_files(first, directory / build)
+        lines += cells.map(lambda name: _python_line(name, SURROUNDINGS[name], first), SURROUNDINGS)
     return lines
 
 
@@ -82,13 +87,16 @@ def require_same_files(first: Path, second: Path) -> None:
     assert not mismatched and not failed, f"other bytes: {mismatched + failed}"
 
 
-def _build_line(build: str, directory: Path, *, records: int, seed: int, snapshots: int) -> Line:
+def _compile(build: str) -> None:
     flags = ["--release"] if build == "release" else []
     subprocess.run(
         ["cargo", "build", "--quiet", "--locked", "-p", "openbell-kernel", "--example", "seeded_run", *flags],
         cwd=ROOT,
         check=True,
     )
+
+
+def _build_line(build: str, directory: Path, *, records: int, seed: int, snapshots: int) -> Line:
     directory.mkdir(parents=True)
     program = ROOT / "target" / build / "examples" / "seeded_run"
     started = time.perf_counter()

@@ -389,10 +389,13 @@ impl Engine {
             while let Some(report) = self.next_report(venue) {
                 self.apply_report(venue as u16, &report)?;
             }
-            if let Some(AnyVenue::Matching(matching)) = self.venues.get(venue)
-                && matching.allocation_question().is_some()
-            {
-                self.asking_venue = Some(venue as u16);
+            if let Some(AnyVenue::Matching(matching)) = self.venues.get(venue) {
+                if let Some(reason) = matching.unforeseen_question() {
+                    return Err(self.stopped(reason.to_owned()));
+                }
+                if matching.allocation_question().is_some() {
+                    self.asking_venue = Some(venue as u16);
+                }
             }
         }
         self.is_pulling = false;

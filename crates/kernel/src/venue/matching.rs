@@ -39,6 +39,7 @@ mod shown_orders;
 mod special;
 mod standing;
 mod state;
+mod trial;
 mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -180,6 +181,33 @@ struct TriggeredStop {
     order_id: u64,
     price: i64,
     time: u64,
+}
+
+/// What a venue does next. Each is about one market, but the end of a day of all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The standing orders of a market are looked at.
+    Settle {
+        instrument: u32,
+        time: u64,
+    },
+    Run(TriggeredStop),
+    Expire {
+        order_id: u64,
+        due: u64,
+    },
+    EndSession {
+        instrument: u32,
+        due: u64,
+    },
+    /// The reduce-only orders of a market are brought down to what is left to reduce.
+    Trim {
+        instrument: u32,
+    },
+    /// What was asked for first.
+    Work {
+        time: u64,
+    },
 }
 
 /// A venue of our own with one price-time book per instrument.
@@ -401,21 +429,16 @@ impl MatchingVenue {
         self.markets.get_mut((instrument as usize).wrapping_sub(1))?.as_deref_mut()
     }
 
-    /// The next of what requests set off; says whether there was anything.
-    fn run_what_was_set_off(&mut self, context: &dyn VenueContext) -> bool {
-        if let Some((instrument, time)) = self.restless.pop_front() {
-            self.settle(instrument, time, context);
-            return true;
-        }
-        let Some(stop) = self.triggered.pop_front() else { return false };
-        self.run_triggered(&stop, context);
-        true
-    }
-
-    /// Does the next thing due at or before `time`; says whether there was one.
-    fn step(&mut self, time: u64, context: &dyn VenueContext) -> bool {
-        if !self.holds_triggers && self.run_what_was_set_off(context) {
-            return true;
+    /// The next thing due at or before `time`.
+    #[inline]
+    fn next_step(&self, time: u64) -> Option<Step> {
+        if !self.holds_triggers {
+            if let Some(&(instrument, time)) = self.restless.front() {
+                return Some(Step::Settle { instrument, time });
+            }
+            if let Some(&stop) = self.triggered.front() {
+                return Some(Step::Run(stop));
+            }
         }
         let work_time = self.work.front().map(|(time, _)| *time).filter(|&due| due <= time);
         let horizon = work_time.unwrap_or(time);
@@ -423,20 +446,46 @@ impl MatchingVenue {
         if let Some(&(due, order_id)) = self.expiries.first()
             && due <= session_end.map_or(horizon, |(end, _)| end)
         {
-            self.leave(order_id, Leaving::Expired, due);
-            return true;
+            return Some(Step::Expire { order_id, due });
         }
         if let Some((due, instrument)) = session_end {
-            self.end_session(instrument, due, context);
-            return true;
+            return Some(Step::EndSession { instrument, due });
         }
-        let Some(time) = work_time else {
-            return !self.holds_triggers && self.trim_next(context);
-        };
-        if let Some((_, work)) = self.work.pop_front() {
-            self.run(&work, time, context);
+        if let Some(time) = work_time {
+            return Some(Step::Work { time });
         }
+        let &(instrument, _) = self.shrunk.front().filter(|_| !self.holds_triggers)?;
+        Some(Step::Trim { instrument })
+    }
+
+    /// Does the next thing due at or before `time`; says whether there was one.
+    #[inline]
+    fn step(&mut self, time: u64, context: &dyn VenueContext) -> bool {
+        let Some(next) = self.next_step(time) else { return false };
+        self.take_step(&next, context);
         true
+    }
+
+    #[inline]
+    fn take_step(&mut self, next: &Step, context: &dyn VenueContext) {
+        match *next {
+            Step::Settle { instrument, time } => {
+                self.restless.pop_front();
+                self.settle(instrument, time, context);
+            }
+            Step::Run(stop) => {
+                self.triggered.pop_front();
+                self.run_triggered(&stop, context);
+            }
+            Step::Expire { order_id, due } => drop(self.leave(order_id, Leaving::Expired, due)),
+            Step::EndSession { instrument, due } => self.end_session(instrument, due, context),
+            Step::Trim { .. } => self.trim_next(context),
+            Step::Work { time } => {
+                if let Some((_, work)) = self.work.pop_front() {
+                    self.run(&work, time, context);
+                }
+            }
+        }
     }
 
     fn run(&mut self, work: &Work, time: u64, context: &dyn VenueContext) {

@@ -1,16 +1,18 @@
 //! Instruments that match by a policy outside the kernel: what it is asked, and what waits for its answer.
 //!
-//! Matching cannot stop half way, so each step of such a venue that may trade is tried on a copy first, with the answers
-//! there are. When the copy meets a level that it has no answer for, the copy is thrown away, the level becomes the question,
-//! and nothing has happened; with one answer more the step is tried anew. The step itself is done when the copy came to its end. So
-//! everything that trades (iceberg refreshes, self-trade prevention, what is triggered) is the same code as elsewhere, at the
-//! price of a copy of the venue for each question: this is for backtests.
+//! Matching cannot stop half way, so each step in such an instrument that may trade is tried first on a venue that has its
+//! market only (`trial.rs`), with the answers there are. When the trial meets a level that it has no answer for, it is thrown
+//! away, the level becomes the question, and nothing has happened; with one answer more the step is tried anew. The step itself
+//! is done when the trial came to its end. So everything that trades (iceberg refreshes, self-trade prevention, what is
+//! triggered) is the same code as elsewhere, at the price of a copy of the one book for each question: this is for backtests.
+//!
+//! A step that asks although none was to stops the venue, and with it the engine.
 //!
 //! Auctions go by price and time whatever the policy, and ask nothing.
 
 use std::collections::BTreeSet;
 
-use super::{MatchingVenue, Work};
+use super::{MatchingVenue, Place, Step, TriggeredStop, Work};
 use crate::book::LevelQuestion;
 use crate::observation::AllocationAssessed;
 use crate::state::{State, StateError, StateReader, StateWriter};
@@ -27,6 +29,8 @@ pub(super) struct Asking {
     question: Option<(u32, LevelQuestion)>,
     /// What of its answer has come.
     begun: Vec<i64>,
+    /// A question that nobody can be asked any more.
+    unforeseen: Option<String>,
 }
 
 impl MatchingVenue {
@@ -86,91 +90,135 @@ impl MatchingVenue {
         }
     }
 
+    /// Why the venue must not go on: matching asked of what was to be known beforehand.
+    #[inline]
+    pub fn unforeseen_question(&self) -> Option<&str> {
+        self.asking.as_deref()?.unforeseen.as_deref()
+    }
+
     /// As [`MatchingVenue::step`] where some instrument asks. A step that has to wait for an answer was none.
     #[cold]
     pub(super) fn step_asking(&mut self, time: u64, context: &dyn VenueContext) -> bool {
-        if self.allocation_question().is_some() {
+        if self.allocation_question().is_some() || self.unforeseen_question().is_some() {
             return false;
         }
-        if self.may_ask(time) {
-            let mut trial = self.clone();
-            let question = trial.step_answered(time, context).1;
+        let Some(next) = self.next_step(time) else { return false };
+        let market = self.market_of(&next);
+        if let Some(instrument) = market.filter(|instrument| self.asks(*instrument))
+            && self.may_ask(&next, context)
+        {
+            let question = self.try_step(&next, instrument, context);
+            let Some(asking) = self.asking.as_deref_mut() else { return false };
             if question.is_some() {
-                if let Some(asking) = self.asking.as_deref_mut() {
-                    asking.question = question;
-                }
+                asking.question = question.map(|question| (instrument, question));
                 return false;
             }
-        }
-        let (goes_on, unforeseen) = self.step_answered(time, context);
-        debug_assert_eq!(unforeseen, None, "a step asked of which it was said that it would not");
-        if let Some(asking) = self.asking.as_deref_mut() {
-            asking.answers.clear();
-        }
-        goes_on
-    }
-
-    /// A step with the answers there are; and the level, if any, that there was none for.
-    fn step_answered(
-        &mut self,
-        time: u64,
-        context: &dyn VenueContext,
-    ) -> (bool, Option<(u32, LevelQuestion)>) {
-        let Some(asking) = self.asking.clone() else { return (self.step(time, context), None) };
-        for &instrument in &asking.instruments {
+            let answers = std::mem::take(&mut asking.answers);
             if let Some(policy) = self.asked_policy(instrument) {
-                policy.give(&asking.answers);
+                policy.give(&answers);
             }
         }
-        let goes_on = self.step(time, context);
-        let mut questions = asking.instruments.iter().filter_map(|&instrument| {
-            let policy = self.asked_policy(instrument)?;
-            let question = policy.take_question();
-            policy.give(&[]);
-            Some((instrument, question?))
-        });
-        let question = questions.next();
-        questions.for_each(drop);
-        (goes_on, question)
+        self.take_step(&next, context);
+        self.look_for_unforeseen(market);
+        self.unforeseen_question().is_none()
     }
 
-    fn asked_policy(&mut self, instrument: u32) -> Option<&mut crate::book::AskedPolicy> {
+    /// Breaks what is known of who asks: what then asks was not foreseen.
+    #[cfg(test)]
+    pub(crate) fn forget_who_asks(&mut self) {
+        self.asking.get_or_insert_default().instruments.clear();
+    }
+
+    fn asks(&self, instrument: u32) -> bool {
+        self.asking.as_deref().is_some_and(|asking| asking.instruments.contains(&instrument))
+    }
+
+    pub(super) fn asked_policy(&mut self, instrument: u32) -> Option<&mut crate::book::AskedPolicy> {
         self.market_mut(instrument)?.book.asked_mut()
     }
 
-    /// Whether the next step could trade in an instrument that asks. It need not, but a step that this says no of never asks.
-    fn may_ask(&self, time: u64) -> bool {
-        use crate::venue::Venue as _;
-        let Some(asking) = self.asking.as_deref() else { return false };
-        if self.next_due().is_none_or(|due| due > time) {
-            return false;
-        }
-        let asks = |instrument: u32| asking.instruments.contains(&instrument);
-        let asks_with = |id: u64| self.tickets.get(id).is_some_and(|ticket| asks(ticket.order.instrument));
-        let is_due = |due: Option<u64>| due.is_some_and(|due| due <= time);
-        let by_time = is_due(self.expiries.first().map(|(due, _)| *due))
-            || is_due(self.session_ends.first().map(|(due, _)| *due));
-        let mut set_off = self.restless.iter().chain(&self.shrunk);
-        if by_time
-            || set_off.any(|(instrument, _)| asks(*instrument))
-            || self.triggered.iter().any(|stop| asks_with(stop.order_id))
-        {
-            return true;
-        }
-        match self.work.front() {
-            Some((_, Work::Request(VenueRequest::Submit(order)))) => {
-                asks(order.instrument) && self.may_trade(order)
-            }
-            Some((_, Work::Request(VenueRequest::Replace { instrument, .. }))) => asks(*instrument),
-            Some((_, Work::Mark { instrument, .. })) => asks(*instrument),
-            Some((_, Work::Request(VenueRequest::Cancel { .. } | VenueRequest::Query { .. }))) => false,
-            Some((_, Work::CloseSession { .. })) | None => false,
+    pub(super) fn answers(&self) -> &[i64] {
+        self.asking.as_deref().map_or(&[], |asking| &asking.answers)
+    }
+
+    /// The market that a step is about; `None` where it is about none, or about all and only takes orders back.
+    fn market_of(&self, next: &Step) -> Option<u32> {
+        let of_order = |id: u64| Some(self.tickets.get(id)?.order.instrument);
+        match *next {
+            Step::Settle { instrument, .. }
+            | Step::EndSession { instrument, .. }
+            | Step::Trim { instrument } => Some(instrument),
+            Step::Run(TriggeredStop { order_id, .. }) | Step::Expire { order_id, .. } => of_order(order_id),
+            Step::Work { .. } => match self.work.front()?.1 {
+                Work::Request(VenueRequest::Submit(order)) => Some(order.instrument),
+                Work::Request(
+                    VenueRequest::Replace { order_id, .. } | VenueRequest::Cancel { order_id, .. },
+                ) => of_order(order_id),
+                Work::Mark { instrument, .. } | Work::CloseSession { instrument } => {
+                    Some(instrument).filter(|&instrument| instrument != 0)
+                }
+                Work::Request(VenueRequest::Query { .. }) => None,
+            },
         }
     }
 
-    fn may_trade(&self, order: &VenueOrder) -> bool {
-        let is_plain = order.options & options::ASIDE == 0 && order.order_type == OrderType::Limit;
-        !is_plain || self.would_trade(order)
+    /// Whether a step of a market that asks could match. It need not, but a step that this says no of never asks: what
+    /// only takes orders back, cuts them, lines them up or collects them does not, and auctions go by price and time.
+    fn may_ask(&self, next: &Step, context: &dyn VenueContext) -> bool {
+        match *next {
+            Step::Settle { instrument, .. } => self.would_settle(instrument, context),
+            Step::Run(_) => true,
+            Step::Expire { .. } | Step::EndSession { .. } | Step::Trim { .. } => false,
+            Step::Work { .. } => match self.work.front() {
+                Some((_, Work::Request(VenueRequest::Submit(order)))) => self.may_take(order),
+                Some((_, Work::Request(VenueRequest::Replace { order_id, price, .. }))) => {
+                    self.may_take_at(*order_id, *price)
+                }
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether a new order could take; those that wait for something do not when they come.
+    fn may_take(&self, order: &VenueOrder) -> bool {
+        match order.order_type {
+            OrderType::Limit => self.would_trade(order),
+            OrderType::Pegged => false,
+            other => !other.waits(),
+        }
+    }
+
+    /// Whether a live order could take when it has a new price: where it rests in the book.
+    fn may_take_at(&self, order_id: u64, price: i64) -> bool {
+        let Some(ticket) = self.tickets.get(order_id) else { return false };
+        let is_special = ticket.order.options & options::ASIDE != 0;
+        matches!(ticket.place, Place::Book(_))
+            && (is_special || self.would_trade(&VenueOrder { price, ..ticket.order }))
+    }
+
+    /// Stops the venue where a step asked of which it was said that it would not: what was matched by time instead is void.
+    fn look_for_unforeseen(&mut self, market: Option<u32>) {
+        match market {
+            Some(instrument) => self.look_for_unforeseen_in(instrument),
+            None => {
+                let policed: Vec<u32> = self.policed.iter().copied().collect();
+                policed.into_iter().for_each(|instrument| self.look_for_unforeseen_in(instrument));
+            }
+        }
+    }
+
+    fn look_for_unforeseen_in(&mut self, instrument: u32) {
+        let Some(policy) = self.asked_policy(instrument) else { return };
+        let question = policy.take_question();
+        policy.give(&[]);
+        let (Some(question), Some(asking)) = (question, self.asking.as_deref_mut()) else { return };
+        let LevelQuestion { order_id, price, incoming, resting, .. } = question;
+        asking.unforeseen = Some(format!(
+            "order {order_id} with {incoming} meets {} orders at {price} of instrument {instrument} in a step that was not to ask \
+             how they share it",
+            resting.len()
+        ));
+        self.reports.clear();
     }
 
     /// The state of what is asked, where anything is.

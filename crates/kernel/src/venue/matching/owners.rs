@@ -67,7 +67,7 @@ impl<'a> Owners<'a> {
     }
 
     /// What happens when an incoming order meets one of its owner.
-    fn own_action(self, account: u32, order_id: u64) -> Option<SelfTradeAction> {
+    pub fn own_action(self, account: u32, order_id: u64) -> Option<SelfTradeAction> {
         if self.settings.is_empty() && self.specials.is_empty() {
             return None;
         }

@@ -106,14 +106,14 @@ impl MatchingVenue {
         }
     }
 
-    /// Brings the reduce-only orders of the next market whose trades ask for it down to what is left to reduce; says
-    /// whether there was one. Comes when nothing else is to be done: first those whom a trade concerns may answer it
-    /// themselves, as an engine does that takes back or resizes the partner of what traded.
-    pub(super) fn trim_next(&mut self, context: &dyn VenueContext) -> bool {
-        let Some((instrument, time)) = self.shrunk.pop_front() else { return false };
+    /// Brings the reduce-only orders of the next market whose trades ask for it down to what is left to reduce. Comes
+    /// when nothing else is to be done: first those whom a trade concerns may answer it themselves, as an engine does that
+    /// takes back or resizes the partner of what traded.
+    pub(super) fn trim_next(&mut self, context: &dyn VenueContext) {
+        let Some((instrument, time)) = self.shrunk.pop_front() else { return };
         let Some(reducing) = self.market_mut(instrument).and_then(|market| market.reducing.as_deref_mut())
         else {
-            return true;
+            return;
         };
         let shrunk = std::mem::take(&mut reducing.shrunk);
         let orders: Vec<(u64, Side)> = reducing.orders.iter().map(|(id, side)| (*id, *side)).collect();
@@ -125,7 +125,6 @@ impl MatchingVenue {
                 self.cut(ticket, most, time);
             }
         }
-        true
     }
 
     /// Brings a waiting order down to `most`, its place kept, and cancels it where that is nothing.

@@ -49,6 +49,14 @@ impl Standing {
     }
 }
 
+/// What a pegged order must do that is not where it belongs.
+enum PegMove {
+    Enter(i64),
+    Follow(i64),
+    /// What it follows is gone.
+    Park,
+}
+
 /// Best bid and best offer among orders that do not follow others.
 type References = [Option<i64>; 2];
 
@@ -213,25 +221,48 @@ impl MatchingVenue {
         }
     }
 
+    /// Whether a pass over the standing orders of a market would change anything.
+    pub(super) fn would_settle(&self, instrument: u32, context: &dyn VenueContext) -> bool {
+        let Some(market) = self.market(instrument) else { return false };
+        let Some(standing) = market.standing.as_deref() else { return false };
+        let moves_pegs = !market.book.is_collecting() && !standing.pegs.is_empty() && {
+            let bests = self.references(market, &standing.pegs);
+            let mut tickets = standing.pegs.iter().filter_map(|id| self.tickets.get(*id));
+            tickets.any(|ticket| self.peg_move(ticket, bests, context).is_some())
+        };
+        let mut waiting = standing.whole.iter().filter_map(|id| self.tickets.get(*id));
+        moves_pegs || waiting.any(|ticket| self.is_fillable(ticket, context))
+    }
+
+    /// What a pegged order must do now.
+    fn peg_move(&self, ticket: &Ticket, bests: References, context: &dyn VenueContext) -> Option<PegMove> {
+        match (ticket.place, self.peg_target(ticket, bests, context)) {
+            (Place::Parked, Some(price)) => Some(PegMove::Enter(price)),
+            (Place::Book(_), Some(price)) if price != ticket.order.price => Some(PegMove::Follow(price)),
+            (Place::Book(_), None) => Some(PegMove::Park),
+            _ => None,
+        }
+    }
+
     fn move_peg(&mut self, order_id: u64, bests: References, time: u64, context: &dyn VenueContext) {
         let Some(&ticket) = self.tickets.get(order_id) else { return };
-        match (ticket.place, self.peg_target(&ticket, bests, context)) {
-            (Place::Parked, Some(price)) => {
+        match self.peg_move(&ticket, bests, context) {
+            Some(PegMove::Enter(price)) => {
                 let mut priced = ticket;
                 priced.order.price = price;
                 self.report(order_id, time, Outcome::Repriced { price, stop_price: 0 });
                 let result = self.match_order(priced, true, time, context);
                 self.cancel_refused(order_id, result, time);
             }
-            (Place::Book(_), Some(price)) if price != ticket.order.price => {
+            Some(PegMove::Follow(price)) => {
                 let order = VenueOrder { price, ..ticket.order };
                 let result = self.requote(ticket, &order, Telling::Repriced, time, context);
                 if let Err(refusal) = result {
                     self.leave(order_id, Leaving::ByRule(refusal), time);
                 }
             }
-            (Place::Book(_), None) => self.park_again(ticket, time),
-            _ => {}
+            Some(PegMove::Park) => self.park_again(ticket, time),
+            None => {}
         }
     }
 
@@ -283,7 +314,7 @@ impl MatchingVenue {
         let trades = self.trades;
         for order_id in ids {
             let Some(&ticket) = self.tickets.get(order_id) else { continue };
-            if self.fillable(&ticket.order, ticket.leaves(), context) >= ticket.leaves() {
+            if self.is_fillable(&ticket, context) {
                 let result = self.match_order(ticket, true, time, context);
                 self.cancel_refused(order_id, result, time);
             }
@@ -291,6 +322,10 @@ impl MatchingVenue {
                 return;
             }
         }
+    }
+
+    fn is_fillable(&self, ticket: &Ticket, context: &dyn VenueContext) -> bool {
+        self.fillable(&ticket.order, ticket.leaves(), context) >= ticket.leaves()
     }
 
     fn fillable(&self, order: &VenueOrder, quantity: i64, context: &dyn VenueContext) -> i64 {
