@@ -95,6 +95,27 @@ def test_a_restarted_node_is_looked_at_and_then_goes_live_once(tmp_path: Path) -
     again.stop()
 
 
+def test_the_node_thread_stays_on_the_processor_that_was_chosen(tmp_path: Path) -> None:
+    chosen = max(os.sched_getaffinity(0))
+    live = created(tmp_path / "journal", processor=chosen)
+    submitted = live.submit(bids(1, 3))
+    assert submitted == 3
+    take_until(live, "OrderAccepted", 3)
+    tasks = [task for task in Path("/proc/self/task").iterdir() if "node" in (task / "comm").read_text()]
+    allowed = {int(task.name): os.sched_getaffinity(int(task.name)) for task in tasks}
+    assert {chosen} in allowed.values()
+    live.stop()
+    restarted = RestartedNode(tmp_path / "journal")
+    with pytest.raises(ConfigError, match=r"cannot run on processor 4000: this process may run on .*\d"):
+        restarted.go_live(processor=4000)
+
+
+def test_a_processor_that_there_is_not_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot run on processor 1000: this process may run on"):
+        created(tmp_path / "journal", processor=1000)
+    assert not (tmp_path / "journal").exists()
+
+
 def test_a_grouping_that_is_none_is_named() -> None:
     with pytest.raises(InputError, match='found "venue", expected "account" or "instrument"'):
         RecentEvents([([1], "venue", 1)])

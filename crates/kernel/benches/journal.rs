@@ -46,6 +46,7 @@ fn main() {
     for batch in BATCHES {
         commits(&directory, batch);
     }
+    least_batch(&directory);
     checking(&directory);
     fs::remove_dir_all(&directory).ok();
 }
@@ -100,6 +101,16 @@ fn commits(directory: &Path, batch: usize) {
         durable.percentile(99) / probe.percentile(99),
     );
     tell(&format!("commit p99 / probe p99, batch {batch}"), durable.percentile(99) / probe.percentile(99));
+    tell(&format!("bytes per slot, batch {batch}"), per_slot);
+}
+
+/// Bytes on disk in the smallest batches for which they are bounded.
+fn least_batch(directory: &Path) {
+    let batch = 16;
+    write(directory, Durability::Batch, batch);
+    let report = verify(Arc::new(RealDisk), directory).unwrap();
+    let per_slot = report.bytes as f64 / report.slots as f64;
+    println!("batches of {batch}: {per_slot:.1} bytes a slot");
     tell(&format!("bytes per slot, batch {batch}"), per_slot);
 }
 

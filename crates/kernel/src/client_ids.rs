@@ -66,7 +66,9 @@ impl ClientIds {
     #[cold]
     fn grow(&mut self) {
         let size = (self.entries.len() * 2).max(FEWEST);
-        let before = std::mem::replace(&mut self.entries, vec![0; size]);
+        // Written, not asked for as zeros: such memory is mapped once where it is first read and once more where it is written.
+        let entries = std::iter::repeat_n(0, size).collect();
+        let before = std::mem::replace(&mut self.entries, entries);
         before.into_iter().filter(|&entry| entry != 0).for_each(|entry| put(&mut self.entries, entry));
     }
 

@@ -67,6 +67,7 @@ impl LiveNode {
     }
 }
 
+#[allow(clippy::too_many_arguments)]
 fn live_options(
     ingress_slots: usize,
     egress_slots: usize,
@@ -75,6 +76,7 @@ fn live_options(
     clock_bound_ns: u64,
     accept_clock: bool,
     depth_levels: usize,
+    processor: Option<usize>,
 ) -> LiveOptions {
     LiveOptions {
         ingress_slots,
@@ -84,6 +86,7 @@ fn live_options(
         clock_bound_ns,
         accepts_clock: accept_clock,
         depth_levels,
+        processor,
         ..LiveOptions::default()
     }
 }
@@ -110,7 +113,9 @@ fn open_for_writing(
     seal_key: Option<[u8; 32]>,
     options: &LiveOptions,
 ) -> PyResult<Start> {
-    options.check_clock(SystemClock.now(), node.time()).map_err(|found| live_error(py, &found))?;
+    let checked =
+        options.check_clock(SystemClock.now(), node.time()).and_then(|()| options.check_processor());
+    checked.map_err(|found| live_error(py, &found))?;
     let opened = py.detach(|| {
         let (mut writer, _) = journal.go_on(&mut node)?;
         sign(&mut writer, seal_key)?;
@@ -123,7 +128,9 @@ fn live_error(py: Python<'_>, found: &LiveError) -> PyErr {
     let name = match found {
         LiveError::Inadmissible(_) => "InputError",
         LiveError::JournalMustFollow { .. } => "JournalError",
-        LiveError::ClockBehind { .. } | LiveError::ClockAhead { .. } => "ConfigError",
+        LiveError::ClockBehind { .. } | LiveError::ClockAhead { .. } | LiveError::Processor { .. } => {
+            "ConfigError"
+        }
         LiveError::Failed { failure: Failure::Journal, .. } => "JournalError",
         LiveError::NoThread(_) | LiveError::WasStopped | LiveError::Failed { .. } => "EngineStopped",
     };
@@ -154,7 +161,7 @@ impl LiveNode {
         ingress_slots=16384, egress_slots=65536, spins=200, interval_ns=10_000_000,
         clock_bound_ns=10_000_000_000, accept_clock=false,
         accept_any_file_system=false, segment_bytes=None, seal_key=None,
-        depth_levels=0))]
+        depth_levels=0, processor=None))]
     #[allow(clippy::too_many_arguments)]
     fn create<'py>(
         py: Python<'py>,
@@ -174,10 +181,22 @@ impl LiveNode {
         segment_bytes: Option<u64>,
         seal_key: Option<[u8; 32]>,
         depth_levels: usize,
+        processor: Option<usize>,
     ) -> PyResult<Self> {
         let (durability, content) = modes(py, durability, Content::Full.name())?;
         let configuration = SlotArray::new("configuration", configuration)?;
         let slots = configuration.slots();
+        let options = live_options(
+            ingress_slots,
+            egress_slots,
+            spins,
+            interval_ns,
+            clock_bound_ns,
+            accept_clock,
+            depth_levels,
+            processor,
+        );
+        options.check_processor().map_err(|found| live_error(py, &found))?;
         let started = py.detach(|| {
             let time = SystemClock.now();
             // Tried first: what the engine refuses leaves no directory behind.
@@ -191,15 +210,6 @@ impl LiveNode {
             Ok(Start { node, writer, snapshots: None })
         });
         let started = started.map_err(|found| opening_error(py, &found))?;
-        let options = live_options(
-            ingress_slots,
-            egress_slots,
-            spins,
-            interval_ns,
-            clock_bound_ns,
-            accept_clock,
-            depth_levels,
-        );
         LiveNode::start(py, started, options)
     }
 
@@ -207,7 +217,7 @@ impl LiveNode {
     #[staticmethod]
     #[pyo3(signature = (directory, *, ingress_slots=16384, egress_slots=65536, spins=200, interval_ns=10_000_000,
         clock_bound_ns=10_000_000_000, accept_clock=false, accept_any_file_system=false, seal_key=None,
-        inline_snapshots=None, depth_levels=0))]
+        inline_snapshots=None, depth_levels=0, processor=None))]
     #[allow(clippy::too_many_arguments)]
     fn open(
         py: Python<'_>,
@@ -222,6 +232,7 @@ impl LiveNode {
         seal_key: Option<[u8; 32]>,
         inline_snapshots: Option<InlineTuple>,
         depth_levels: usize,
+        processor: Option<usize>,
     ) -> PyResult<Self> {
         let opened = py.detach(|| {
             let open = OpenOptions { accept_any_file_system, ..OpenOptions::default() };
@@ -238,6 +249,7 @@ impl LiveNode {
             clock_bound_ns,
             accept_clock,
             depth_levels,
+            processor,
         );
         let start = open_for_writing(py, node, journal, seal_key, &options)?;
         LiveNode::start(py, Start { snapshots, ..start }, options)

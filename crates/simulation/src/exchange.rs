@@ -114,7 +114,8 @@ impl TappedJournal {
         // now and then nobody has the time
         if !self.time.is_multiple_of(3) || self.journal.shortage().is_some() {
             match self.journal.prepare_next() {
-                Ok(_) | Err(JournalError::DiskFull { .. }) => {}
+                Ok(false) | Err(JournalError::DiskFull { .. }) => {}
+                Ok(true) => self.journal.settle()?,
                 Err(error) => return Err(error),
             }
         }

@@ -61,7 +61,7 @@ def restart(
     """Begin the exchange in an empty or missing directory, or go on with the one that is there.
 
     With `saves_inline` it saves its own state as the settings say. Raises ConfigError where another exchange is there or the
-    signing key cannot be used, JournalError where its journal cannot be trusted, EngineStopped where
+    signing key or the processor cannot be used, JournalError where its journal cannot be trusted, EngineStopped where
     a record in it stops the engine.
     """
     key = settings.journal.signing_key
@@ -81,7 +81,8 @@ def restart(
     )
     past.begin = restarted.begin
     standing = Standing.of(restarted.node, settings.listing().accounts)
-    return Restarted(restarted.go_live(accept_clock=accept.clock), past, standing)
+    node = restarted.go_live(accept_clock=accept.clock, processor=settings.processor)
+    return Restarted(node, past, standing)
 
 
 def exchange_history(directory: Path) -> History:
@@ -106,6 +107,7 @@ def _begin(directory: Path, settings: ExchangeSettings, seal_key: bytes | None, 
             segment_bytes=settings.journal.segment_bytes,
             seal_key=seal_key,
             accept_any_file_system=accept.any_file_system,
+            processor=settings.processor,
         )
         node.stop()
         write_text(directory / STAGE, toml_text(settings.stage()))

@@ -161,7 +161,10 @@ class RetentionTable(_Table, frozen=True, kw_only=True):
 
 
 class ExchangeSettings(_Table, frozen=True, kw_only=True):
-    """The whole file."""
+    """The whole file.
+
+    `processor` is the number of the one that the engine's thread runs on; nothing leaves that to the system.
+    """
 
     instruments: Annotated[tuple[InstrumentTable, ...], msgspec.Meta(min_length=1)]
     accounts: Annotated[tuple[AccountTable, ...], msgspec.Meta(min_length=1)]
@@ -170,6 +173,7 @@ class ExchangeSettings(_Table, frozen=True, kw_only=True):
     limits: tuple[LimitTable, ...] = ()
     directory: str = "exchange"
     durability: DurabilityName = "batch"
+    processor: Annotated[int, msgspec.Meta(ge=0)] | None = None
     server: ServerTable = ServerTable()
     sessions: SessionsTable = SessionsTable()
     journal: JournalTable = JournalTable()

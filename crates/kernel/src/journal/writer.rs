@@ -286,22 +286,26 @@ impl JournalWriter {
         }
     }
 
-    /// Works a while (some MiB) on what the next commits need and should not wait for: the next segment, seals, the
-    /// sync of the watermark. `true` when nothing is left to do. To be called when there is nothing to commit; where nobody
-    /// does, commits do it themselves, late.
+    /// Works a while (some MiB) on what the next commits need and should not wait for: the next segment, seals. `true`
+    /// when nothing is left to do. To be called when there is nothing to commit; where nobody does, commits do it
+    /// themselves, late.
     ///
     /// # Errors
     /// [`JournalError::DiskFull`] when there is no room for the next segment: try again later, and look at
     /// [`JournalWriter::room`]. Anything else stops the writer.
     pub fn prepare_next(&mut self) -> Result<bool, JournalError> {
         self.require_running()?;
-        let prepared = self.log.prepare(PREPARED_AT_ONCE).and_then(|is_done| {
-            if is_done && self.settings().durability.syncs_commits() {
-                self.log.sync()?;
-            }
-            Ok(is_done)
-        });
+        let prepared = self.log.prepare(PREPARED_AT_ONCE);
         self.stop_unless_full(prepared)
+    }
+
+    /// Syncs the watermark, in the modes that sync commits. A commit that comes meanwhile waits as long as for another
+    /// commit: to be called when nothing was committed for a while.
+    ///
+    /// # Errors
+    /// [`JournalError::Failed`], which stops the writer.
+    pub fn settle(&mut self) -> Result<(), JournalError> {
+        if self.settings().durability.syncs_commits() { self.sync() } else { Ok(()) }
     }
 
     /// Makes everything committed survive a power cut, in every mode that syncs at all.

@@ -27,6 +27,10 @@ pub(super) const INTAKE_ROOM: usize = 8192;
 const RETRY_NS: u64 = 100_000_000;
 /// How often it is looked whether the next segment is ready, while there is nothing to write.
 const LOOK_NS: u64 = 1_000_000;
+/// What a commit would wait for begins when nothing came for so long: the sync of the watermark, which is not put off for
+/// more than so many commits, and preparing faster than they go.
+const SETTLE_NS: u64 = 1_000_000;
+const MOST_UNSETTLED: u32 = 256;
 
 /// Of a [`ThreadedJournal`].
 #[derive(Clone, Copy, Debug)]
@@ -194,6 +198,8 @@ impl ThreadedJournal {
             link: link_of_thread,
             interval_ns,
             slots: Vec::new(),
+            unsettled: 0,
+            is_idle: true,
         };
         let thread = Builder::new().name("openbell-journal".to_owned()).spawn(move || thread.run())?;
         Ok(ThreadedJournal { producer, link, thread: Some(thread), handed })
@@ -316,6 +322,10 @@ struct JournalThread {
     interval_ns: Option<u64>,
     /// What was taken from the ring, marks among it.
     slots: Vec<Slot>,
+    /// Commits since the watermark was synced.
+    unsettled: u32,
+    /// Nothing came while it last slept.
+    is_idle: bool,
 }
 
 impl JournalThread {
@@ -346,6 +356,7 @@ impl JournalThread {
                 self.rest()?;
                 continue;
             };
+            self.is_idle = false;
             // There is room again; a node that waits for it need not wait for the sync.
             self.link.node.wake();
             self.append_all()?;
@@ -426,6 +437,7 @@ impl JournalThread {
                 Ok(durable) => {
                     self.link.commits.record(self.clock.steady().saturating_sub(before));
                     self.link.durable.publish(durable);
+                    self.unsettled += 1;
                     self.tell_room(None);
                     self.link.node.wake();
                     return Ok(());
@@ -457,19 +469,16 @@ impl JournalThread {
         self.hand_over_image()?;
         self.remove_asked()?;
         let before = self.writer.room();
-        let is_prepared = match self.writer.prepare_next() {
-            Ok(is_prepared) => is_prepared,
-            Err(JournalError::DiskFull { .. }) => true,
-            Err(error) => return Err(error),
-        };
+        let is_prepared = !self.is_idle || self.prepare_next()?;
         self.tell_room(None);
         if before != self.writer.room() {
             self.link.node.wake();
         }
         let until_sync = self.sync_when_due()?;
+        let until_settled = self.settle_when_idle()?;
         let retry = self.writer.shortage().map(|_| RETRY_NS);
         let look = (!is_prepared).then_some(LOOK_NS);
-        let timeout = [retry, until_sync, look].into_iter().flatten().min();
+        let timeout = [retry, until_sync, until_settled, look].into_iter().flatten().min();
         let position = self.writer.position().sequence;
         let JournalThread { consumer, link, .. } = self;
         link.work.wait(link.spins, timeout, || {
@@ -478,7 +487,28 @@ impl JournalThread {
                 || link.is_abandoned.load(Ordering::Acquire)
                 || link.remove_before.load(Ordering::Acquire) != 0
         });
+        self.is_idle = true;
         Ok(())
+    }
+
+    /// Lets the next segment be prepared faster than in step with the commits, which would wait for it.
+    fn prepare_next(&mut self) -> Result<bool, JournalError> {
+        match self.writer.prepare_next() {
+            Err(JournalError::DiskFull { .. }) => Ok(true),
+            prepared => prepared,
+        }
+    }
+
+    /// Syncs the watermark once nothing comes any more; how long to wait for that, in nanoseconds.
+    fn settle_when_idle(&mut self) -> Result<Option<u64>, JournalError> {
+        if self.unsettled == 0 {
+            return Ok(None);
+        }
+        if !self.is_idle && self.unsettled < MOST_UNSETTLED {
+            return Ok(Some(SETTLE_NS));
+        }
+        self.unsettled = 0;
+        self.writer.settle().map(|()| None)
     }
 
     /// Nanoseconds until the next sync, in the mode `interval`.

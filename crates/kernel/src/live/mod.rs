@@ -15,6 +15,7 @@
 //!   every call fails with the first reason.
 
 mod admission;
+mod affinity;
 mod durations;
 mod health;
 mod inline_snapshots;

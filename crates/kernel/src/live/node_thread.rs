@@ -10,6 +10,7 @@ use crate::record::{MAX_SLOTS, Slot, split_first};
 use crate::ring::{Consumer, Gauge, Producer, Signal};
 
 use super::admission::{passes_without_room, refusal_without_room};
+use super::affinity::run_on;
 use super::health::{Failure, Vitals};
 use super::inline_snapshots::ImageTaker;
 use super::journal_thread::{INTAKE_ROOM, JournalLink};
@@ -35,6 +36,8 @@ pub(super) struct NodeThread {
     /// Nothing is taken in while so many slots wait to leave.
     pub most_held: usize,
     pub spins: u32,
+    /// Where it runs, if somebody has chosen.
+    pub processor: Option<usize>,
     /// Taken in; `at` is the next to be sequenced.
     pub intake: Vec<Slot>,
     pub at: usize,
@@ -46,6 +49,9 @@ pub(super) struct NodeThread {
 
 impl NodeThread {
     pub fn run(mut self) {
+        if let Some(processor) = self.processor {
+            run_on(processor);
+        }
         self.signal.attend();
         let ended = catch_unwind(AssertUnwindSafe(|| self.work_until_stopped()));
         match ended {

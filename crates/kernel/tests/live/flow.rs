@@ -25,6 +25,7 @@ const SMALL: LiveOptions = LiveOptions {
     clock_bound_ns: 10_000_000_000,
     accepts_clock: false,
     depth_levels: 0,
+    processor: None,
 };
 
 fn accepted_ids(out: &[Slot]) -> Vec<u64> {

@@ -8,4 +8,5 @@ mod full_disk;
 mod inline_snapshots;
 mod market;
 mod modes;
+mod settling;
 mod stalling;

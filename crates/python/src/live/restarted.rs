@@ -67,7 +67,7 @@ impl RestartedNode {
 
     /// Starts the threads. `node` cannot be asked any more.
     #[pyo3(signature = (*, ingress_slots=16384, egress_slots=65536, spins=200, interval_ns=10_000_000,
-        clock_bound_ns=10_000_000_000, accept_clock=false, depth_levels=0))]
+        clock_bound_ns=10_000_000_000, accept_clock=false, depth_levels=0, processor=None))]
     #[allow(clippy::too_many_arguments)]
     fn go_live(
         &self,
@@ -79,6 +79,7 @@ impl RestartedNode {
         clock_bound_ns: u64,
         accept_clock: bool,
         depth_levels: usize,
+        processor: Option<usize>,
     ) -> PyResult<LiveNode> {
         let options = live_options(
             ingress_slots,
@@ -88,6 +89,7 @@ impl RestartedNode {
             clock_bound_ns,
             accept_clock,
             depth_levels,
+            processor,
         );
         let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Rest { journal, seal_key, snapshots }) = rest else {
