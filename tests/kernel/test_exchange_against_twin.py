@@ -250,6 +250,21 @@ def test_the_exchange_does_what_its_twin_does(chunk: int) -> None:
     play()
 
 
+@pytest.mark.parametrize(("quantity", "trades"), [(11, [3, 8]), (20, [3, 9, 8]), (24, [])])
+def test_a_fill_or_kill_counts_what_its_own_sale_lets_a_reduce_only_bid_of_its_account_take(
+    quantity: int, trades: list[int]
+) -> None:
+    """Short of 6 and selling 3 to another, the account may buy back 9; what it sells to itself leaves that as it is."""
+    stage = exchange()
+    bid = Submit(2, 5, 1, 1, LIMIT, 20, price=97, reduce_only=True)
+    sale = Submit(2, 6, 1, -1, MARKET, quantity, time_in_force=FOK)
+    commands: list[Command] = [*Maker().first_trades(), bid, sale]
+    stage.play(commands, saved_at=0, check=check_whole)
+    sold = [event[2] for event in stage.events if event[0] == "TradeExecuted"][2:]
+    assert sold == trades
+    assert ("FILL_OR_KILL_MUST_FILL_WHOLE" in stage.words()) == (not trades)
+
+
 def test_the_generated_commands_reach_every_rule_of_the_list() -> None:
     seen: Counter[str] = Counter()
     for numbers, rng in drawn(400):

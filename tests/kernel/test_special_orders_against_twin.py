@@ -16,8 +16,15 @@ from tests.kernel.one_market import levels_told
 from tests.kernel.recorded import Event, compare
 from tests.kernel.special_floor import DOWN, FLOOR, READER, Floor, levels_of, lifted_story, story
 from tests.model.special_orders_twin import (
+    ALL_OR_NONE,
     BUY,
+    CANCEL_AGGRESSOR,
+    CANCEL_BOTH,
     CANCEL_RESTING,
+    DECREMENT,
+    FOK,
+    GTC,
+    IOC,
     LIMIT,
     MARKET_PEG,
     PEGGED,
@@ -91,7 +98,9 @@ def told(*commands: Order | tuple[int, int, int]) -> list[Event]:
     node.take_output()
     node.run(floor.journal.take(), None, [])
     first_trade = 3
-    return list(story(node.take_output().tobytes()))[first_trade:]
+    found = list(story(node.take_output().tobytes()))
+    compare(found, floor.twin.told)
+    return found[first_trade:]
 
 
 def test_an_account_that_lets_its_orders_trade_is_not_forgotten_before_there_is_a_default() -> None:
@@ -106,3 +115,28 @@ def test_a_peg_does_not_stay_where_a_prevented_self_trade_took_what_it_follows()
     words = ["accepted", "accepted", "repriced", "canceled", "repriced"]
     assert [event[0] for event in found] == words
     assert found[-1][2] == 0, "it waits for something to follow"
+
+
+@pytest.mark.parametrize(
+    ("time_in_force", "minimum", "options"),
+    [(FOK, 0, 0), (IOC, 5, 0), (GTC, 0, ALL_OR_NONE)],
+    ids=["fill or kill", "minimum", "all or none"],
+)
+@pytest.mark.parametrize("action", [CANCEL_AGGRESSOR, CANCEL_BOTH])
+def test_what_an_iceberg_shows_after_the_takers_own_order_does_not_count_as_whole(
+    action: int, time_in_force: int, minimum: int, options: int
+) -> None:
+    iceberg = Order(0, 2, SELL, LIMIT, 10, price=101, display=2)
+    own = Order(0, 1, SELL, LIMIT, 4, price=101)
+    taker = Order(
+        0, 1, BUY, LIMIT, 5, price=101, time_in_force=time_in_force, minimum=minimum, options=options
+    )
+    found = told((1, 0, action), iceberg, own, taker)
+    assert "trade" not in [event[0] for event in found], "or it would be filled in part"
+
+
+def test_what_is_left_of_an_order_that_met_its_own_may_still_reach_a_minimum() -> None:
+    own, other = Order(0, 1, SELL, LIMIT, 3, price=101), Order(0, 2, SELL, LIMIT, 7, price=101)
+    taker = Order(0, 1, BUY, LIMIT, 10, price=101, time_in_force=IOC, minimum=7)
+    found = told((1, 0, DECREMENT), own, other, taker)
+    assert [event[2] for event in found if event[0] == "trade"] == [7]

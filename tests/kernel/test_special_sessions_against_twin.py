@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import currently_in_test_context, given, note
@@ -20,10 +20,14 @@ from tests.kernel.special_floor import DOWN, PRICED, READER, Floor, lifted_story
 from tests.model.special_orders_twin import (
     ALL_OR_NONE,
     BUY,
+    CANCEL_RESTING,
+    FOK,
     GTC,
     GTD,
+    IOC,
     LIMIT,
     MARKET,
+    MARKET_PEG,
     NANO,
     PEGGED,
     SELL,
@@ -238,3 +242,68 @@ def test_the_generated_days_reach_all_of_the_list() -> None:
         {sessions} {uncrossed}
         """,
     )
+
+
+SHORT_OF_6 = (DayOrder(0, 1, BUY, LIMIT, 6, price=100), DayOrder(0, 4, SELL, LIMIT, 6, price=100))
+
+
+def told(*commands: DayOrder | tuple[int, int, int]) -> list[tuple[object, ...]]:
+    """What is told of orders and settings (account, group, action) given one after the other, as twin and node have it."""
+    hall = Hall()
+    hall.trade_once()
+    for command in commands:
+        if isinstance(command, DayOrder):
+            hall.send(replace(command))
+        else:
+            hall.set_prevention(*command)
+    _, output = hall.market.replay(hall.saved, hall.journal.take())
+    found = list(lifted_story(hall, output))
+    compare(found, hall.day.told)
+    return found
+
+
+def traded_last(told: list[tuple[object, ...]]) -> list[object]:
+    """Quantities of the trades after the last order was accepted."""
+    last = max(place for place, event in enumerate(told) if event[0] == "accepted")
+    return [event[2] for event in told[last:] if event[0] == "trade"]
+
+
+def test_a_reduce_only_peg_that_moves_on_and_is_filled_is_canceled_with_what_it_could_not_trade() -> None:
+    own, others = DayOrder(0, 4, SELL, LIMIT, 5, price=101), DayOrder(0, 3, SELL, LIMIT, 8, price=103)
+    peg = DayOrder(0, 4, BUY, PEGGED, 12, options=REDUCE_ONLY, peg=MARKET_PEG)
+    found = told((4, 0, CANCEL_RESTING), *SHORT_OF_6, own, others, peg)
+    assert [event[0] for event in found[-6:]] == [
+        "accepted",
+        "repriced",
+        "canceled",
+        "repriced",
+        "trade",
+        "canceled",
+    ]
+    assert found[-1][2] == "REDUCE_ONLY_MUST_REDUCE"
+
+
+@pytest.mark.parametrize(
+    ("time_in_force", "minimum", "options"),
+    [(FOK, 0, 0), (IOC, 12, 0), (GTC, 0, ALL_OR_NONE)],
+    ids=["fill or kill", "minimum", "all or none"],
+)
+def test_a_reduce_only_iceberg_behind_which_its_account_buys_does_not_count_as_whole(
+    time_in_force: int,
+    minimum: int,
+    options: int,
+) -> None:
+    iceberg = DayOrder(0, 4, BUY, LIMIT, 6, price=99, display=2, options=REDUCE_ONLY)
+    plain = DayOrder(0, 4, BUY, LIMIT, 6, price=99)
+    taker = DayOrder(
+        0, 3, SELL, LIMIT, 12, price=99, time_in_force=time_in_force, minimum=minimum, options=options
+    )
+    found = told(*SHORT_OF_6, iceberg, plain, taker)
+    assert traded_last(found) == [], "or it would be filled in part"
+
+
+def test_what_a_reduce_only_iceberg_may_trade_before_its_account_has_bought_counts() -> None:
+    iceberg = DayOrder(0, 4, BUY, LIMIT, 6, price=99, display=2, options=REDUCE_ONLY)
+    plain = DayOrder(0, 4, BUY, LIMIT, 6, price=99)
+    found = told(*SHORT_OF_6, iceberg, plain, DayOrder(0, 3, SELL, LIMIT, 8, price=99, time_in_force=FOK))
+    assert traded_last(found) == [2, 6]

@@ -11,6 +11,7 @@ It shares nothing with the book it judges but the words of the reports, which ar
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -152,10 +153,10 @@ class BookTwin:
         self, order_id: int, side: str, price: int | None, quantity: int, time_in_force: str
     ) -> list[Report]:
         """Trades of an accepted order, and what becomes of the rest."""
-        offered: list[tuple[int, int]] = []
-        for maker in self.reachable(side, price):
-            offered.append((maker.order_id, max(0, min(maker.leaves, self.room(maker.order_id, offered)))))
-        available = min(quantity, sum(quantity for _, quantity in offered))
+        before = self.resting
+        self.resting = [copy.copy(order) for order in before]
+        available = quantity - self.take(order_id, side, price, quantity)[1]
+        self.resting = before
         if time_in_force == "FOK" and available < quantity:
             return [("canceled", order_id, quantity, "FILL_OR_KILL_MUST_FILL_WHOLE", available, quantity)]
         reports, leaves = self.take(order_id, side, price, quantity)

@@ -8,7 +8,9 @@ plain tuples.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from typing import Self
 
 BUY, SELL = 1, -1
 DAY, GTC, GTD, IOC, FOK = range(1, 6)
@@ -136,15 +138,29 @@ class SpecialOrdersTwin:
         action = aggressor.self_trade or setting[1]
         return action if action and self.owner(aggressor) == self.owner(resting) else 0
 
+    def trial(self) -> Self:
+        """A copy to find out on what would happen."""
+        twin = copy.copy(self)
+        twin.orders = [copy.copy(order) for order in self.orders]
+        twin.told, twin.triggered = [], []
+        return twin
+
     def could_trade(self, order: Order) -> int:
-        found = 0
-        for maker in self.queue(-order.side):
-            if not order.takes_any_price and (order.price - maker.price) * order.side < 0:
-                break
-            action = self.prevents(order, maker)
-            if action and action != CANCEL_RESTING:
-                break
-            found += 0 if action else maker.leaves
+        """What it does trade where it is let."""
+        return sum(quantity for _, quantity in self.trades_of(order, self.trial()))
+
+    def trades_of(self, order: Order, trial: Self) -> list[tuple[int, int]]:
+        """Price and quantity of each trade that an order makes on a trial."""
+        taker = copy.copy(order)
+        trial.orders = [one for one in trial.orders if one.order_id != order.order_id] + [taker]
+        taker.place = "matching"
+        trial.take(taker)
+        found = []
+        for event in trial.told:
+            if event[0] == "trade":
+                _, price, quantity, *_ = event
+                assert isinstance(price, int) and isinstance(quantity, int)
+                found.append((price, quantity))
         return found
 
     # ---- commands
@@ -543,7 +559,7 @@ class SpecialOrdersTwin:
             self.told.append(("repriced", order.order_id, 0, 0))
             refusal = None
         elif order.place == "book" and price is not None and price != order.price:
-            refusal = self.requote(order, price, order.quantity, "repriced")
+            refusal = self.requote(order, price, self.whole_quantity(order), "repriced")
         else:
             return
         if refusal and order in self.orders:

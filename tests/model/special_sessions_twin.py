@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Self
 
 from tests.model.auction_twin import NOTHING, Indicated, Wish, auction_price, most_that_can_trade
 from tests.model.special_orders_twin import (
     BUY,
-    CANCEL_RESTING,
     DAY,
     FAR,
     FOK,
@@ -93,12 +93,9 @@ class SpecialSessionsTwin(SpecialOrdersTwin):
         self.capped: set[int] = set()
         """Reduce-only orders that were kept from trading all they could."""
 
-    def trial(self) -> SpecialSessionsTwin:
-        """A copy to find out on what would happen."""
-        twin = copy.copy(self)
-        twin.orders = [copy.copy(order) for order in self.orders]
-        twin.positions, twin.shrunk = dict(self.positions), set()
-        twin.told, twin.triggered, twin.capped = [], [], set()
+    def trial(self) -> Self:
+        twin = super().trial()
+        twin.positions, twin.shrunk, twin.capped = dict(self.positions), set(), set()
         return twin
 
     # ---- looking
@@ -159,23 +156,17 @@ class SpecialSessionsTwin(SpecialOrdersTwin):
         return max(0, -self.positions.get(order.account, 0) * order.side)
 
     def could_trade(self, order: Order) -> int:
-        """Within the bands, and no reduce-only order beyond the position that those before it leave."""
+        """Within the bands."""
         if self.collecting:
             return 0
-        found, trial = 0, self.trial()
         low, high = self.trade_range()
-        for maker in trial.queue(-order.side):
-            is_beyond = not order.takes_any_price and (order.price - maker.price) * order.side < 0
-            action = self.prevents(order, maker)
-            if is_beyond or action not in (0, CANCEL_RESTING):
-                break
-            quantity = 0 if action else min(maker.leaves, trial.room(maker))
-            if quantity and not low <= maker.price <= high:
-                break
-            found += quantity
-            trial.book(maker, quantity)
-            trial.book(order, quantity)
-        return found
+        trades = self.trades_of(order, self.without_bands())
+        return sum(quantity for price, quantity in trades if low <= price <= high)
+
+    def without_bands(self) -> Self:
+        trial = self.trial()
+        trial.bands, trial.breach = Bands(), None
+        return trial
 
     def book(self, order: Order, quantity: int) -> None:
         """On the position."""
@@ -337,13 +328,7 @@ class SpecialSessionsTwin(SpecialOrdersTwin):
         low, high = self.trade_range()
         if self.collecting or order.options & (POST_ONLY | SLIDE):
             return None
-        trial, taker = self.trial(), copy.copy(order)
-        trial.orders = [one for one in trial.orders if one.order_id != order.order_id] + [taker]
-        trial.bands, taker.place = Bands(), "matching"
-        trial.take(taker)
-        prices = [event[1] for event in trial.told if event[0] == "trade"]
-        for price in prices:
-            assert isinstance(price, int)
+        for price, _ in self.trades_of(order, self.without_bands()):
             if not low <= price <= high:
                 return order.order_id, price, low if price < low else high
         return None

@@ -7,6 +7,7 @@ use openbell_kernel::book::{
 };
 use openbell_kernel::state::{State, StateReader, StateWriter};
 use openbell_kernel::terms::Side::{Buy, Sell};
+use openbell_kernel::terms::TimeInForce;
 use proptest::prelude::*;
 
 /// Rests sells of (account, quantity) at 100 in this order, ids from 1; another, cheaper, sell comes first and
@@ -236,6 +237,22 @@ fn a_self_trade_is_prevented_before_the_level_is_shared() {
             book.order(1).map_or(0, |order| order.leaves),
             if action == SelfTradeAction::CancelAggressor { 30 } else { left }
         );
+    }
+}
+
+#[test]
+fn a_fill_or_kill_is_not_filled_in_part_where_it_would_be_canceled_at_a_level_that_is_shared() {
+    for action in [SelfTradeAction::CancelAggressor, SelfTradeAction::CancelBoth] {
+        let mut book = book_of(AllocationPolicy::pro_rata(1), &[(1, 10), (7, 5)], false);
+        let mut told = Vec::new();
+        book.submit(&NewOrder { account: 2, ..NewOrder::limit(900, Sell, 99, 3) }, &mut told).unwrap();
+        told.clear();
+        let time_in_force = TimeInForce::Fok;
+        let order = NewOrder { account: 7, time_in_force, ..NewOrder::limit(1_000, Buy, 100, 8) };
+        book.submit_guarded(&order, &ByAccount(action), &mut told).unwrap();
+        assert!(!told.iter().any(|report| matches!(report, BookReport::Traded(_))), "{action:?}: {told:?}");
+        assert_eq!(book.order(900).map(|order| order.leaves), Some(3), "{action:?}");
+        assert_eq!(book.order(2).map(|order| order.leaves), Some(5), "{action:?}");
     }
 }
 

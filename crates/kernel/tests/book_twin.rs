@@ -60,7 +60,7 @@ enum Said {
     Refused(Rule),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Twin {
     orders: Vec<Resting>,
     arrivals: u64,
@@ -96,16 +96,13 @@ impl Twin {
         self.queue(side.opposite()).into_iter().filter(reaches).collect()
     }
 
-    fn available(&self, order: &Incoming) -> i64 {
-        let mut available = 0;
-        for maker in self.reachable(order.side, order.price) {
-            match order.action.filter(|_| maker.account == order.account) {
-                None => available += maker.leaves(),
-                Some(SelfTradeAction::CancelResting) => {}
-                Some(_) => break,
-            }
-        }
-        available
+    /// What it does trade where it is let.
+    fn available(&self, order: &Incoming, quantity: i64) -> i64 {
+        let mut said = Vec::new();
+        self.clone().take(order, quantity, &mut said);
+        let traded =
+            said.iter().map(|one| if let Said::Traded { quantity, .. } = one { *quantity } else { 0 });
+        traded.sum()
     }
 
     fn at(&self, order_id: u64) -> usize {
@@ -226,7 +223,7 @@ impl Twin {
             return vec![Said::Refused(Rule::PostOnlyMustNotTake)];
         }
         let mut said = vec![Said::Accepted(order_id)];
-        let available = self.available(&incoming);
+        let available = self.available(&incoming, quantity);
         if available < order.minimum {
             said.push(Said::Canceled(order_id, quantity, Rule::MinimumQuantityMustFillNow));
             return said;

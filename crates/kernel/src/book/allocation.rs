@@ -276,6 +276,10 @@ impl MatchingPolicy for AllocationPolicy {
     const NUMBER: u8 = 2;
     const RANKS: bool = true;
 
+    fn for_trial(&self) -> Self {
+        self.clone()
+    }
+
     fn match_level<S: ReportSink, G: SelfTradeGuard>(&mut self, queue: &mut LevelQueue<'_, S, G>) {
         let incoming = queue.incoming();
         if incoming >= queue.quantity() && incoming >= queue.leaves_of_all() {
@@ -357,6 +361,10 @@ pub struct PriceSizeTime {
 impl MatchingPolicy for PriceSizeTime {
     const NUMBER: u8 = 3;
 
+    fn for_trial(&self) -> Self {
+        self.clone()
+    }
+
     fn match_level<S: ReportSink, G: SelfTradeGuard>(&mut self, queue: &mut LevelQueue<'_, S, G>) {
         self.claims.clear();
         let mut next = queue.first();
@@ -404,6 +412,13 @@ impl From<AllocationPolicy> for AnyPolicy {
 impl MatchingPolicy for AnyPolicy {
     const NUMBER: u8 = 4;
     const RANKS: bool = true;
+
+    fn for_trial(&self) -> Self {
+        match self {
+            AnyPolicy::Asked(_) => AnyPolicy::Asked(Box::default()),
+            other => other.clone(),
+        }
+    }
 
     #[inline]
     fn one_by_one(&self) -> bool {

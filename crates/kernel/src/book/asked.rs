@@ -67,6 +67,11 @@ impl AskedPolicy {
 impl MatchingPolicy for AskedPolicy {
     const NUMBER: u8 = 6;
 
+    /// Has no answer, so that a level goes by time.
+    fn for_trial(&self) -> Self {
+        AskedPolicy::default()
+    }
+
     fn match_level<S: ReportSink, G: SelfTradeGuard>(&mut self, queue: &mut LevelQueue<'_, S, G>) {
         if self.question.is_some() {
             return;

@@ -1,9 +1,7 @@
 //! The steps of matching and resting that commands are made of.
 
-use std::collections::BTreeMap;
-
 use crate::rules::{Refusal, Rule};
-use crate::terms::{OrderType, Side, TimeInForce};
+use crate::terms::{OrderType, TimeInForce};
 
 use super::aside::Reserve;
 use super::ladder::{Ladder, mirror};
@@ -11,7 +9,7 @@ use super::policy::{LevelQueue, MatchingPolicy, PriceTime, Taker};
 use super::report::{BookCancel, BookReplace, LevelChange, NewOrder, ReportSink, SHOW_ALL};
 use super::self_trade::{SelfTradeAction, SelfTradeGuard};
 use super::slab::{HIDDEN, LevelTotal, NONE, Order};
-use super::{Book, index, side_at};
+use super::{Book, BookOrder, index, side_at};
 
 impl<P: MatchingPolicy> Book<P> {
     /// The best level of `side` that `limit` reaches, [`NONE`] when there is none. Shown before hidden.
@@ -264,50 +262,70 @@ impl<P: MatchingPolicy> Book<P> {
         }
     }
 
-    /// How much of `quantity` could trade now, reaching as far as `limit`.
+    /// How much of `wanted` an order could trade now, reaching as far as `limit`: neither more nor less, so that what is
+    /// promised whole is not filled in part.
     pub(super) fn could_trade<G: SelfTradeGuard>(
         &self,
-        account: u32,
-        side: Side,
+        taker: Taker,
         limit: i64,
-        quantity: i64,
+        wanted: i64,
         guard: &G,
     ) -> i64 {
-        let opposite = 1 - index(side);
-        let shown = self.ladders[opposite].iter().take_while(|&(key, _)| key <= limit);
-        if self.aside.is_none() && !G::ACTIVE {
-            let mut found = 0;
-            for (_, level) in shown {
+        if G::ACTIVE {
+            let goes_by_time = self.policy.one_by_one() && self.aside.is_none();
+            if !goes_by_time || guard.limits() {
+                return self.try_to_trade(taker, limit, wanted, guard);
+            }
+            return self.could_trade_by_time(taker, limit, wanted, guard);
+        }
+        let opposite = 1 - index(taker.side);
+        let mut found = 0;
+        if self.aside.is_none() {
+            for (_, level) in self.ladders[opposite].iter().take_while(|&(key, _)| key <= limit) {
                 found += self.slab.quantity(level);
-                if found >= quantity {
-                    return quantity;
+                if found >= wanted {
+                    return wanted;
                 }
             }
             return found;
         }
-        let mut found = 0;
-        // What accounts would have traded so far, of what this order takes less: it counts where orders may trade only so
-        // much.
-        let mut ahead: BTreeMap<u32, i64> = BTreeMap::new();
-        for order in self.orders(side.opposite()).take_while(|order| mirror(opposite, order.price) <= limit) {
-            match guard.action_on(account, order.account, order.order_id) {
-                None if !guard.limits() => found += order.leaves,
-                None => {
-                    let before = ahead.get(&order.account).copied().unwrap_or(0);
-                    let wanted = order.leaves.min(quantity - found);
-                    let most = guard.most(order.account, order.order_id, wanted, before).unwrap_or(0);
-                    *ahead.entry(order.account).or_default() += most;
-                    *ahead.entry(account).or_default() -= most;
-                    found += most;
-                }
-                Some(SelfTradeAction::CancelResting) => {}
-                Some(_) => break,
-            }
-            if found >= quantity {
-                return quantity;
+        for order in self.within(opposite, limit) {
+            found += order.leaves;
+            if found >= wanted {
+                return wanted;
             }
         }
         found
+    }
+
+    /// Orders of a side as far as `limit`, in priority order.
+    fn within(&self, side: usize, limit: i64) -> impl Iterator<Item = BookOrder> {
+        self.orders(side_at(side)).take_while(move |order| mirror(side, order.price) <= limit)
+    }
+
+    /// Where each order trades all of itself in its turn, unless it is its owner's.
+    fn could_trade_by_time<G: SelfTradeGuard>(
+        &self,
+        taker: Taker,
+        limit: i64,
+        wanted: i64,
+        guard: &G,
+    ) -> i64 {
+        let (mut found, mut open) = (0, taker.leaves);
+        for order in self.within(1 - index(taker.side), limit) {
+            let quantity = order.leaves.min(open);
+            match guard.action_on(taker.account, order.account, order.order_id) {
+                None => found += quantity,
+                Some(SelfTradeAction::CancelResting) => continue,
+                Some(SelfTradeAction::DecrementAndCancel) => {}
+                Some(_) => break,
+            }
+            open -= quantity;
+            if found >= wanted || open == 0 {
+                break;
+            }
+        }
+        found.min(wanted)
     }
 
     /// Cancels an order whose minimum cannot trade now; says whether it did.
@@ -344,7 +362,9 @@ impl<P: MatchingPolicy> Book<P> {
         sink: &mut S,
     ) -> bool {
         let [limit, wanted] = reach;
-        let available = self.could_trade(order.account, order.side, limit, wanted, guard);
+        let NewOrder { order_id, account, side, quantity, .. } = *order;
+        let available =
+            self.could_trade(Taker { order_id, account, side, leaves: quantity }, limit, wanted, guard);
         if available >= wanted {
             return false;
         }

@@ -373,7 +373,8 @@ impl<P: MatchingPolicy> Book<P> {
         let limit =
             price.map_or(ANY_KEY, |price| mirror(1 - index(side), price.clamp(-MAX_PRICE, MAX_PRICE)));
         let limit = if self.collecting { NOWHERE } else { limit };
-        self.could_trade(account, side, limit, quantity, guard)
+        let taker = Taker { order_id: 0, account, side, leaves: quantity };
+        self.could_trade(taker, limit, quantity, guard)
     }
 
     /// Whether an order whose id is new passes every test, takes nothing and shows all of itself.

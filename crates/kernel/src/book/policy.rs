@@ -31,6 +31,9 @@ pub trait MatchingPolicy: State {
     /// level goes by time.
     fn match_level<S: ReportSink, G: SelfTradeGuard>(&mut self, queue: &mut LevelQueue<'_, S, G>);
 
+    /// The policy for finding out what an order would come to, without asking anybody.
+    fn for_trial(&self) -> Self;
+
     /// An order came to rest at a new best price of its side, showing `shown`.
     fn bettered(&mut self, _side: Side, _order_id: u64, _shown: i64) {}
 
@@ -49,6 +52,10 @@ pub struct PriceTime;
 
 impl MatchingPolicy for PriceTime {
     const NUMBER: u8 = 1;
+
+    fn for_trial(&self) -> Self {
+        PriceTime
+    }
 
     #[inline]
     fn one_by_one(&self) -> bool {
@@ -288,7 +295,7 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
     /// As much of `quantity` as an order may trade.
     fn most(&self, slot: u32, quantity: i64) -> i64 {
         let (account, order_id) = (self.slab.account(slot), self.slab.order_id(slot));
-        self.guard.most(account, order_id, quantity, 0).unwrap_or(0)
+        self.guard.most(account, order_id, quantity).unwrap_or(0)
     }
 
     /// As much of `quantity` as the first order may trade.
@@ -308,7 +315,7 @@ impl<S: ReportSink, G: SelfTradeGuard> LevelQueue<'_, S, G> {
         let (account, order_id) = (self.slab.account(slot), self.slab.order_id(slot));
         let leaves = self.slab.quantity(slot) + self.reserve(slot);
         // Whether it may trade at all is asked, not how much: the least of it will do.
-        match self.guard.most(account, order_id, 1, 0) {
+        match self.guard.most(account, order_id, 1) {
             Ok(_) => false,
             Err(reason) => {
                 let reason = Refusal { actual: i128::from(leaves), ..reason };

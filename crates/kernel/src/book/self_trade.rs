@@ -54,19 +54,23 @@ pub trait SelfTradeGuard {
         false
     }
 
-    /// How much of `leaves` a resting order may trade, when `ahead` of its account's quantity on its side has traded
-    /// before it without [`SelfTradeGuard::traded`] having been told.
+    /// How much of `leaves` a resting order may trade.
     ///
     /// # Errors
     /// Why it may trade nothing; the book cancels it with this.
     #[inline]
-    fn most(&self, _account: u32, _order_id: u64, leaves: i64, _ahead: i64) -> Result<i64, Refusal> {
+    fn most(&self, _account: u32, _order_id: u64, leaves: i64) -> Result<i64, Refusal> {
         Ok(leaves)
     }
 
     /// Hears what traded.
     #[inline]
     fn traded(&self, _maker: u32, _taker: u32, _taker_side: Side, _quantity: i64) {}
+
+    /// Does something that only finds out what would trade: what is heard in it is forgotten after it.
+    fn on_trial<T>(&self, act: impl FnOnce() -> T) -> T {
+        act()
+    }
 }
 
 /// All may trade with all.

@@ -140,6 +140,13 @@ impl MatchingPolicy for BookPolicy {
     const NUMBER: u8 = 5;
     const RANKS: bool = true;
 
+    fn for_trial(&self) -> Self {
+        BookPolicy::Kernel(match self {
+            BookPolicy::Kernel(policy) => policy.for_trial(),
+            BookPolicy::Asked(_) => AnyPolicy::Asked(Default::default()),
+        })
+    }
+
     #[inline]
     fn one_by_one(&self) -> bool {
         match self {

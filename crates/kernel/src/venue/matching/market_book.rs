@@ -3,12 +3,10 @@
 //! Price-time has a book type of its own, so that it pays one predictable branch per request for the others and
 //! nothing per match.
 
-use std::collections::BTreeMap;
-
 use crate::book::{
     AnyPolicy, AskedPolicy, AuctionLevel, Book, BookCancel, BookOrder, BookReplace, BookTrade, Level,
-    LevelChange, MatchingPolicy, NewOrder, PriceTime, QueuePosition, ReportSink, SelfTradeAction,
-    SelfTradeGuard, TopOfBook, Unguarded,
+    LevelChange, MatchingPolicy, NewOrder, PriceTime, QueuePosition, ReportSink, SelfTradeGuard, TopOfBook,
+    Unguarded,
 };
 use crate::book::{BookDecrement, BookRefresh, DepthPublisher};
 use crate::instrument::MAX_UNITS;
@@ -331,40 +329,13 @@ impl MarketBook {
         self.first_outside(order, reach, guard)
     }
 
-    /// Goes along the orders that `order` would meet, as matching does, up to the first with which it would trade outside
-    /// the fence.
+    /// The first trade outside the fence of an order that reaches as far as `reach`.
     #[cold]
     fn first_outside<G: SelfTradeGuard>(&self, order: &NewOrder, reach: i64, guard: &G) -> Option<Breach> {
-        let range = self.fence.as_deref()?.range;
-        let sign = order.side.sign();
-        let mut left = order.quantity;
-        // What accounts would have traded so far, of what this order takes less, as in the book.
-        let mut ahead: BTreeMap<u32, i64> = BTreeMap::new();
-        let met =
-            self.orders(order.side.opposite()).take_while(|resting| (reach - resting.price) * sign >= 0);
-        for resting in met {
-            let wanted = resting.leaves.min(left);
-            match guard.action_on(order.account, resting.account, resting.order_id) {
-                Some(SelfTradeAction::CancelResting) => {}
-                Some(SelfTradeAction::DecrementAndCancel) => left -= wanted,
-                Some(_) => return None,
-                None => {
-                    let before = ahead.get(&resting.account).copied().unwrap_or(0);
-                    let most = guard.most(resting.account, resting.order_id, wanted, before).unwrap_or(0);
-                    if most > 0 && !range.contains(resting.price) {
-                        let bound = if resting.price < range.low { range.low } else { range.high };
-                        return Some(Breach { order_id: order.order_id, bound, price: resting.price });
-                    }
-                    *ahead.entry(resting.account).or_default() += most;
-                    *ahead.entry(order.account).or_default() -= most;
-                    left -= most;
-                }
-            }
-            if left <= 0 {
-                return None;
-            }
-        }
-        None
+        let PriceRange { low, high, .. } = self.fence.as_deref()?.range;
+        let price = on_book!(self, book => book.first_trade_outside(order, reach, low..=high, guard))?;
+        let bound = if price < low { low } else { high };
+        Some(Breach { order_id: order.order_id, bound, price })
     }
 
     /// As [`Book::auction_levels`].

@@ -126,13 +126,20 @@ impl SelfTradeGuard for MarketGuard<'_> {
         self.rooms.is_some()
     }
 
-    fn most(&self, account: u32, order_id: u64, leaves: i64, ahead: i64) -> Result<i64, Refusal> {
-        self.rooms.map_or(Ok(leaves), |rooms| rooms.most(account, order_id, leaves, ahead))
+    fn most(&self, account: u32, order_id: u64, leaves: i64) -> Result<i64, Refusal> {
+        self.rooms.map_or(Ok(leaves), |rooms| rooms.most(account, order_id, leaves))
     }
 
     fn traded(&self, maker: u32, taker: u32, taker_side: Side, quantity: i64) {
         if let Some(rooms) = self.rooms {
             rooms.traded(maker, taker, taker_side, quantity);
+        }
+    }
+
+    fn on_trial<T>(&self, act: impl FnOnce() -> T) -> T {
+        match self.rooms {
+            Some(rooms) => rooms.on_trial(act),
+            None => act(),
         }
     }
 }

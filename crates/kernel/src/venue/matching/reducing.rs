@@ -45,11 +45,11 @@ impl<'a> Rooms<'a> {
     }
 
     /// As [`crate::book::SelfTradeGuard::most`].
-    pub fn most(&self, account: u32, order_id: u64, leaves: i64, ahead: i64) -> Result<i64, Refusal> {
+    pub fn most(&self, account: u32, order_id: u64, leaves: i64) -> Result<i64, Refusal> {
         let Some(&side) = self.orders.get(&order_id) else { return Ok(leaves) };
         let change = self.changes.borrow().get(&account).copied().unwrap_or(0);
         let position = self.context.position(account, self.instrument).saturating_add(change);
-        let room = room(position, side) - ahead;
+        let room = room(position, side);
         if room < leaves {
             self.capped.borrow_mut().insert(order_id);
         }
@@ -57,6 +57,14 @@ impl<'a> Rooms<'a> {
             most if most > 0 => Ok(most),
             _ => Err(Refusal::new(Rule::ReduceOnlyMustReduce, 0, i128::from(leaves))),
         }
+    }
+
+    /// As [`crate::book::SelfTradeGuard::on_trial`].
+    pub fn on_trial<T>(&self, act: impl FnOnce() -> T) -> T {
+        let before = (self.changes.borrow().clone(), self.capped.borrow().clone());
+        let result = act();
+        (*self.changes.borrow_mut(), *self.capped.borrow_mut()) = before;
+        result
     }
 
     pub fn traded(&self, maker: u32, taker: u32, taker_side: Side, quantity: i64) {
